@@ -1,0 +1,40 @@
+"""Shape and value checks used by the datatypes' constructors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import MalformedMessage
+
+FloatArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+
+
+def check_shape(owner: str, name: str, array: npt.NDArray[Any] | None, *shape: int | None) -> None:
+    """Raise `MalformedMessage` unless `array` is None or has `shape` (None in `shape` matches any length)."""
+    if array is None:
+        return
+    wanted = len(shape) == array.ndim and all(
+        w is None or w == s for w, s in zip(shape, array.shape, strict=True)
+    )
+    if not wanted:
+        text = "(" + ", ".join("N" if s is None else str(s) for s in shape) + ")"
+        raise MalformedMessage(f"{owner}.{name}: wanted shape {text}, got {array.shape}")
+
+
+def check_stamp(owner: str, stamp_ns: int) -> None:
+    """Raise `MalformedMessage` unless the stamp is an integer of nanoseconds that is not negative."""
+    if not isinstance(stamp_ns, int) or stamp_ns < 0:
+        raise MalformedMessage(f"{owner}.stamp_ns: wanted an int >= 0, got {stamp_ns!r}")
+
+
+def read_only(*arrays: npt.NDArray[Any] | None) -> None:
+    """Mark arrays as read-only, so that a value cannot change behind its holder's back.
+
+    Views of foreign buffers are marked too: only this view becomes read-only, not its base.
+    """
+    for array in arrays:
+        if array is not None:
+            array.setflags(write=False)

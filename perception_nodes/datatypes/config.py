@@ -1,0 +1,30 @@
+"""Helpers for the frozen parameter dataclasses: one per stage, defaults and checks there and nowhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from .errors import ConfigurationError
+
+
+def param(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
+    """A dataclass field with a description and, for numbers, an inclusive range.
+
+    `ros/parameters.py` declares the ROS parameter (type, default, range, description) from it, and
+    `check_ranges` enforces the range when the dataclass is built.
+    """
+    metadata = {"help": help, "low": low, "high": high}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def check_ranges(config: Any) -> None:
+    """Raise `ConfigurationError` naming the first field outside its range (call from `__post_init__`)."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        low, high = field.metadata.get("low"), field.metadata.get("high")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if (low is not None and not value >= low) or (high is not None and not value <= high):
+            owner = type(config).__name__
+            raise ConfigurationError(f"{owner}.{field.name} = {value}: wanted a value in [{low}, {high}]")
