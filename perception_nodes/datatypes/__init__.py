@@ -31,6 +31,7 @@ from .errors import (
 )
 from .frames import Drop, FrameInfo, FrameSet, LatencyTrace, SensorStatus
 from .map_elements import MapElement, MapElements, one_hot_type
+from .rig import Rig, SensorSpec, load_rig, save_rig
 from .sensors import Image, PointCloud, RadarScan
 from .taxonomy import CAR, LABEL_INDEX, LABELS, NUM_LABELS, PEDESTRIAN, TAXONOMY, TWO_WHEELERS, UNKNOWN, VEHICLES
 from .tracks import TRACK_STATE, SourceMeasurement, Tracks
@@ -70,7 +71,9 @@ __all__ = [
     "PointCloud",
     "Qualifier",
     "RadarScan",
+    "Rig",
     "SensorReason",
+    "SensorSpec",
     "SensorStatus",
     "SourceMask",
     "SourceMeasurement",
@@ -85,6 +88,8 @@ __all__ = [
     "UNKNOWN",
     "VEHICLES",
     "check_ranges",
+    "load_rig",
     "one_hot_type",
     "param",
+    "save_rig",
 ]

@@ -1,0 +1,161 @@
+"""The rig: which sensors a vehicle carries, on which topics and frames. Written as `config/rigs/*.yaml`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .enums import Modality
+from .errors import ConfigurationError
+
+_MODALITIES = {"lidar": Modality.LIDAR, "camera": Modality.CAMERA, "radar": Modality.RADAR}
+
+
+@dataclass(frozen=True)
+class SensorSpec:
+    """One sensor.
+
+    name: key used in outputs; topic: payload topic; info_topic: CameraInfo topic of a camera ("" = none);
+    frame: frame_id that its messages carry ("" = take what the messages say); rate_hz: promised rate;
+    motion_compensated: the sweep has already been compensated, per-point times are not to be used;
+    mount_xyz_m, mount_rpy_rad: base_from_sensor where the input has no /tf_static (None = from tf);
+    offset_s: known clock offset (stamp minus true time) to the reference;
+    required: a frame set without it is not complete.
+    """
+
+    name: str
+    modality: Modality
+    topic: str
+    info_topic: str = ""
+    frame: str = ""
+    rate_hz: float = 10.0
+    motion_compensated: bool = False
+    mount_xyz_m: tuple[float, float, float] | None = None
+    mount_rpy_rad: tuple[float, float, float] | None = None
+    offset_s: float = 0.0
+    required: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.topic.startswith("/"):
+            raise ConfigurationError(f"rig: sensor {self.name!r}: topic {self.topic!r}: wanted an absolute name")
+        if not self.rate_hz > 0:
+            raise ConfigurationError(f"rig: sensor {self.name!r}: rate_hz {self.rate_hz}: wanted > 0")
+        if (self.mount_xyz_m is None) != (self.mount_rpy_rad is None):
+            raise ConfigurationError(f"rig: sensor {self.name!r}: give both mount_xyz_m and mount_rpy_rad, or none")
+
+
+@dataclass(frozen=True)
+class Rig:
+    """All sensors and the frames of one vehicle. `reference` names the sensor that paces the frames (a lidar)."""
+
+    name: str
+    reference: str
+    sensors: tuple[SensorSpec, ...]
+    base_frame: str = "base_link"
+    odom_frame: str = "odom"
+    odometry_topic: str = ""
+    vehicle_lwh_m: tuple[float, float, float] = (4.6, 1.9, 1.6)
+    base_to_center_m: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        names = [s.name for s in self.sensors]
+        if len(set(names)) != len(names):
+            raise ConfigurationError(f"rig {self.name!r}: a sensor name occurs twice: {sorted(names)}")
+        if self.reference not in names:
+            raise ConfigurationError(f"rig {self.name!r}: reference {self.reference!r}: wanted one of {sorted(names)}")
+
+    def of(self, modality: Modality) -> tuple[SensorSpec, ...]:
+        """Sensors of one modality, in the order of the file."""
+        return tuple(s for s in self.sensors if s.modality == modality)
+
+    def sensor(self, name: str) -> SensorSpec:
+        """One sensor by name; raises ConfigurationError if there is none."""
+        for spec in self.sensors:
+            if spec.name == name:
+                return spec
+        raise ConfigurationError(f"rig {self.name!r}: no sensor {name!r}: it has {[s.name for s in self.sensors]}")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], where: str = "rig") -> Rig:
+        """From the content of a rig file; raises ConfigurationError naming file, sensor and key."""
+        values = _known(dict(data), cls, where)
+        sensors = values.get("sensors")
+        if not isinstance(sensors, Mapping) or not sensors:
+            raise ConfigurationError(f"{where}: sensors: wanted a mapping of names to sensors, got {sensors!r}")
+        values["sensors"] = tuple(_sensor(str(k), v, where) for k, v in sensors.items())
+        values.setdefault("reference", next(iter(sensors)))
+        for key in ("vehicle_lwh_m", "notes"):
+            if key in values:
+                values[key] = tuple(values[key])
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigurationError(f"{where}: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain content for a YAML file; `from_dict` reads it back to an equal rig."""
+        out = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "sensors"}
+        out["vehicle_lwh_m"], out["notes"] = list(self.vehicle_lwh_m), list(self.notes)
+        out["sensors"] = {s.name: _sensor_to_dict(s) for s in self.sensors}
+        return out
+
+
+def load_rig(path: Path) -> Rig:
+    """Read a rig file; raises ConfigurationError naming the file if it is missing or not a valid rig."""
+    try:
+        data = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(f"rig file {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"rig file {path}: not YAML: {error}") from error
+    if not isinstance(data, Mapping):
+        raise ConfigurationError(f"rig file {path}: wanted a mapping, got {type(data).__name__}")
+    return Rig.from_dict(data, str(path))
+
+
+def save_rig(rig: Rig, path: Path) -> None:
+    """Write a rig file."""
+    path.write_text(yaml.safe_dump(rig.to_dict(), sort_keys=False))
+
+
+def _known(values: dict[str, Any], owner: Any, where: str) -> dict[str, Any]:
+    names = [f.name for f in dataclasses.fields(owner)]
+    unknown = sorted(set(values) - set(names))
+    if unknown:
+        raise ConfigurationError(f"{where}: unknown key {unknown[0]!r}: wanted one of {names}")
+    return values
+
+
+def _sensor(name: str, data: Any, where: str) -> SensorSpec:
+    where = f"{where}: sensor {name!r}"
+    if not isinstance(data, Mapping):
+        raise ConfigurationError(f"{where}: wanted a mapping, got {data!r}")
+    values = _known({**data, "name": name}, SensorSpec, where)
+    word = str(values.get("modality"))
+    if word not in _MODALITIES:
+        raise ConfigurationError(f"{where}: modality {word!r}: wanted one of {sorted(_MODALITIES)}")
+    values["modality"] = _MODALITIES[word]
+    for key in ("mount_xyz_m", "mount_rpy_rad"):
+        if values.get(key) is not None:
+            if len(values[key]) != 3:
+                raise ConfigurationError(f"{where}: {key}: wanted 3 numbers, got {values[key]!r}")
+            values[key] = tuple(float(v) for v in values[key])
+    try:
+        return SensorSpec(**values)
+    except TypeError as error:
+        raise ConfigurationError(f"{where}: {error}") from error
+
+
+def _sensor_to_dict(spec: SensorSpec) -> dict[str, Any]:
+    out = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)}
+    del out["name"]
+    out["modality"] = spec.modality.name.lower()
+    for key in ("mount_xyz_m", "mount_rpy_rad"):
+        out[key] = None if out[key] is None else list(out[key])
+    return out
