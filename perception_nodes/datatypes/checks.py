@@ -30,11 +30,14 @@ def check_stamp(owner: str, stamp_ns: int) -> None:
         raise MalformedMessage(f"{owner}.stamp_ns: wanted an int >= 0, got {stamp_ns!r}")
 
 
-def read_only(*arrays: npt.NDArray[Any] | None) -> None:
-    """Mark arrays as read-only, so that a value cannot change behind its holder's back.
+def freeze(owner: Any, *names: str) -> None:
+    """Replace the named array fields of a frozen dataclass by read-only views.
 
-    Views of foreign buffers are marked too: only this view becomes read-only, not its base.
+    The value cannot change through its holder; the caller's own array stays as writable as it was.
     """
-    for array in arrays:
+    for name in names:
+        array = getattr(owner, name)
         if array is not None:
-            array.setflags(write=False)
+            view = array.view()
+            view.setflags(write=False)
+            object.__setattr__(owner, name, view)

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .checks import check_shape, check_stamp, read_only
+from .checks import check_shape, check_stamp, freeze
 from .taxonomy import NUM_LABELS
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
+_COLUMNS_2D = ("label", "score", "depth_m", "depth_std_m", "detection_id")
 COVARIANCE_STATE = ("x", "y", "z", "yaw", "l", "w", "h", "vx", "vy")
 
 
@@ -54,9 +55,8 @@ class Detections3D:
         tails = {"center_m": (3,), "lwh_m": (3,), "velocity_mps": (2,), "covariance": (9, 9)}
         tails["class_probabilities"] = (NUM_LABELS,)
         for name in _ARRAYS_3D:
-            array = getattr(self, name)
-            check_shape("Detections3D", name, array, n, *tails.get(name, ()))
-            read_only(array)
+            check_shape("Detections3D", name, getattr(self, name), n, *tails.get(name, ()))
+        freeze(self, *_ARRAYS_3D)
 
     def __len__(self) -> int:
         return len(self.center_m)
@@ -134,10 +134,9 @@ class Detections2D:
         n = len(self.box_px)
         check_shape("Detections2D", "box_px", self.box_px, n, 4)
         check_shape("Detections2D", "class_probabilities", self.class_probabilities, n, NUM_LABELS)
-        for name in ("label", "score", "depth_m", "depth_std_m", "detection_id"):
+        for name in _COLUMNS_2D:
             check_shape("Detections2D", name, getattr(self, name), n)
-            read_only(getattr(self, name))
-        read_only(self.box_px, self.class_probabilities)
+        freeze(self, "box_px", "class_probabilities", *_COLUMNS_2D)
 
     def __len__(self) -> int:
         return len(self.box_px)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .checks import check_shape, check_stamp, read_only
+from .checks import check_shape, check_stamp, freeze
 from .enums import ElementChange, ElementSource, ElementType
 
 F64 = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ class MapElement:
         check_shape("MapElement", "lateral_std_m", self.lateral_std_m, n)
         check_shape("MapElement", "confidence", self.confidence, n)
         check_shape("MapElement", "type_probabilities", self.type_probabilities, len(ElementType))
-        read_only(self.points_m, self.lateral_std_m, self.confidence, self.type_probabilities)
+        freeze(self, "points_m", "lateral_std_m", "confidence", "type_probabilities")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class MapElements:
         check_stamp("MapElements", self.stamp_ns)
         if self.rectangle_m is not None:
             check_shape("MapElements", "rectangle_m", self.rectangle_m, 4, 2)
-            read_only(self.rectangle_m)
+            freeze(self, "rectangle_m")
 
     def __len__(self) -> int:
         return len(self.elements)

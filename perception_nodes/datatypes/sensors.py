@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .checks import check_shape, check_stamp, read_only
+from .checks import check_shape, check_stamp, freeze
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ class PointCloud:
         n = len(self.xyz_m)
         for name in ("intensity", "ring", "time_s", "source"):
             check_shape("PointCloud", name, getattr(self, name), n)
-        read_only(self.xyz_m, self.intensity, self.ring, self.time_s, self.source)
+        freeze(self, "xyz_m", "intensity", "ring", "time_s", "source")
 
     def __len__(self) -> int:
         return len(self.xyz_m)
@@ -58,7 +58,7 @@ class Image:
     def __post_init__(self) -> None:
         check_stamp("Image", self.stamp_ns)
         check_shape("Image", "bgr", self.bgr, None, None, 3)
-        read_only(self.bgr)
+        freeze(self, "bgr")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,4 +77,4 @@ class RadarScan:
         n = len(self.xyz_m)
         check_shape("RadarScan", "radial_speed_mps", self.radial_speed_mps, n)
         check_shape("RadarScan", "rcs_dbsm", self.rcs_dbsm, n)
-        read_only(self.xyz_m, self.radial_speed_mps, self.rcs_dbsm)
+        freeze(self, "xyz_m", "radial_speed_mps", "rcs_dbsm")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .checks import check_shape, check_stamp, read_only
+from .checks import check_shape, check_stamp, freeze
 from .taxonomy import NUM_LABELS
 
 F64 = npt.NDArray[np.float64]
@@ -70,9 +70,8 @@ class Tracks:
         check_stamp("Tracks", self.stamp_ns)
         n = len(self.id)
         for name in _ARRAYS:
-            array = getattr(self, name)
-            check_shape("Tracks", name, array, n, *_TAILS.get(name, ()))
-            read_only(array)
+            check_shape("Tracks", name, getattr(self, name), n, *_TAILS.get(name, ()))
+        freeze(self, *_ARRAYS)
         if self.measurements and len(self.measurements) != n:
             check_shape("Tracks", "measurements", np.zeros(len(self.measurements)), n)
 
