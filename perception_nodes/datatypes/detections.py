@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -64,6 +65,13 @@ class Detections3D:
     def select(self, index: npt.NDArray[Any]) -> Detections3D:
         """The detections picked by a boolean mask or an integer index."""
         return replace(self, **{name: getattr(self, name)[index] for name in _ARRAYS_3D})
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Detections3D]) -> Detections3D:
+        """All of `parts` (one frame, one stamp) under the first one's source; ids are renumbered to stay unique."""
+        arrays = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _ARRAYS_3D}
+        arrays["detection_id"] = np.arange(len(arrays["label"]), dtype=np.uint64)
+        return replace(parts[0], **arrays)
 
     @classmethod
     def empty(cls, stamp_ns: int, frame_id: str, source: str) -> Detections3D:
