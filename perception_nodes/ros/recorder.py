@@ -1,0 +1,170 @@
+"""Records a graph's outputs: every topic below given prefixes, as serialised bytes, in ROS time.
+
+The recorder is a participant of its own inside the process that asked for the run; it also keeps the few figures that
+a progress line needs. It decodes nothing but health, state, playback and the object arrays.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+
+# topic, type, ROS time of receipt in ns, serialised message
+Sink = Callable[[str, str, int, bytes], None]
+
+_DEPTH = 1000
+_DISCOVERY_PERIOD_S = 0.1
+_DECODED = {
+    "perception_nodes/msg/PerceptionHealth": "health",
+    "perception_nodes/msg/PerceptionState": "state",
+    "perception_nodes/msg/PlaybackState": "playback",
+    "perception_nodes/msg/TrackedObjectArray": "objects",
+}
+
+
+def message_class(type_name: str) -> Any | None:
+    """The class of `package/msg/Name`, None if that package is not installed."""
+    package, _, name = type_name.split("/")
+    try:
+        return getattr(importlib.import_module(f"{package}.msg"), name, None)
+    except ModuleNotFoundError:
+        return None
+
+
+class Recorder:
+    """Subscribes to every topic under `prefixes` as it appears and hands each message to `sink`.
+
+    ROS time of receipt comes from the wall clock through the newest PlaybackState, so that it is exact to the
+    microsecond and not to the tick of /clock; until one has come, messages are held back. Without any player (`live`)
+    it is the system time.
+    """
+
+    def __init__(self, sink: Sink, prefixes: Sequence[str], *, live: bool = False, domain_id: int | None = None) -> None:
+        self._sink = sink
+        self._prefixes = tuple(prefixes)
+        self._live = live
+        self._playback: Any = None
+        self._held: list[tuple[str, str, int, bytes]] = []
+        self._lock = threading.Lock()
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, domain_id=domain_id)
+        self._node = rclpy.create_node("recorder", context=self._context, start_parameter_services=False)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._node.create_timer(_DISCOVERY_PERIOD_S, self._discover)
+        self._subscribed: dict[str, str] = {}
+        self.unknown_types: dict[str, str] = {}
+        self.counts: Counter[str] = Counter()
+        self.health: dict[str, Any] = {}
+        self.health_at_ns: dict[str, int] = {}
+        self.state: Any = None
+        self.last_objects: Any = None
+        self.latency_s: list[float] = []
+        self.last_output_ns = 0
+        self._thread = threading.Thread(target=self._spin, name="recorder", daemon=True)
+
+    def __enter__(self) -> Recorder:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def playback(self) -> Any:
+        """The newest PlaybackState message, None before the player has started."""
+        return self._playback
+
+    def close(self) -> None:
+        """Stop listening and hand over what is still held back. May be called twice."""
+        self._executor.shutdown(timeout_sec=2.0)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=5.0)
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+        with self._lock:
+            self._release()
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            pass
+
+    def _discover(self) -> None:
+        """Subscribe to topics that have appeared since the last look."""
+        for topic, types in self._node.get_topic_names_and_types():
+            if topic in self._subscribed or topic in self.unknown_types or not topic.startswith(self._prefixes):
+                continue
+            publishers = self._node.get_publishers_info_by_topic(topic)
+            if not publishers:
+                continue
+            cls = message_class(types[0])
+            if cls is None:
+                self.unknown_types[topic] = types[0]
+                continue
+            self._subscribe(topic, types[0], cls, publishers)
+
+    def _subscribe(self, topic: str, type_name: str, cls: Any, publishers: Sequence[Any]) -> None:
+        reliable = all(p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers)
+        latched = all(p.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in publishers)
+        qos = QoSProfile(
+            depth=_DEPTH,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        )
+        kind = _DECODED.get(type_name, "")
+
+        def receive(raw: bytes) -> None:
+            self._receive(topic, type_name, cls, kind, raw)
+
+        self._node.create_subscription(cls, topic, receive, qos, raw=True)
+        self._subscribed[topic] = type_name
+
+    def _receive(self, topic: str, type_name: str, cls: Any, kind: str, raw: bytes) -> None:
+        now_ns = time.monotonic_ns()
+        self.counts[topic] += 1
+        message = deserialize_message(raw, cls) if kind else None
+        with self._lock:
+            if kind == "playback":
+                self._playback = message
+            elif kind == "health":
+                self.health[message.node] = message
+                self.health_at_ns[message.node] = now_ns
+            elif kind == "state":
+                self.state = message
+            self._held.append((topic, type_name, now_ns, raw))
+            if kind == "objects":
+                self.last_output_ns = now_ns
+                self.last_objects = message
+                self._note_latency(message, now_ns)
+            if self._live or self._playback is not None:
+                self._release()
+
+    def _note_latency(self, message: Any, now_ns: int) -> None:
+        stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+        if self._playback is not None:
+            self.latency_s.append((self._ros_time(now_ns) - stamp_ns) * 1e-9 / self._playback.rate)
+
+    def _release(self) -> None:
+        for topic, type_name, wall_ns, raw in self._held:
+            self._sink(topic, type_name, self._ros_time(wall_ns), raw)
+        self._held.clear()
+
+    def _ros_time(self, wall_ns: int) -> int:
+        if self._playback is None:
+            return time.time_ns() - (time.monotonic_ns() - wall_ns)
+        elapsed = (wall_ns - int(self._playback.wall_start_ns)) * float(self._playback.rate)
+        return max(0, int(self._playback.stamp_start_ns) + int(elapsed))
