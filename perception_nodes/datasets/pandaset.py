@@ -1,0 +1,257 @@
+"""PandaSet sequences: two lidars, cameras, ego poses, boxes.
+
+Facts found by measurement and used here: the clouds are given in the ego frame (x right, y forward, z up) and are
+already compensated to the end of the sweep, which is their stamp; a box's yaw is that of its width axis.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import lzma
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.datatypes import Detections3D, InputError, Modality, PointCloud, SensorSpec
+from perception_nodes.geometry import CameraModel, Transform, points_in_boxes, rotation_from_vector, rotation_vector
+
+from .image_size import image_size
+from .inputs import TRUTH_TOPIC, Event, SequenceInput
+from .messages import (
+    CAMERA_INFO,
+    COMPRESSED_IMAGE,
+    DETECTIONS_3D,
+    POINT_CLOUD,
+    camera_info,
+    compressed_image,
+    point_cloud,
+    truth_message,
+)
+from .poses import PoseTrack
+from .rigs import known_rig, mount
+from .truth import TruthBox, truth_frames, with_points
+
+LABELS: Final = {
+    "Car": "car",
+    "Pickup Truck": "truck",
+    "Medium-sized Truck": "truck",
+    "Semi-truck": "truck",
+    "Towed Object": "trailer",
+    "Motorcycle": "motorcycle",
+    "Motorized Scooter": "motorcycle",
+    "Other Vehicle - Construction Vehicle": "construction_vehicle",
+    "Bus": "bus",
+    "Bicycle": "bicycle",
+    "Pedestrian": "pedestrian",
+    "Pedestrian with Object": "pedestrian",
+    "Pylons": "traffic_cone",
+    "Cones": "traffic_cone",
+    "Road Barriers": "barrier",
+    "Temporary Construction Barriers": "barrier",
+}
+_BASE_FROM_EGO: Final = Transform(np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), np.zeros(3))
+_LIDARS: Final = {"pandar64": 0, "pandar_gt": 1}
+_SCALE_M: Final = 0.008
+_TICK_S: Final = 1e-4
+
+
+class PandaSetInput(SequenceInput):
+    """A folder with `lidar/`, `camera/<name>/` and `cuboids.jsonl.gz` (see docs/inputs.md)."""
+
+    kind = "pandaset"
+    has_ego_motion = True
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamps_ns = _read_stamps(path / "lidar")
+        self._sweeps = [path / "lidar" / f"{k:02d}.bin.xz" for k in range(len(self._stamps_ns))]
+        missing = [p.name for p in self._sweeps if not p.is_file()]
+        if missing:
+            raise InputError(f"{path}: lidar/timestamps.json names {len(self._stamps_ns)} sweeps, missing: {missing}")
+        poses = [_pose(p) @ _BASE_FROM_EGO.inverse() for p in _read_json(path / "lidar" / "poses.json")]
+        self._poses = PoseTrack(tuple(self._stamps_ns), tuple(poses[: len(self._stamps_ns)]))
+        self._cameras = sorted(p.parent.name for p in path.glob("camera/*/intrinsics.json"))
+        self.rig = known_rig("pandaset")
+        self.has_truth = (path / "cuboids.jsonl.gz").is_file()
+        self._truth = _read_truth(path, self._stamps_ns, self.rig.odom_frame) if self.has_truth else []
+        extra = sorted(set(self._cameras) - {s.name for s in self.rig.of(Modality.CAMERA)})
+        self.notes = (
+            f"{len(self._sweeps)} sweeps of two lidars, {len(self._cameras)} cameras; clouds are motion-compensated",
+            *((f"cameras in the bag that the rig does not use: {', '.join(extra)}",) if extra else ()),
+        )
+        self._sweep = lru_cache(maxsize=1)(self._read_sweep)
+
+    def poses(self) -> PoseTrack:
+        """odom is the dataset's world frame; one pose a sweep."""
+        return self._poses
+
+    def mounts(self) -> dict[str, Transform]:
+        """Lidars from the rig file, cameras from their recorded poses."""
+        lidars = {s.frame: mount(s) for s in self.rig.of(Modality.LIDAR)}
+        cameras = {f"{name}_optical": self._camera_mount(name) for name in self._cameras}
+        return {**lidars, **cameras}
+
+    def topics(self) -> dict[str, str]:
+        """Clouds, images, calibration and truth."""
+        out = {s.topic: POINT_CLOUD for s in self.rig.of(Modality.LIDAR)}
+        for name in self._cameras:
+            out[f"/sensing/camera/{name}/image/compressed"] = COMPRESSED_IMAGE
+            out[f"/sensing/camera/{name}/camera_info"] = CAMERA_INFO
+        return {**out, TRUTH_TOPIC: DETECTIONS_3D} if self.has_truth else out
+
+    def events(self) -> list[Event]:
+        """Every sweep of each lidar, every stored image, and the boxes of every sweep."""
+        out = []
+        for k, stamp in enumerate(self._stamps_ns):
+            for spec in self.rig.of(Modality.LIDAR):
+                out.append(Event(stamp, spec.topic, self._cloud_builder(k, spec)))
+            if self.has_truth:
+                out.append(Event(stamp, TRUTH_TOPIC, self._truth_builder(k)))
+        for name in self._cameras:
+            out += self._camera_events(name)
+        return out
+
+    def cloud(self, index: int, lidar: str) -> PointCloud:
+        """Sweep `index` of one lidar in that lidar's own frame."""
+        xyz_m, intensity, sensor, time_s = self._sweep(index)
+        spec = self.rig.sensor(lidar)
+        of_lidar = sensor == _LIDARS[lidar]
+        lidar_from_ego = mount(spec).inverse() @ _BASE_FROM_EGO
+        return PointCloud(
+            self._stamps_ns[index],
+            spec.frame,
+            lidar_from_ego.apply(xyz_m[of_lidar]).astype(np.float32),
+            intensity=intensity[of_lidar],
+            time_s=time_s[of_lidar],
+        )
+
+    def truth(self, index: int) -> Detections3D:
+        """Boxes of sweep `index` in odom with the points of both lidars in each."""
+        odom_from_ego = self._poses.odom_from_base[index] @ _BASE_FROM_EGO
+        world_m = odom_from_ego.apply(self._sweep(index)[0]).astype(np.float32)
+        boxes = self._truth[index]
+        return with_points(boxes, points_in_boxes(world_m, boxes.center_m, boxes.lwh_m, boxes.yaw_rad))
+
+    def _cloud_builder(self, index: int, spec: SensorSpec) -> Callable[[], Any]:
+        def build() -> Any:
+            cloud = self.cloud(index, spec.name)
+            columns = {"intensity": cloud.intensity, "time": cloud.time_s}
+            known = {name: column for name, column in columns.items() if column is not None}
+            return point_cloud(cloud.stamp_ns, spec.frame, cloud.xyz_m, known)
+
+        return build
+
+    def _truth_builder(self, index: int) -> Callable[[], Any]:
+        return lambda: truth_message(self.truth(index))
+
+    def _camera_events(self, name: str) -> list[Event]:
+        folder = self.path / "camera" / name
+        stamps = _read_stamps(folder)
+        frame = f"{name}_optical"
+        topic = f"/sensing/camera/{name}"
+        model: CameraModel | None = None
+        out = []
+        for image in sorted(folder.glob("*.jpg")):
+            stamp = stamps[int(image.stem)]
+            model = model or _camera_model(folder, image)
+            out.append(Event(stamp, f"{topic}/image/compressed", _image_builder(stamp, frame, image)))
+            out.append(Event(stamp, f"{topic}/camera_info", _info_builder(stamp, frame, model)))
+        return out
+
+    def _camera_mount(self, name: str) -> Transform:
+        """Mean of base_from_camera over all recorded poses (they agree within 2 cm and 0.1 degrees)."""
+        folder = self.path / "camera" / name
+        recorded = [_pose(p) for p in _read_json(folder / "poses.json")]
+        stamps = _read_stamps(folder)
+        found = [
+            self._poses.at(stamp).inverse() @ pose
+            for stamp, pose in zip(stamps, recorded, strict=True)
+        ]
+        first = found[0].rotation
+        turn = np.mean([rotation_vector(first.T @ t.rotation) for t in found], axis=0)
+        return Transform(first @ rotation_from_vector(turn), np.mean([t.translation_m for t in found], axis=0))
+
+    def _read_sweep(self, index: int) -> tuple[npt.NDArray[Any], ...]:
+        """xyz (N, 3) float32 in the ego frame as stored, intensity 0..255, lidar 0/1, time s to the stamp."""
+        path = self._sweeps[index]
+        try:
+            stream = io.BytesIO(lzma.decompress(path.read_bytes()))
+            xyz_m = np.cumsum(np.load(stream), axis=1, dtype=np.int16).T.astype(np.float32) * np.float32(_SCALE_M)
+            intensity, sensor, ticks = (np.load(stream) for _ in range(3))
+        except (OSError, lzma.LZMAError, ValueError, EOFError) as error:
+            raise InputError(f"{path}: not a packed PandaSet sweep: {error}") from error
+        return xyz_m, intensity.astype(np.float32), sensor, ticks.astype(np.float32) * np.float32(_TICK_S)
+
+
+def _image_builder(stamp: int, frame: str, path: Path) -> Callable[[], Any]:
+    return lambda: compressed_image(stamp, frame, path.read_bytes(), "jpeg")
+
+
+def _info_builder(stamp: int, frame: str, model: CameraModel) -> Callable[[], Any]:
+    return lambda: camera_info(stamp, frame, model)
+
+
+def _camera_model(folder: Path, image: Path) -> CameraModel:
+    k = _read_json(folder / "intrinsics.json")
+    width, height = image_size(image)
+    return CameraModel(width, height, k["fx"], k["fy"], k["cx"], k["cy"])
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _read_stamps(folder: Path) -> list[int]:
+    return [round(t * 1e6) * 1000 for t in _read_json(folder / "timestamps.json")]
+
+
+def _pose(item: Any) -> Transform:
+    position, heading = item["position"], item["heading"]
+    return Transform.from_quaternion([position[k] for k in "xyz"], [heading[k] for k in "xyzw"])
+
+
+def _read_truth(path: Path, stamps_ns: list[int], frame_id: str) -> list[Detections3D]:
+    with gzip.open(path / "cuboids.jsonl.gz", "rt") as stream:
+        rows = [json.loads(line) for line in stream]
+    frames: list[list[dict[str, Any]]] = [[] for _ in stamps_ns]
+    for row in rows:
+        if row["frame"] < len(frames):
+            frames[row["frame"]].append(row)
+    same = _merged_ids(rows)
+    boxes = [[_box(row, same) for row in _without_siblings(frame, same)] for frame in frames]
+    return truth_frames(stamps_ns, boxes, frame_id, LABELS)
+
+
+def _merged_ids(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Where both lidars see an object it has two ids (siblings): one of them stands for both."""
+    same: dict[str, str] = {}
+    for row in rows:
+        sibling = row["cuboids.sibling_id"]
+        if sibling not in ("-", "", None):
+            a, b = same.get(row["uuid"], row["uuid"]), same.get(sibling, sibling)
+            same.update({key: min(a, b) for key in (row["uuid"], sibling, *(k for k, v in same.items() if v in (a, b)))})
+    return same
+
+
+def _without_siblings(rows: list[dict[str, Any]], same: dict[str, str]) -> list[dict[str, Any]]:
+    """Of the boxes of one object, the one of the 360-degree lidar (sensor 0)."""
+    best: dict[str, dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda r: r["cuboids.sensor_id"]):
+        best.setdefault(same.get(row["uuid"], row["uuid"]), row)
+    return list(best.values())
+
+
+def _box(row: dict[str, Any], same: dict[str, str]) -> TruthBox:
+    x, y, z = (float(row[f"position.{k}"]) for k in "xyz")
+    width, length, height = (float(row[f"dimensions.{k}"]) for k in "xyz")
+    yaw = float(row["yaw"]) + np.pi / 2
+    return TruthBox(same.get(row["uuid"], row["uuid"]), row["label"], (x, y, z), (length, width, height), yaw)
