@@ -1,0 +1,133 @@
+"""Birth, confirmation, end and merging of tracks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.datatypes import EndReason
+from perception_nodes.geometry import Transform, iou_bev
+
+from . import classes
+from .classes import agreement
+from .config import TrackerConfig
+from .existence import in_view
+from .measurement import Measurements
+from .store import AX, AY, VX, VY, YAW, YAW_RATE, TrackStore
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+B = npt.NDArray[np.bool_]
+
+_OCCLUDED = 0.5
+
+
+@dataclass(frozen=True)
+class Ends:
+    """(N,) end reason of every track (NONE: it lives) and the id into which it was merged (0: not merged)."""
+
+    reason: npt.NDArray[np.uint8]
+    merged_into: npt.NDArray[np.uint64]
+
+
+def born(
+    measured: Measurements, index: I64, ids: npt.NDArray[np.uint64], config: TrackerConfig
+) -> TrackStore:
+    """New tentative tracks from the measurements `index` (K,)."""
+    new = TrackStore.empty(len(index))
+    label = measured.probabilities[index].argmax(axis=1)
+    new.id = ids
+    new.mean[:, [0, 1, 2]] = measured.pose[index]
+    new.cov[:, :3, :3] = measured.pose_cov[index]
+    new.cov[:, [VX, VY], [VX, VY]] = (classes.SPEED_STD_MPS[label] ** 2)[:, None]
+    new.cov[:, YAW_RATE, YAW_RATE] = classes.YAW_RATE_STD_RPS[label] ** 2
+    new.cov[:, [AX, AY], [AX, AY]] = (classes.ACCELERATION_STD_MPS2[label] ** 2)[:, None]
+    seen = measured.has_velocity[index]
+    new.mean[seen, 3:5] = measured.velocity[index[seen]]
+    new.cov[seen, 3:5, 3:5] = measured.velocity_cov[index[seen]]
+    new.yaw_known = measured.detections.orientation[index] != 0
+    new.cov[~new.yaw_known, YAW, YAW] = np.pi**2 / 3
+    new.static_mean, new.static_cov = new.mean[:, :3].copy(), new.cov[:, :3, :3].copy()
+    new.static_log_odds[:] = np.log((1 - config.moving_prior) / config.moving_prior)
+    new.bottom_m, new.bottom_var = measured.bottom_m[index].copy(), measured.bottom_var[index].copy()
+    new.size_m, new.size_var = measured.size_m[index].copy(), measured.size_var[index].copy()
+    new.class_log = np.log(measured.probabilities[index])
+    new.quality, new.quality_weight[:] = measured.quality[index].copy(), 1.0
+    odds = config.birth_existence / (1 - config.birth_existence) * new.quality / (1 - new.quality)
+    new.presence = np.minimum(odds / (1 + odds), config.existence_max)
+    new.quarter_belief = new.size_m[:, 0] - new.size_m[:, 1]
+    new.hits[:] = 1
+    stamp = measured.detections.stamp_ns
+    new.born_ns[:], new.updated_ns[:] = stamp, stamp
+    new.visibility[:] = 1.0
+    new.source_mask = measured.detections.source_mask[index].copy()
+    new.source_mask_history = new.source_mask.copy()
+    return new
+
+
+def may_begin(tracks: TrackStore, measured: Measurements, free: I64, config: TrackerConfig) -> I64:
+    """Those of the unassigned measurements `free` that are strong enough and not a part of a tracked object."""
+    free = free[measured.quality[free] >= config.low_score]
+    if len(tracks) == 0 or len(free) == 0:
+        return free
+    d = measured.detections
+    known = tracks.confirmed
+    inner = (d.center_m[free], d.lwh_m[free], d.yaw_rad[free])
+    outer = (tracks.center_m[known], tracks.size_m[known], tracks.yaw_rad[known])
+    covered = _overlap_area(inner, outer) / (inner[1][:, 0] * inner[1][:, 1])[:, None]
+    related = agreement(measured.probabilities[free], tracks.class_probabilities[tracks.confirmed]) > 0.3
+    return np.asarray(free[~((covered > config.birth_overlap) & related).any(axis=1)])
+
+
+def confirm(tracks: TrackStore, config: TrackerConfig) -> None:
+    """Promote tentative tracks that have been seen often enough, in place."""
+    tracks.confirmed |= (tracks.hits >= config.confirm_hits) & (tracks.presence >= config.confirm_existence)
+
+
+def ends(tracks: TrackStore, stamp_ns: int, odom_from_base: Transform, config: TrackerConfig) -> Ends:
+    """Which tracks end now, and why."""
+    age_s = (stamp_ns - tracks.updated_ns) * 1e-9
+    occluded = tracks.visibility < _OCCLUDED
+    limit = np.where(occluded, config.coast_occluded_s, config.coast_visible_s)
+    reason = np.zeros(len(tracks), np.uint8)
+    reason[tracks.presence < config.delete_existence] = int(EndReason.LOW_EXISTENCE)
+    reason[(age_s > limit) & ~occluded] = int(EndReason.MISSED)
+    reason[(age_s > limit) & occluded] = int(EndReason.OCCLUDED_TIMEOUT)
+    reason[~tracks.confirmed & (tracks.misses >= config.tentative_misses)] = int(EndReason.MISSED)
+    reason[~in_view(tracks, odom_from_base, config) & (tracks.misses > 0)] = int(EndReason.LEFT_FOV)
+    merged_into = _merged(tracks, reason == 0, config)
+    reason[merged_into > 0] = int(EndReason.MERGED)
+    return Ends(reason, merged_into)
+
+
+def _merged(tracks: TrackStore, alive: B, config: TrackerConfig) -> npt.NDArray[np.uint64]:
+    """(N,) id of the track that each track is a duplicate of, or 0. The longer-lived of a pair stays."""
+    into = np.zeros(len(tracks), np.uint64)
+    box = (tracks.center_m, tracks.size_m, tracks.yaw_rad)
+    area = tracks.size_m[:, 0] * tracks.size_m[:, 1]
+    share = _overlap_area(box, box) / np.minimum(area[:, None], area[None])
+    related = agreement(tracks.class_probabilities, tracks.class_probabilities) > 0.3
+    close = np.triu((share > config.merge_overlap) & related, k=1)
+    rank = np.where(tracks.confirmed, 1e6, 0.0) + tracks.hits - 10.0 * tracks.misses
+    for i, j in np.argwhere(close):
+        if not (alive[i] and alive[j]) or into[i] or into[j]:
+            continue
+        if np.linalg.norm(tracks.mean[i, 3:5] - tracks.mean[j, 3:5]) > 5.0 and tracks.moving[[i, j]].all():
+            continue
+        loser, winner = (j, i) if rank[i] >= rank[j] else (i, j)
+        into[loser] = tracks.id[winner]
+    return into
+
+
+def all_end(tracks: TrackStore, reason: EndReason) -> Ends:
+    """Every track ends for the same reason."""
+    return Ends(np.full(len(tracks), int(reason), np.uint8), np.zeros(len(tracks), np.uint64))
+
+
+def _overlap_area(a: tuple[F64, F64, F64], b: tuple[F64, F64, F64]) -> F64:
+    """(N, M) common area of footprints, m2."""
+    iou = iou_bev(a, b)
+    both = (a[1][:, 0] * a[1][:, 1])[:, None] + (b[1][:, 0] * b[1][:, 1])[None]
+    return np.asarray(iou * both / (1 + iou))

@@ -1,0 +1,180 @@
+"""The multi-object tracker: its step is the sentence predict, associate, correct, end, begin."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.datatypes import (
+    Detections3D,
+    EndReason,
+    OutOfOrder,
+    SourceMeasurement,
+    Tracks,
+    TrackState,
+)
+from perception_nodes.geometry import Transform
+
+from . import existence, heading, lifecycle, motion
+from .association import Assignment, associate, no_pairs
+from .config import TrackerConfig
+from .correction import correct
+from .measurement import Measurements, prepare, rejections
+from .output import states, to_tracks
+from .store import TrackStore
+
+I64 = npt.NDArray[np.int64]
+B = npt.NDArray[np.bool_]
+
+
+class MultiObjectTracker:
+    """Tracks of objects in the frame of the detections (odom), one `step` for each set of detections.
+
+    `rejected` counts detections that could not be used, by reason; `last_rejected` those of the last step.
+    Ids start at 1 and are never used again, not even after `reset`.
+    """
+
+    def __init__(self, config: TrackerConfig | None = None) -> None:
+        self.config = config or TrackerConfig()
+        self.rejected: Counter[str] = Counter()
+        self.last_rejected: Counter[str] = Counter()
+        self._tracks = TrackStore.empty()
+        self._stamp_ns: int | None = None
+        self._frame_id = "odom"
+        self._next_id = 1
+
+    def __len__(self) -> int:
+        return len(self._tracks)
+
+    @property
+    def stamp_ns(self) -> int | None:
+        """Stamp of the last step; None before the first."""
+        return self._stamp_ns
+
+    def step(self, detections: Detections3D, odom_from_base: Transform) -> Tracks:
+        """The tracks at `detections.stamp_ns`: all that live, and those that ended in this step (once).
+
+        detections: in odom; odom_from_base: where the vehicle is, for occlusion and field of view.
+        Raises OutOfOrder if the stamp is not later than that of the last step; nothing is changed then.
+        """
+        dt_s = self._elapsed_s(detections.stamp_ns)
+        measured = prepare(self._accepted(detections), odom_from_base.translation_m[:2])
+        self._stamp_ns, self._frame_id = detections.stamp_ns, detections.frame_id
+        if dt_s > self.config.max_gap_s:
+            pairs, ended = no_pairs(), lifecycle.all_end(self._tracks, EndReason.RESET)
+        else:
+            self._predict(dt_s)
+            probability = existence.detection_probability(self._tracks, odom_from_base, self.config)
+            pairs = associate(self._tracks, measured, self.config)
+            self._correct(pairs, measured, probability)
+            ended = lifecycle.ends(self._tracks, detections.stamp_ns, odom_from_base, self.config)
+        begun = self._begin(pairs, measured, ended)
+        return self._publish(detections.stamp_ns, ended, self._provenance(pairs, begun, measured))
+
+    def predict(self, stamp_ns: int) -> Tracks:
+        """The live tracks predicted to `stamp_ns` without changing the tracker.
+
+        Raises OutOfOrder if the stamp is earlier than the last step's.
+        """
+        if self._stamp_ns is None:
+            return Tracks.empty(stamp_ns, self._frame_id)
+        if stamp_ns < self._stamp_ns:
+            raise OutOfOrder(f"tracker: predict to {stamp_ns} ns: wanted at least {self._stamp_ns} ns")
+        copy = self._tracks.select(np.arange(len(self._tracks)))
+        dt_s = (stamp_ns - self._stamp_ns) * 1e-9
+        if dt_s > 0:
+            motion.predict(copy, dt_s, self.config)
+            copy.presence = existence.survive(copy.presence, dt_s, self.config)
+        return to_tracks(
+            copy, stamp_ns, self._frame_id, states(copy, stamp_ns, False, self.config), self.config
+        )
+
+    def reset(self) -> Tracks:
+        """End all tracks (RESET) and forget the time; ids go on counting."""
+        n = len(self._tracks)
+        state = np.full(n, int(TrackState.DELETED), np.uint8)
+        reason = np.full(n, int(EndReason.RESET), np.uint8)
+        stamp_ns = self._stamp_ns or 0
+        ended = to_tracks(self._tracks, stamp_ns, self._frame_id, state, self.config, end_reason=reason)
+        self._tracks, self._stamp_ns = TrackStore.empty(), None
+        return ended
+
+    def _elapsed_s(self, stamp_ns: int) -> float:
+        if self._stamp_ns is None:
+            return 0.0
+        if stamp_ns <= self._stamp_ns:
+            raise OutOfOrder(f"tracker: stamp {stamp_ns} ns: wanted later than {self._stamp_ns} ns")
+        return (stamp_ns - self._stamp_ns) * 1e-9
+
+    def _accepted(self, detections: Detections3D) -> Detections3D:
+        reasons = rejections(detections)
+        self.last_rejected = Counter()
+        bad = np.zeros(len(detections), bool)
+        for name, mask in reasons.items():
+            new = mask & ~bad
+            if new.any():
+                self.last_rejected[name] = int(new.sum())
+            bad |= mask
+        self.rejected += self.last_rejected
+        return detections.select(~bad) if bad.any() else detections
+
+    def _predict(self, dt_s: float) -> None:
+        if dt_s > 0 and len(self._tracks):
+            motion.predict(self._tracks, dt_s, self.config)
+            self._tracks.presence = existence.survive(self._tracks.presence, dt_s, self.config)
+
+    def _correct(
+        self, pairs: Assignment, measured: Measurements, probability: npt.NDArray[np.float64]
+    ) -> None:
+        tracks = self._tracks
+        if len(pairs.track):
+            correct(
+                tracks, pairs.track, measured.select(pairs.detection), probability[pairs.track], self.config
+            )
+        missed = np.ones(len(tracks), bool)
+        missed[pairs.track] = False
+        tracks.presence[missed] = existence.miss(tracks.presence[missed], probability[missed])
+        tracks.misses[missed] += 1
+        motion.constrain(tracks, self.config)
+        heading.follow_motion(tracks)
+        lifecycle.confirm(tracks, self.config)
+
+    def _begin(self, pairs: Assignment, measured: Measurements, ended: lifecycle.Ends) -> I64:
+        """Start tracks from detections that belong to none that lives on; returns those detections."""
+        free = np.setdiff1d(np.arange(len(measured)), pairs.detection)
+        free = lifecycle.may_begin(self._tracks.select(ended.reason == 0), measured, free, self.config)
+        ids = np.arange(self._next_id, self._next_id + len(free)).astype(np.uint64)
+        self._next_id += len(free)
+        self._tracks.extend(lifecycle.born(measured, free, ids, self.config))
+        return free
+
+    def _provenance(
+        self, pairs: Assignment, begun: I64, measured: Measurements
+    ) -> tuple[tuple[SourceMeasurement, ...], ...]:
+        sources: list[tuple[SourceMeasurement, ...]] = [()] * len(self._tracks)
+        first_new = len(self._tracks) - len(begun)
+        rows = [*pairs.track.tolist(), *range(first_new, len(self._tracks))]
+        picks = [*pairs.detection.tolist(), *begun.tolist()]
+        fits = [*pairs.mahalanobis2.tolist(), *([0.0] * len(begun))]
+        d = measured.detections
+        for row, pick, fit in zip(rows, picks, fits, strict=True):
+            source = SourceMeasurement(
+                d.source, int(d.detection_id[pick]), d.stamp_ns, float(d.score[pick]), fit
+            )
+            sources[row] = (source,)
+        return tuple(sources)
+
+    def _publish(
+        self, stamp_ns: int, ended: lifecycle.Ends, sources: tuple[tuple[SourceMeasurement, ...], ...]
+    ) -> Tracks:
+        tracks = self._tracks
+        new = len(tracks) - len(ended.reason)
+        reason = np.concatenate([ended.reason, np.zeros(new, np.uint8)])
+        merged = np.concatenate([ended.merged_into, np.zeros(new, np.uint64)])
+        state = states(tracks, stamp_ns, True, self.config)
+        state[reason > 0] = int(TrackState.DELETED)
+        out = to_tracks(tracks, stamp_ns, self._frame_id, state, self.config, sources, reason, merged)
+        tracks.keep(reason == 0)
+        return out
