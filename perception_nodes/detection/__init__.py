@@ -1,0 +1,1 @@
+"""Detectors: `lidar.GeometricLidarDetector` and `camera.YoloxDetector` (import the module that is needed)."""

@@ -1,0 +1,35 @@
+"""Parameters of the geometric lidar detector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perception_nodes.datatypes import check_ranges, param
+
+
+@dataclass(frozen=True)
+class GeometricConfig:
+    """Ground, clustering and box fit; lengths in m in the base frame, heights over the local ground."""
+
+    range_m: float = param(80.0, "points beyond this (larger of |x|, |y|) are not used", low=10.0, high=150.0)
+    ego_length_m: float = param(4.9, "length of the own vehicle; returns inside its footprint are removed", low=0.0)
+    ego_width_m: float = param(2.1, "width of the own vehicle, mirrors included", low=0.0)
+    ego_center_x_m: float = param(0.0, "centre of the own footprint ahead of the base frame's origin")
+    ego_center_y_m: float = param(0.0, "centre of the own footprint to the left of the base frame's origin")
+    ground_cell_m: float = param(0.5, "edge of a cell of the ground height grid", low=0.2, high=2.0)
+    ground_tolerance_m: float = param(
+        0.2, "a cell's lowest point this near the predicted height is ground", low=0.05, high=1.0
+    )
+    ground_slope: float = param(0.06, "how fast the height may change where no ground is seen, rise/run", low=0.0)
+    max_tilt_rad: float = param(0.15, "largest tilt of the road against the base frame", low=0.0, high=0.6)
+    object_min_height_m: float = param(0.3, "points lower than this over the ground are ground or kerb", low=0.05)
+    object_max_height_m: float = param(4.5, "points higher than this over the ground are overhead", low=1.0)
+    cluster_cell_m: float = param(0.2, "edge of a cell of the clustering grid", low=0.05, high=1.0)
+    link_cells: int = param(2, "occupied cells this many cells apart are one object", low=1, high=8)
+    min_points: int = param(4, "clusters with fewer points are dropped", low=1)
+    max_length_m: float = param(20.0, "longer clusters are structure, not objects", low=1.0)
+    max_detections: int = param(300, "at most this many boxes a frame, best first", low=1)
+    min_score: float = param(0.05, "boxes of a lower score are dropped", low=0.0, high=1.0)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)

@@ -1,0 +1,144 @@
+"""Geometric lidar detector: ground, clusters, boxes, class guess. No learning, no state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.datatypes import UNKNOWN, Detections3D, MalformedMessage, Orientation, PointCloud, SourceMask
+
+from .boxes import FittedBoxes, fit_boxes
+from .classify import classify
+from .clustering import Clusters, cluster, heights_over_ground
+from .config import GeometricConfig
+from .ground import GroundGrid, estimate_ground
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class LidarFrame:
+    """What one merged cloud gave, all in the cloud's frame.
+
+    detections: the boxes; ground: height grid; used (N,) true for points of the input inside the range and outside
+    of the own vehicle; height_m (N,) float32 height of each point over the ground; on_ground (N,) true for used points
+    of the ground surface, kerbs included (a map builder takes intensity and height steps from these).
+    """
+
+    detections: Detections3D
+    ground: GroundGrid
+    used: npt.NDArray[np.bool_]
+    height_m: F32
+    on_ground: npt.NDArray[np.bool_]
+
+
+class GeometricLidarDetector:
+    """Stateless: one merged, motion-compensated cloud of the base frame in, boxes and ground out."""
+
+    def __init__(self, config: GeometricConfig | None = None) -> None:
+        self.config = config or GeometricConfig()
+
+    def warm(self) -> None:
+        """Compile (or load) the kernels, so that the first real frame is not the slow one."""
+        rng = np.random.default_rng(0)
+        xyz = rng.uniform(-8, 8, (2000, 3)).astype(np.float32)
+        xyz[:1500, 2] = 0.0
+        cloud = PointCloud(0, "base_link", xyz, source=np.zeros(len(xyz), np.uint8))
+        self.detect(cloud, np.array([[0.0, 0.0, 1.8]]))
+
+    def detect(self, cloud: PointCloud, origins_m: F64) -> LidarFrame:
+        """Objects of one sweep.
+
+        cloud: base frame, motion compensated; `cloud.source` (absent: all 0) is the row of `origins_m` (K, 3), the
+        sensors' positions in the base frame.
+        Raises MalformedMessage if a point names a sensor without an origin.
+        """
+        origins = np.ascontiguousarray(origins_m, np.float64).reshape(-1, 3)
+        source = cloud.source if cloud.source is not None else np.zeros(len(cloud), np.uint8)
+        if len(origins) == 0 or int(source.max(initial=0)) >= len(origins):
+            wanted = int(source.max(initial=0)) + 1
+            raise MalformedMessage(f"lidar detector: origins_m: wanted {wanted} rows, got {len(origins)}")
+        used = self._usable(cloud.xyz_m)
+        kept = np.flatnonzero(used)
+        xyz = np.ascontiguousarray(cloud.xyz_m[kept])
+        ground = estimate_ground(xyz, self.config)
+        height = heights_over_ground(xyz, ground)
+        raised = np.flatnonzero(
+            (height > self.config.object_min_height_m) & (height < self.config.object_max_height_m)
+        )
+        clusters = cluster(xyz, raised, self.config)
+        boxes = fit_boxes(xyz, height, source[kept], clusters, origins)
+        all_height = np.full(len(cloud), np.nan, np.float32)
+        all_height[kept] = height
+        on_ground = np.zeros(len(cloud), np.bool_)
+        on_ground[kept] = np.abs(height) <= self.config.object_min_height_m
+        detections = _detections(cloud, boxes, self.config)
+        return LidarFrame(detections, ground, used, all_height, on_ground)
+
+    def _usable(self, xyz_m: F32) -> npt.NDArray[np.bool_]:
+        """Points in range and outside of the own vehicle."""
+        c = self.config
+        x, y = xyz_m[:, 0], xyz_m[:, 1]
+        near = (np.abs(x) < c.range_m) & (np.abs(y) < c.range_m) & (np.abs(xyz_m[:, 2]) < 100.0)
+        own = (np.abs(x - c.ego_center_x_m) <= c.ego_length_m / 2) & (np.abs(y - c.ego_center_y_m) <= c.ego_width_m / 2)
+        return np.asarray(near & ~own)
+
+
+def _detections(cloud: PointCloud, boxes: FittedBoxes, config: GeometricConfig) -> Detections3D:
+    probabilities, score = classify(boxes)
+    size_ok = (boxes["points"] >= config.min_points) & (boxes["length"] < config.max_length_m)
+    size_ok &= (boxes["top"] > 0.4) & (boxes["seen_width"] < 6.0) & (score >= config.min_score)
+    keep = np.flatnonzero(size_ok)
+    keep = keep[np.argsort(-score[keep], kind="stable")][: config.max_detections]
+    picked = FittedBoxes(boxes.values[keep])
+    tall = np.maximum(picked["top"], 0.2)
+    center = np.stack([picked["x"], picked["y"], picked["ground_z"] + tall / 2], axis=1)
+    lwh = np.stack([np.maximum(picked["length"], 0.1), np.maximum(picked["width"], 0.1), tall], axis=1)
+    p = probabilities[keep]
+    label = p.argmax(axis=1).astype(np.uint8) if len(keep) else np.zeros(0, np.uint8)
+    return Detections3D.of(
+        cloud.stamp_ns,
+        cloud.frame_id,
+        "lidar",
+        center,
+        lwh,
+        picked["yaw"],
+        orientation=np.full(len(keep), Orientation.SIGN_UNKNOWN, np.uint8),
+        label=np.where(score[keep] > 0, label, UNKNOWN).astype(np.uint8),
+        class_probabilities=p,
+        score=score[keep],
+        covariance=_covariance(picked),
+        num_points=picked["points"].astype(np.int32),
+        visibility=_visibility(picked),
+        source_mask=np.full(len(keep), SourceMask.LIDAR, np.uint8),
+    )
+
+
+def _visibility(boxes: FittedBoxes) -> F64:
+    """Share of the completed box's length that was seen, lowered for ends that something else hides."""
+    share = np.clip(boxes["seen_length"] / np.maximum(boxes["length"], 0.1), 0.1, 1.0)
+    return np.asarray(np.clip(share, 0.0, 1.0))
+
+
+def _covariance(boxes: FittedBoxes) -> F64:
+    """(M, 9, 9): what was seen is known to the point spacing, what was completed to the spread of vehicle sizes."""
+    n = len(boxes)
+    grown_l = np.maximum(boxes["length"] - boxes["seen_length"], 0)
+    grown_w = np.maximum(boxes["width"] - boxes["seen_width"], 0)
+    spacing = 0.1 + 0.003 * boxes["range"] + 0.3 / np.sqrt(np.maximum(boxes["points"], 1))
+    along, across = np.hypot(spacing, 0.35 * grown_l), np.hypot(spacing, 0.25 * grown_w)
+    c, s = np.cos(boxes["yaw"]), np.sin(boxes["yaw"])
+    out = np.full((n, 9, 9), np.nan)
+    out[:, :7, :7] = 0.0
+    out[:, 0, 0] = (along * c) ** 2 + (across * s) ** 2
+    out[:, 1, 1] = (along * s) ** 2 + (across * c) ** 2
+    out[:, 0, 1] = out[:, 1, 0] = (along**2 - across**2) * c * s
+    out[:, 2, 2] = spacing**2
+    out[:, 3, 3] = (0.05 + 0.6 / np.sqrt(np.maximum(boxes["points"], 1))) ** 2
+    out[:, 4, 4] = np.hypot(2 * spacing, 0.5 * grown_l) ** 2
+    out[:, 5, 5] = np.hypot(2 * spacing, 0.3 * grown_w) ** 2
+    out[:, 6, 6] = (2 * spacing) ** 2
+    return out
