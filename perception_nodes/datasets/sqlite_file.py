@@ -1,0 +1,110 @@
+"""One rosbag2 .db3 (sqlite3) file: messages in order of time, also where the file is damaged."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Final
+
+from perception_nodes.datatypes import InputError
+
+from .bag_info import TopicInfo
+
+MAGIC: Final = b"SQLite format 3\x00"
+
+
+class SqliteFile:
+    """Index of one file; `notes` say in sentences what was damaged and how much could be read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.notes: list[str] = []
+        with path.open("rb") as stream:
+            if stream.read(len(MAGIC)) != MAGIC:
+                raise InputError(f"{path}: not a sqlite3 file: it does not begin with 'SQLite format 3'")
+        self._db = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        try:
+            self._topics = self._read_topics()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise InputError(f"{path}: not a readable rosbag2 database: {error}") from error
+        self._damaged = False
+        # (time, row id, topic id) of every readable row, only where the file is damaged.
+        self._rows: list[tuple[int, int, int]] = []
+        self._counts, self.start_ns, self.end_ns = self._count()
+
+    def topics(self) -> list[TopicInfo]:
+        """One entry a topic."""
+        return [
+            TopicInfo(name, typename, self._counts.get(key, 0), qos, schema)
+            for key, (name, typename, qos, schema) in self._topics.items()
+        ]
+
+    def messages(
+        self, topics: Collection[str] | None, start_ns: int, end_ns: int
+    ) -> Iterator[tuple[str, int, bytes]]:
+        """(topic, log time, CDR bytes) with start_ns <= log time <= end_ns, in order of log time."""
+        wanted = {key: t[0] for key, t in self._topics.items() if topics is None or t[0] in topics}
+        if self._damaged:
+            yield from self._salvaged(wanted, start_ns, end_ns)
+            return
+        marks = ",".join("?" * len(wanted))
+        query = (
+            "SELECT topic_id, timestamp, data FROM messages WHERE timestamp BETWEEN ? AND ? "
+            f"AND topic_id IN ({marks}) ORDER BY timestamp, id"
+        )
+        for topic, time_ns, data in self._db.execute(query, (start_ns, end_ns, *wanted)):
+            yield wanted[topic], int(time_ns), bytes(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _read_topics(self) -> dict[int, tuple[str, str, str, str]]:
+        columns = {row[1] for row in self._db.execute("PRAGMA table_info(topics)")}
+        if not columns:
+            raise sqlite3.DatabaseError("it has no table 'topics'")
+        qos = "offered_qos_profiles" if "offered_qos_profiles" in columns else "''"
+        rows = list(self._db.execute(f"SELECT id, name, type, {qos} FROM topics"))
+        schemas: dict[str, str] = {}
+        if list(self._db.execute("PRAGMA table_info(message_definitions)")):
+            query = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
+            schemas = {name: text for name, encoding, text in self._db.execute(query) if encoding == "ros2msg"}
+        return {int(k): (name, kind, profile or "", schemas.get(kind, "")) for k, name, kind, profile in rows}
+
+    def _count(self) -> tuple[dict[int, int], int, int]:
+        try:
+            query = "SELECT topic_id, COUNT(*), MIN(timestamp), MAX(timestamp) FROM messages GROUP BY topic_id"
+            rows = list(self._db.execute(query))
+            # A page that no index covers shows its damage only when its content is read.
+            list(self._db.execute("SELECT SUM(LENGTH(CAST(data AS BLOB))) FROM messages"))
+        except sqlite3.DatabaseError as error:
+            return self._salvage(error)
+        if not rows:
+            return {}, 0, 0
+        counts = {int(topic): int(count) for topic, count, _, _ in rows}
+        return counts, min(int(r[2]) for r in rows), max(int(r[3]) for r in rows)
+
+    def _salvage(self, error: sqlite3.DatabaseError) -> tuple[dict[int, int], int, int]:
+        """Go through the rows in the order they were written, up to the first that cannot be read."""
+        self._damaged = True
+        try:
+            for row, topic, time_ns, _ in self._db.execute("SELECT rowid, topic_id, timestamp, data FROM messages"):
+                self._rows.append((int(time_ns), int(row), int(topic)))
+        except sqlite3.DatabaseError:
+            pass  # The rows before the damage are what there is; the note below says so.
+        self._rows.sort()
+        self.notes.append(f"{self.path.name} is damaged ({error}): {len(self._rows)} messages before it were read")
+        counts: dict[int, int] = {}
+        for _, _, topic in self._rows:
+            counts[topic] = counts.get(topic, 0) + 1
+        if not self._rows:
+            return counts, 0, 0
+        return counts, self._rows[0][0], self._rows[-1][0]
+
+    def _salvaged(self, wanted: dict[int, str], start_ns: int, end_ns: int) -> Iterator[tuple[str, int, bytes]]:
+        for time_ns, row, topic in self._rows:
+            if topic in wanted and start_ns <= time_ns <= end_ns:
+                (data,) = self._db.execute("SELECT data FROM messages WHERE rowid = ?", (row,)).fetchone()
+                yield wanted[topic], time_ns, bytes(data)
