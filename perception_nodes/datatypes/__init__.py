@@ -33,7 +33,19 @@ from .frames import Drop, FrameInfo, FrameSet, LatencyTrace, SensorStatus
 from .map_elements import MapElement, MapElements, one_hot_type
 from .rig import Rig, SensorSpec, load_rig, save_rig
 from .sensors import Image, PointCloud, RadarScan
-from .taxonomy import CAR, LABEL_INDEX, LABELS, NUM_LABELS, PEDESTRIAN, TAXONOMY, TWO_WHEELERS, UNKNOWN, VEHICLES
+from .taxonomy import (
+    CAR,
+    LABEL_INDEX,
+    LABELS,
+    NUM_LABELS,
+    PEDESTRIAN,
+    SIZE_MEAN_LWH_M,
+    SIZE_STD_LWH_M,
+    TAXONOMY,
+    TWO_WHEELERS,
+    UNKNOWN,
+    VEHICLES,
+)
 from .tracks import TRACK_STATE, SourceMeasurement, Tracks
 
 __all__ = [
@@ -72,6 +84,8 @@ __all__ = [
     "Qualifier",
     "RadarScan",
     "Rig",
+    "SIZE_MEAN_LWH_M",
+    "SIZE_STD_LWH_M",
     "SensorReason",
     "SensorSpec",
     "SensorStatus",

@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import COVARIANCE_STATE, Detections3D, Orientation, SourceMask
-from perception_nodes.datatypes.taxonomy import SIZE_MEAN_LWH_M, SIZE_STD_LWH_M
+from perception_nodes.datatypes import (
+    COVARIANCE_STATE,
+    SIZE_MEAN_LWH_M,
+    SIZE_STD_LWH_M,
+    Detections3D,
+    Orientation,
+    SourceMask,
+)
 from perception_nodes.geometry import wrap_angle
 
 from .config import FusionConfig

@@ -22,6 +22,7 @@ class RunOptions:
     loop: bool = False
     view: bool = False
     view_port: int = 8765
+    offline: bool = False
     sync_policy: str = "aligner"
     graph: Path | None = None
     graph_arguments: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""The `perception` command: one file a sub-command, no logic."""

@@ -1,0 +1,58 @@
+"""From what a person names to a bag that can be played, with its rig."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from perception_nodes.datasets import find_rig, open_input
+from perception_nodes.datatypes import InputError, Modality, Rig, save_rig
+
+from .options import RunOptions
+from .progress import RunProgress
+
+
+@dataclass(frozen=True)
+class PreparedInput:
+    """A playable bag and what is known about it."""
+
+    bag: Path
+    rig: Rig
+    rig_path: Path
+    kind: str
+    has_ego_motion: bool
+    has_truth: bool
+    notes: tuple[str, ...]
+
+
+def prepare_input(options: RunOptions, progress: RunProgress) -> PreparedInput:
+    """Open the input, settle the rig, convert a dataset to `input.mcap` in the output folder.
+
+    Raises InputError if it cannot be read or has no lidar, ConfigurationError for a bad rig.
+    """
+    rig = find_rig(options.rig) if options.rig else None
+    source = open_input(options.input, rig)
+    if not source.rig.of(Modality.LIDAR):
+        raise InputError(f"{options.input}: no PointCloud2 topic, and the graph needs at least one lidar")
+    rig_path = options.output / "rig.yaml"
+    save_rig(source.rig, rig_path)
+    _tell_rig(progress.console, source.rig, given=rig is not None)
+    bag = source.playable
+    if bag is None:
+        bag = options.output / "input.mcap"
+        progress.stage(f"converting {source.kind}")
+        source.to_bag(bag, lambda done, total: progress.update(done, total, f"{done} of {total} messages"))
+    for note in source.notes:
+        progress.console.print(f"[dim]note: {note}[/dim]", highlight=False)
+    return PreparedInput(
+        bag, source.rig, rig_path, source.kind, source.has_ego_motion, source.has_truth, tuple(source.notes)
+    )
+
+
+def _tell_rig(console: Console, rig: Rig, *, given: bool) -> None:
+    console.print(f"rig [b]{rig.name}[/b] ({'given' if given else 'guessed from the input'})", highlight=False)
+    for sensor in rig.sensors:
+        word = sensor.modality.name.lower()
+        console.print(f"  {sensor.name:20} {word:7} {sensor.topic}  {sensor.rate_hz:g} Hz", highlight=False)

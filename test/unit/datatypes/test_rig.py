@@ -1,0 +1,58 @@
+"""Rig files: round trip and errors that name file, sensor and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perception_nodes.datatypes import ConfigurationError, Modality, Rig, load_rig, save_rig
+
+
+def data(**sensor: Any) -> dict[str, Any]:
+    return {"name": "test", "sensors": {"top": {"modality": "lidar", "topic": "/points", **sensor}}}
+
+
+def test_round_trip_through_a_file(tmp_path: Path) -> None:
+    rig = Rig.from_dict(data(mount_xyz_m=[1, 0, 2], mount_rpy_rad=[0, 0, 0.1], motion_compensated=True))
+    save_rig(rig, tmp_path / "rig.yaml")
+    assert load_rig(tmp_path / "rig.yaml") == rig
+    assert rig.reference == "top"
+    assert [s.name for s in rig.of(Modality.LIDAR)] == ["top"]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"modality": "sonar"}, "modality 'sonar': wanted one of"),
+        ({"topic": "points"}, "wanted an absolute name"),
+        ({"rate_hz": 0}, "rate_hz 0: wanted > 0"),
+        ({"rate": 10}, "unknown key 'rate'"),
+        ({"mount_xyz_m": [1, 2, 3]}, "give both mount_xyz_m and mount_rpy_rad"),
+        ({"mount_xyz_m": [1, 2], "mount_rpy_rad": [0, 0, 0]}, "wanted 3 numbers"),
+    ],
+)
+def test_bad_sensor_is_named(change: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        Rig.from_dict(data(**change))
+
+
+def test_bad_rig_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="reference 'front'"):
+        Rig.from_dict({**data(), "reference": "front"})
+    with pytest.raises(ConfigurationError, match="sensors: wanted a mapping"):
+        Rig.from_dict({"name": "x", "sensors": []})
+    with pytest.raises(ConfigurationError, match=r"nothing\.yaml"):
+        load_rig(tmp_path / "nothing.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [")
+    with pytest.raises(ConfigurationError, match="not YAML"):
+        load_rig(tmp_path / "bad.yaml")
+    (tmp_path / "list.yaml").write_text("[1]")
+    with pytest.raises(ConfigurationError, match="wanted a mapping, got list"):
+        load_rig(tmp_path / "list.yaml")
+
+
+def test_unknown_sensor_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"no sensor 'camera': it has \['top'\]"):
+        Rig.from_dict(data()).sensor("camera")
