@@ -27,7 +27,7 @@ _QUALITY_MEMORY = 30.0
 
 
 def correct(
-    tracks: TrackStore, index: I64, measured: Measurements, probability: F64, config: TrackerConfig
+    tracks: TrackStore, index: I64, measured: Measurements, config: TrackerConfig
 ) -> None:
     """Update the tracks `index` (K,) with the measurements (K,) of the same rows, in place."""
     aligned = align(measured, tracks.yaw_rad[index])
@@ -37,7 +37,7 @@ def correct(
     _repose(tracks, index, measured, aligned, config)
     _reclass(tracks, index, measured)
     judge_heading(tracks, index, measured, aligned, config)
-    tracks.presence[index] = hit(tracks.presence[index], measured.quality, probability, config)
+    tracks.presence[index] = hit(tracks.presence[index], measured.quality, config)
     weight = np.minimum(tracks.quality_weight[index] + 1, _QUALITY_MEMORY)
     tracks.quality[index] += (measured.quality - tracks.quality[index]) / weight
     tracks.quality_weight[index] = weight

@@ -68,10 +68,13 @@ def survive(presence: F64, dt_s: float, config: TrackerConfig) -> F64:
     return np.asarray(presence * config.survival_per_s**dt_s)
 
 
-def hit(presence: F64, quality: F64, probability: F64, config: TrackerConfig) -> F64:
-    """Presence after a detection of the given quality: odds times the likelihood ratio object / clutter."""
+def hit(presence: F64, quality: F64, config: TrackerConfig) -> F64:
+    """Presence after a detection of the given quality: odds times the likelihood ratio object / clutter.
+
+    It has been detected, so that the occlusion that may have been presumed is not held against it.
+    """
     odds = presence / (1 - presence)
-    ratio = (quality * probability) / ((1 - quality) * config.clutter_ratio)
+    ratio = quality * config.detection_probability / ((1 - quality) * config.clutter_ratio)
     odds = odds * np.clip(ratio, 0.2, 20.0)
     return np.minimum(odds / (1 + odds), config.existence_max)
 

@@ -131,7 +131,7 @@ class MultiObjectTracker:
         tracks = self._tracks
         if len(pairs.track):
             correct(
-                tracks, pairs.track, measured.select(pairs.detection), probability[pairs.track], self.config
+                tracks, pairs.track, measured.select(pairs.detection), self.config
             )
         missed = np.ones(len(tracks), bool)
         missed[pairs.track] = False
