@@ -37,10 +37,11 @@ class TrackerConfig:
         0.9, "Probability that a fully visible near object is detected", low=0.05, high=0.99
     )
     detection_range_m: float = param(70.0, "Range at which the detection probability has halved", low=1.0)
+    sensor_height_m: float = param(1.8, "Height of the sensors above base_link, for occlusion over roofs, m", low=0.0)
     clutter_ratio: float = param(
         0.08, "Chance that a measurement in the gate is clutter, relative to the object", low=1e-4, high=1.0
     )
-    existence_max: float = param(0.999, "Upper limit of the presence probability", low=0.5, high=1.0)
+    existence_max: float = param(0.99, "Upper limit of the presence probability", low=0.5, high=1.0)
     quality_weight: float = param(
         3.0, "Weight of the filtered detection quality in the published existence", low=0.0
     )

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from perception_nodes.geometry import wrap_angle
 
 from .config import TrackerConfig
-from .existence import hit
+from .existence import average_quality, hit
 from .heading import judge_heading
 from .kalman import update
 from .measurement import UNKNOWN_VAR, Measurements
@@ -21,9 +21,7 @@ I64 = npt.NDArray[np.int64]
 
 _POSE_OF_STATE = np.eye(8)[:3]
 _VELOCITY_OF_STATE = np.eye(8)[[VX, VY]]
-_CLASS_WEIGHT = 0.3
-_CLASS_FLOOR = -12.0
-_QUALITY_MEMORY = 30.0
+_CLASS_MEMORY = 20.0
 
 
 def correct(
@@ -38,9 +36,7 @@ def correct(
     _reclass(tracks, index, measured)
     judge_heading(tracks, index, measured, aligned, config)
     tracks.presence[index] = hit(tracks.presence[index], measured.quality, config)
-    weight = np.minimum(tracks.quality_weight[index] + 1, _QUALITY_MEMORY)
-    tracks.quality[index] += (measured.quality - tracks.quality[index]) / weight
-    tracks.quality_weight[index] = weight
+    average_quality(tracks, index, measured.quality, np.ones(len(index)))
     tracks.yaw_known[index] |= measured.detections.orientation != 0
     tracks.hits[index] += 1
     tracks.misses[index] = 0
@@ -111,7 +107,9 @@ def _use_velocity(tracks: TrackStore, index: I64, measured: Measurements) -> Non
 
 
 def _reclass(tracks: TrackStore, index: I64, measured: Measurements) -> None:
-    """Recursive Bayes on the class, tempered: the views of successive frames are alike."""
-    log = tracks.class_log[index] + _CLASS_WEIGHT * np.log(np.maximum(measured.probabilities, 0.02))
-    log -= log.max(axis=1, keepdims=True)
-    tracks.class_log[index] = np.maximum(log, _CLASS_FLOOR)
+    """Mean of the class distributions, not their product: the views of successive frames are alike. Views that
+    say little (mostly `unknown`) weigh little.
+    """
+    total = tracks.class_sum[index].sum(axis=1, keepdims=True)
+    faded = tracks.class_sum[index] * np.minimum(1.0, _CLASS_MEMORY / total)
+    tracks.class_sum[index] = faded + measured.class_weight[:, None] * measured.probabilities

@@ -53,7 +53,7 @@ def born(
     new.static_log_odds[:] = np.log((1 - config.moving_prior) / config.moving_prior)
     new.bottom_m, new.bottom_var = measured.bottom_m[index].copy(), measured.bottom_var[index].copy()
     new.size_m, new.size_var = measured.size_m[index].copy(), measured.size_var[index].copy()
-    new.class_log = np.log(measured.probabilities[index])
+    new.class_sum = measured.probabilities[index] * measured.class_weight[index, None]
     new.quality, new.quality_weight[:] = measured.quality[index].copy(), 1.0
     odds = config.birth_existence / (1 - config.birth_existence) * new.quality / (1 - new.quality)
     new.presence = np.minimum(odds / (1 + odds), config.existence_max)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import Detections3D, SourceMask
+from perception_nodes.datatypes import UNKNOWN, Detections3D, SourceMask
 
 from . import classes
 
@@ -25,8 +25,8 @@ class Measurements:
     """M valid detections in odom.
 
     pose (M, 3) x, y, yaw and pose_cov (M, 3, 3); bottom_m, bottom_var (M,); size_m, size_var (M, 3); velocity (M, 2)
-    with velocity_cov (M, 2, 2), `UNKNOWN_VAR` where not measured; probabilities (M, 11); quality (M,) probability
-    that it is an object; face (M, 2): side of the box that the sensor sees along its length and width, -1..1 (0: both
+    with velocity_cov (M, 2, 2), `UNKNOWN_VAR` where not measured; probabilities (M, 11); class_weight (M,) how
+    much this view says about the class; quality (M,) probability that it is an object; face (M, 2): side of the box that the sensor sees along its length and width, -1..1 (0: both
     or none), `detections`: the same rows as they came.
     """
 
@@ -41,6 +41,7 @@ class Measurements:
     velocity_cov: F64
     has_velocity: npt.NDArray[np.bool_]
     probabilities: F64
+    class_weight: F64
     quality: F64
     face: F64
 
@@ -78,6 +79,7 @@ def prepare(detections: Detections3D, sensor_xy_m: F64) -> Measurements:
     cov[yaw_unknown, :, 3] = 0.0
     cov[yaw_unknown, 3, 3] = UNKNOWN_VAR
     yaw = np.where(np.isfinite(detections.yaw_rad), detections.yaw_rad, 0.0)
+    probabilities = _probabilities(detections)
     pose_index = np.array([0, 1, 3])
     has_velocity: npt.NDArray[np.bool_] = np.asarray(np.isfinite(detections.velocity_mps).all(axis=1))
     size_var = np.stack([cov[:, k, k] for k in (4, 5, 6)], axis=1)
@@ -92,7 +94,8 @@ def prepare(detections: Detections3D, sensor_xy_m: F64) -> Measurements:
         velocity=np.where(has_velocity[:, None], detections.velocity_mps, 0.0),
         velocity_cov=cov[:, 7:, 7:],
         has_velocity=has_velocity,
-        probabilities=_probabilities(detections),
+        probabilities=probabilities,
+        class_weight=1.05 - probabilities[:, UNKNOWN],
         quality=_quality(detections),
         face=_seen_faces(detections, yaw, sensor_xy_m),
     )

@@ -27,7 +27,7 @@ class TrackStore:
 
     mean (N, 8), cov (N, 8, 8): moving hypothesis, `TRACK_STATE` order; static_mean (N, 3), static_cov (N, 3, 3):
     standing hypothesis (x, y, yaw); static_log_odds (N,): belief in standing against moving; bottom_m, bottom_var:
-    height of the underside; size_m, size_var (N, 3): l, w, h; class_log (N, 11): unnormalised log probabilities;
+    height of the underside; size_m, size_var (N, 3): l, w, h; class_sum (N, 11): weighted sum of the detections' class probabilities;
     presence (N,): Bernoulli existence; quality (N,), quality_weight (N,): running mean of the detections' existence;
     sign_belief (N,): log odds that the heading is right rather than off by pi; quarter_belief (N,): evidence that
     length and width are exchanged.
@@ -43,7 +43,7 @@ class TrackStore:
     bottom_var: F64
     size_m: F64
     size_var: F64
-    class_log: F64
+    class_sum: F64
     presence: F64
     quality: F64
     quality_weight: F64
@@ -86,13 +86,12 @@ class TrackStore:
     @property
     def class_probabilities(self) -> F64:
         """(N, 11) rows sum to one."""
-        weight = np.exp(self.class_log - self.class_log.max(axis=1, keepdims=True, initial=-np.inf))
-        return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+        return np.asarray(self.class_sum / self.class_sum.sum(axis=1, keepdims=True))
 
     @property
     def label(self) -> I64:
         """(N,) most probable class."""
-        return np.asarray(self.class_log.argmax(axis=1), np.int64)
+        return np.asarray(self.class_sum.argmax(axis=1), np.int64)
 
     @property
     def position_m(self) -> F64:
@@ -118,7 +117,7 @@ _TAILS: dict[str, tuple[int, ...]] = {
     "static_cov": (3, 3),
     "size_m": (3,),
     "size_var": (3,),
-    "class_log": (NUM_LABELS,),
+    "class_sum": (NUM_LABELS,),
 }
 _TYPES: dict[str, Any] = {
     "id": np.uint64,

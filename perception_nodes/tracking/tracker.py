@@ -133,8 +133,8 @@ class MultiObjectTracker:
             correct(
                 tracks, pairs.track, measured.select(pairs.detection), self.config
             )
-        missed = np.ones(len(tracks), bool)
-        missed[pairs.track] = False
+        missed = np.setdiff1d(np.arange(len(tracks)), pairs.track)
+        existence.average_quality(tracks, missed, np.full(len(missed), 0.05), probability[missed])
         tracks.presence[missed] = existence.miss(tracks.presence[missed], probability[missed])
         tracks.misses[missed] += 1
         motion.constrain(tracks, self.config)
