@@ -30,7 +30,7 @@ class BagReader:
     """Topics and messages of a bag: a folder with metadata.yaml, a folder of .mcap or .db3 files, or one such file.
 
     Raises InputError if it is none of these, or if nothing in it is readable. What was damaged but partly read is
-    said in `info().notes`.
+    said in `info.notes`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,6 +58,7 @@ class BagReader:
         if self._temporary is not None:
             self._temporary.cleanup()
 
+    @property
     def info(self) -> BagInfo:
         """Topics, counts, times, and what was damaged."""
         held = [f for f in self._files if f.end_ns]

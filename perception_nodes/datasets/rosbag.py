@@ -1,0 +1,133 @@
+"""A rosbag2 as an input: which of its topics are sensors, on which rig, and copying what the graph needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from perception_nodes.datatypes import InputError, Modality, Rig
+
+from .bag import BagReader
+from .bag_info import BagInfo
+from .bag_tf import TF_STATIC_TOPIC, TF_TOPIC, dynamic_links, merged_static, needs_odometry, with_odometry
+from .bag_writer import BagWriter
+from .inputs import TRUTH_TOPIC, Input, Progress
+from .messages import COMPRESSED_IMAGE, IMAGE, POINT_CLOUD, TF
+from .rig_guess import guess_rig
+
+SENSOR_TYPES: Final = (POINT_CLOUD, COMPRESSED_IMAGE, IMAGE)
+_TRUTH_PREFIX: Final = "/truth/"
+
+
+class RosbagInput(Input):
+    """A bag with at least one PointCloud2, Image or CompressedImage topic.
+
+    Raises InputError that names what the bag holds where it has none of these.
+    """
+
+    kind = "rosbag2"
+
+    def __init__(self, path: Path, rig: Rig | None = None) -> None:
+        self.path = path
+        with BagReader(path) as reader:
+            self.info = reader.info
+            check_bag(self.info)
+            guess = guess_rig(reader) if rig is None else None
+            self.rig = rig if guess is None else guess.rig
+            self._check_rig(rig)
+            self.has_ego_motion = self._has_ego_motion(reader)
+            unknown = sorted(t.typename for t in self.info.topics if not reader.knows(t.typename))
+        self.has_truth = any(t.name == TRUTH_TOPIC and t.count for t in self.info.topics)
+        reasons = () if guess is None else guess.reasons
+        self.notes = (*self.info.notes, *reasons, *self._motion_notes(), *_unknown_notes(unknown))
+
+    @property
+    def playable(self) -> Path:
+        """The bag itself: the player publishes its stored bytes."""
+        return self.path
+
+    def to_bag(self, out: Path, progress: Progress | None = None, compression: str = "none") -> BagInfo:
+        """Copy sensors, transforms, odometry and truth to one .mcap; other topics are left out and named."""
+        with BagReader(self.path) as reader, BagWriter(out, compression) as writer:
+            kept = self._kept()
+            for topic in self.info.topics:
+                if topic.name in kept:
+                    schema = reader.schema(topic.typename)
+                    writer.declare(
+                        topic.name, topic.typename, latched=topic.latched, qos=topic.qos or None, schema=schema
+                    )
+            static = merged_static(reader, self.rig)
+            if static is not None:
+                writer.declare(TF_STATIC_TOPIC, TF, latched=True)
+                writer.write_raw(TF_STATIC_TOPIC, static, self.info.start_ns)
+            total = sum(t.count for t in self.info.topics if t.name in kept and t.name != TF_STATIC_TOPIC)
+            writer.declare(TF_TOPIC, TF)
+            for done, (topic_name, time_ns, raw) in enumerate(self._stream(reader, kept - {TF_STATIC_TOPIC}), 1):
+                writer.write_raw(topic_name, raw, time_ns)
+                if progress is not None:
+                    progress(min(done, total), total)
+            left = sorted({t.name for t in self.info.topics} - kept)
+            return writer.info((*reader.info.notes, *((f"left out: {', '.join(left)}",) if left else ())))
+
+    def _stream(self, reader: BagReader, kept: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        stream = reader.messages(kept)
+        odometry = needs_odometry(reader, self.rig)
+        return with_odometry(stream, reader, self.rig, odometry) if odometry else stream
+
+    def _kept(self) -> set[str]:
+        wanted = {TF_TOPIC, TF_STATIC_TOPIC, self.rig.odometry_topic}
+        wanted |= {t for s in self.rig.sensors for t in (s.topic, s.info_topic)}
+        return {t.name for t in self.info.topics if t.name in wanted or t.name.startswith(_TRUTH_PREFIX)}
+
+    def _check_rig(self, given: Rig | None) -> None:
+        if given is None:
+            return
+        present = {t.name for t in self.info.topics if t.count}
+        lidars = [s.topic for s in given.of(Modality.LIDAR)]
+        if lidars and not present & set(lidars):
+            raise InputError(f"{self.path}: rig {given.name!r} wants {lidars}, the bag has: {describe(self.info)}")
+
+    def _has_ego_motion(self, reader: BagReader) -> bool:
+        if needs_odometry(reader, self.rig):
+            return True
+        return any(child == self.rig.base_frame for _, child in dynamic_links(reader))
+
+    def _motion_notes(self) -> tuple[str, ...]:
+        if not self.has_ego_motion:
+            base = self.rig.base_frame
+            return (f"no ego motion: neither /tf to {base!r} nor nav_msgs/Odometry; tracks will be relative to {base}",)
+        if self.rig.odometry_topic:
+            return (f"{self.rig.odom_frame} -> {self.rig.base_frame} is made from {self.rig.odometry_topic}",)
+        return ()
+
+
+def check_bag(info: BagInfo) -> None:
+    """Raise InputError saying what a bag holds and what is wanted, unless it has readable sensor messages."""
+    if not info.topics or not info.count:
+        damaged = f" ({'; '.join(info.notes)})" if info.notes else ""
+        raise InputError(f"{info.path}: the bag holds no messages{damaged}")
+    if not any(t.typename in SENSOR_TYPES and t.count for t in info.topics):
+        wanted = "sensor_msgs/PointCloud2 (or Image, CompressedImage)"
+        raise InputError(f"{info.path}: no {wanted} in this bag. It has: {describe(info)}.{_remedy(info)}")
+
+
+def describe(info: BagInfo) -> str:
+    """The topics of a bag in a sentence: name (type, count)."""
+    return ", ".join(f"{t.name} ({t.typename}, {t.count})" for t in info.topics)
+
+
+def _remedy(info: BagInfo) -> str:
+    packets = [t.name for t in info.topics if "packet" in t.name.lower() or t.typename.endswith("Scan")]
+    if not packets:
+        return ""
+    return (
+        f" {', '.join(packets)} looks like raw packets of a lidar: run the lidar's driver on the bag and record the "
+        "PointCloud2 that it publishes"
+    )
+
+
+def _unknown_notes(types: list[str]) -> tuple[str, ...]:
+    return (f"types that cannot be decoded here: {', '.join(types)}",) if types else ()
+
+
