@@ -20,7 +20,7 @@ from perception_nodes.datatypes import InputError, MalformedMessage
 from .bag_info import BagInfo, TopicInfo
 from .mcap_file import McapFile
 from .sqlite_file import SqliteFile
-from .typestore import new_typestore
+from .typestore import deserialize, new_typestore
 
 _SUFFIXES: Final = (".mcap", ".db3")
 _END: Final = 2**63 - 1
@@ -88,7 +88,7 @@ class BagReader:
         if not self.knows(typename):
             raise MalformedMessage(f"type {typename!r}: not known, and the bag holds no definition of it")
         try:
-            return self._store.deserialize_cdr(raw, typename)
+            return deserialize(self._store, raw, typename)
         except Exception as error:  # The decoder raises whatever its generated code trips over.
             raise MalformedMessage(f"{len(raw)} bytes are not a {typename}: {error!r}") from error
 

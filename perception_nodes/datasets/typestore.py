@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
@@ -43,4 +44,19 @@ def encode(message: Any, typename: str) -> bytes:
 
 def decode(raw: bytes | memoryview, typename: str) -> Any:
     """The message in CDR bytes; its attributes are those of the ROS message (arrays are numpy arrays)."""
-    return typestore().deserialize_cdr(raw, typename)
+    return deserialize(typestore(), raw, typename)
+
+
+def deserialize(store: Typestore, raw: bytes | memoryview, typename: str) -> Any:
+    """Decode with a given store.
+
+    rmw_fastrtps counts alignment for the content of an empty sequence of 8-byte values and so leaves up to 8 unused
+    bytes behind a message; `rosbags` refuses more than 3, so they are taken off and it is asked again.
+    """
+    for unused in (0, 4, 8):
+        try:
+            return store.deserialize_cdr(raw[: len(raw) - unused], typename)
+        except SerdeError as error:
+            if "size mismatch" not in str(error) or unused == 8:
+                raise
+    raise AssertionError("unreachable")
