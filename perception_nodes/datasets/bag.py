@@ -155,7 +155,9 @@ class BagReader:
         if path.suffix in _SUFFIXES:
             return path
         if path.suffix == ".bag":
-            raise InputError(f"{path}: a ROS 1 bag: convert it first with `rosbags-convert --src {path.name} --dst OUT`")
+            raise InputError(
+                f"{path}: a ROS 1 bag: convert it first with `rosbags-convert --src {path.name} --dst OUT`"
+            )
         if path.suffix != ".zstd" or Path(path.stem).suffix not in _SUFFIXES:
             raise InputError(f"{path}: not a bag file: wanted .mcap or .db3")
         if self._temporary is None:

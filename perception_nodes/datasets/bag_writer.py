@@ -50,7 +50,13 @@ class BagWriter:
         self.close()
 
     def declare(
-        self, topic: str, typename: str, *, latched: bool = False, qos: str | None = None, schema: str | None = None
+        self,
+        topic: str,
+        typename: str,
+        *,
+        latched: bool = False,
+        qos: str | None = None,
+        schema: str | None = None,
     ) -> None:
         """Make a topic known, also when no message follows.
 

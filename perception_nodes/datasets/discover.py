@@ -33,7 +33,9 @@ def open_input(path: Path, rig: Rig | None = None) -> Input:
 
 
 def _is_bag(path: Path) -> bool:
-    return (path / "metadata.yaml").is_file() or any(p.suffix in (".mcap", ".db3", ".zstd") for p in path.iterdir())
+    return (path / "metadata.yaml").is_file() or any(
+        p.suffix in (".mcap", ".db3", ".zstd") for p in path.iterdir()
+    )
 
 
 def _openers(path: Path) -> list[Input]:

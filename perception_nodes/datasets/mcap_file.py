@@ -29,7 +29,15 @@ _RECORD: Final = struct.Struct("<BQ")
 _MESSAGE_HEAD: Final = struct.Struct("<HIQQ")
 _CHUNK_HEAD: Final = struct.Struct("<QQQII")
 # What damaged bytes make the decompressors and the record readers raise.
-_DAMAGE: Final = (struct.error, ValueError, EOFError, RuntimeError, zstandard.ZstdError, McapError, IndexError)
+_DAMAGE: Final = (
+    struct.error,
+    ValueError,
+    EOFError,
+    RuntimeError,
+    zstandard.ZstdError,
+    McapError,
+    IndexError,
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,9 @@ class McapFile:
         self._blocks: list[_Block] = []
         if self._stream.read(len(MAGIC)) != MAGIC:
             self._stream.close()
-            raise InputError(f"{path}: not an mcap file: it does not begin with the magic bytes 89 4D 43 41 50")
+            raise InputError(
+                f"{path}: not an mcap file: it does not begin with the magic bytes 89 4D 43 41 50"
+            )
         summary = self._summary()
         if summary is None:
             self._scan()
@@ -158,7 +168,9 @@ class McapFile:
             content = _chunk_content(data)
             times = [m[1] for m in self._walk(content, count=True)]
         except _DAMAGE as error:
-            self.notes.append(f"{self.path.name}: the chunk at byte {offset} is damaged ({error}) and was left out")
+            self.notes.append(
+                f"{self.path.name}: the chunk at byte {offset} is damaged ({error}) and was left out"
+            )
             return
         if times:
             self._blocks.append(_Block(min(times), max(times), offset, length, True))

@@ -32,7 +32,9 @@ def header(stamp_ns: int, frame_id: str) -> Any:
     """std_msgs/Header."""
     time = message_class("builtin_interfaces/msg/Time")
     seconds, nanoseconds = divmod(int(stamp_ns), 1_000_000_000)
-    return message_class("std_msgs/msg/Header")(stamp=time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
+    return message_class("std_msgs/msg/Header")(
+        stamp=time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id
+    )
 
 
 def stamp_ns(message: Any) -> int:
@@ -53,7 +55,8 @@ def point_cloud(
     field = message_class("sensor_msgs/msg/PointField")
     offsets = dtype.fields or {}
     fields = [
-        field(name=name, offset=int(offsets[name][1]), datatype=_NUMBER[dtype[name]], count=1) for name in named
+        field(name=name, offset=int(offsets[name][1]), datatype=_NUMBER[dtype[name]], count=1)
+        for name in named
     ]
     return message_class(POINT_CLOUD)(
         header=header(stamp, frame_id),
@@ -143,7 +146,6 @@ def truth_message(truth: Detections3D) -> Any:
         source=truth.source,
         detections=boxes,
     )
-
 
 
 def frame_info(stamp: int, model_id: str) -> Any:

@@ -19,7 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from perception_nodes.datatypes import Detections3D, InputError, Modality, PointCloud, SensorSpec
-from perception_nodes.geometry import CameraModel, Transform, points_in_boxes, rotation_from_vector, rotation_vector
+from perception_nodes.geometry import (
+    CameraModel,
+    Transform,
+    points_in_boxes,
+    rotation_from_vector,
+    rotation_vector,
+)
 
 from .image_size import image_size
 from .inputs import TRUTH_TOPIC, Event, SequenceInput
@@ -73,7 +79,9 @@ class PandaSetInput(SequenceInput):
         self._sweeps = [path / "lidar" / f"{k:02d}.bin.xz" for k in range(len(self._stamps_ns))]
         missing = [p.name for p in self._sweeps if not p.is_file()]
         if missing:
-            raise InputError(f"{path}: lidar/timestamps.json names {len(self._stamps_ns)} sweeps, missing: {missing}")
+            raise InputError(
+                f"{path}: lidar/timestamps.json names {len(self._stamps_ns)} sweeps, missing: {missing}"
+            )
         poses = [_pose(p) @ _BASE_FROM_EGO.inverse() for p in _read_json(path / "lidar" / "poses.json")]
         self._poses = PoseTrack(tuple(self._stamps_ns), tuple(poses[: len(self._stamps_ns)]))
         self._cameras = sorted(p.parent.name for p in path.glob("camera/*/intrinsics.json"))
@@ -169,20 +177,21 @@ class PandaSetInput(SequenceInput):
         folder = self.path / "camera" / name
         recorded = [_pose(p) for p in _read_json(folder / "poses.json")]
         stamps = _read_stamps(folder)
-        found = [
-            self._poses.at(stamp).inverse() @ pose
-            for stamp, pose in zip(stamps, recorded, strict=True)
-        ]
+        found = [self._poses.at(stamp).inverse() @ pose for stamp, pose in zip(stamps, recorded, strict=True)]
         first = found[0].rotation
         turn = np.mean([rotation_vector(first.T @ t.rotation) for t in found], axis=0)
-        return Transform(first @ rotation_from_vector(turn), np.mean([t.translation_m for t in found], axis=0))
+        return Transform(
+            first @ rotation_from_vector(turn), np.mean([t.translation_m for t in found], axis=0)
+        )
 
     def _read_sweep(self, index: int) -> tuple[npt.NDArray[Any], ...]:
         """xyz (N, 3) float32 in the ego frame as stored, intensity 0..255, lidar 0/1, time s to the stamp."""
         path = self._sweeps[index]
         try:
             stream = io.BytesIO(lzma.decompress(path.read_bytes()))
-            xyz_m = np.cumsum(np.load(stream), axis=1, dtype=np.int16).T.astype(np.float32) * np.float32(_SCALE_M)
+            xyz_m = np.cumsum(np.load(stream), axis=1, dtype=np.int16).T.astype(np.float32) * np.float32(
+                _SCALE_M
+            )
             intensity, sensor, ticks = (np.load(stream) for _ in range(3))
         except (OSError, lzma.LZMAError, ValueError, EOFError) as error:
             raise InputError(f"{path}: not a packed PandaSet sweep: {error}") from error
@@ -238,7 +247,12 @@ def _merged_ids(rows: list[dict[str, Any]]) -> dict[str, str]:
         sibling = row["cuboids.sibling_id"]
         if sibling not in ("-", "", None):
             a, b = same.get(row["uuid"], row["uuid"]), same.get(sibling, sibling)
-            same.update({key: min(a, b) for key in (row["uuid"], sibling, *(k for k, v in same.items() if v in (a, b)))})
+            same.update(
+                {
+                    key: min(a, b)
+                    for key in (row["uuid"], sibling, *(k for k, v in same.items() if v in (a, b)))
+                }
+            )
     return same
 
 

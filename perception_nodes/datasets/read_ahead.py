@@ -23,7 +23,9 @@ class ReadAhead:
         self._closed = False
         self._error: BaseException | None = None
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._fill, args=(open_stream,), name="read_ahead", daemon=True)
+        self._thread = threading.Thread(
+            target=self._fill, args=(open_stream,), name="read_ahead", daemon=True
+        )
         self._thread.start()
 
     def __enter__(self) -> ReadAhead:

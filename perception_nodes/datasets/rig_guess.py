@@ -24,7 +24,17 @@ _GENERIC_PARTS: Final = frozenset(
 )  # fmt: skip
 _BASE_FRAMES: Final = ("base_link", "base_footprint", "ego_vehicle", "imu_link", "base")
 _ODOM_FRAMES: Final = ("odom", "map", "world", "local", "global")
-_NOT_A_SENSOR: Final = ("ground", "cluster", "map", "marker", "debug", "filtered", "cropped", "concatenated", "depth")
+_NOT_A_SENSOR: Final = (
+    "ground",
+    "cluster",
+    "map",
+    "marker",
+    "debug",
+    "filtered",
+    "cropped",
+    "concatenated",
+    "depth",
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,10 @@ def guess_rig(reader: BagReader) -> Guess:
     odometry = next((t.name for t in reader.info.topics if t.typename == ODOMETRY and t.count), "")
     lidars = [s for s in sensors if s.modality == Modality.LIDAR]
     reference = max(lidars or sensors, key=lambda s: reader_count(reader, s.topic)).name
-    reasons += [f"{s.name}: {s.modality.name.lower()} on {s.topic}, frame {s.frame!r}, {s.rate_hz:g} Hz" for s in sensors]
+    reasons += [
+        f"{s.name}: {s.modality.name.lower()} on {s.topic}, frame {s.frame!r}, {s.rate_hz:g} Hz"
+        for s in sensors
+    ]
     rig = Rig("guessed", reference, tuple(sensors), base_frame=base, odom_frame=odom, odometry_topic=odometry)
     return Guess(rig, (f"rig guessed from the topics; reference {reference}", *reasons))
 
@@ -91,7 +104,9 @@ def _choose(topics: list[TopicInfo], reasons: list[str]) -> list[TopicInfo]:
         words = topic.name.lower()
         if any(w in words for w in _NOT_A_SENSOR) and len(topics) > 1:
             reasons.append(f"{topic.name}: looks processed, not used")
-        elif topic.typename == IMAGE and any(_stem(o.name) == _stem(topic.name) for o in topics if o is not topic):
+        elif topic.typename == IMAGE and any(
+            _stem(o.name) == _stem(topic.name) for o in topics if o is not topic
+        ):
             reasons.append(f"{topic.name}: the compressed topic of the same camera is used instead")
         else:
             out.append(topic)
@@ -112,7 +127,9 @@ def _spec(reader: BagReader, topic: TopicInfo) -> SensorSpec | None:
     name = _name(topic.name, modality)
     info = _info_topic(reader, topic.name) if modality == Modality.CAMERA else ""
     frame = str(first.header.frame_id).lstrip("/")
-    return SensorSpec(name, modality, topic.name, info_topic=info, frame=frame, rate_hz=_rate_hz(reader, topic))
+    return SensorSpec(
+        name, modality, topic.name, info_topic=info, frame=frame, rate_hz=_rate_hz(reader, topic)
+    )
 
 
 def _decoded(reader: BagReader, topic: TopicInfo) -> Iterator[Any]:
@@ -149,7 +166,10 @@ def _info_topic(reader: BagReader, topic: str) -> str:
         if other.typename != CAMERA_INFO or not other.count:
             continue
         theirs = other.name.strip("/").split("/")
-        score = next((i for i, (a, b) in enumerate(zip(parts, theirs, strict=False)) if a != b), min(len(parts), len(theirs)))
+        score = next(
+            (i for i, (a, b) in enumerate(zip(parts, theirs, strict=False)) if a != b),
+            min(len(parts), len(theirs)),
+        )
         if score > best_score:
             best, best_score = other.name, score
     return best

@@ -19,7 +19,9 @@ def rig_path(name: str) -> Path:
     """File of a rig of the package; raises ConfigurationError naming those that exist."""
     path = resource_dir("config/rigs") / f"{name}.yaml"
     if not path.is_file():
-        raise ConfigurationError(f"rig {name!r}: wanted one of {list(rig_names())}, or the path of a rig file")
+        raise ConfigurationError(
+            f"rig {name!r}: wanted one of {list(rig_names())}, or the path of a rig file"
+        )
     return path
 
 

@@ -55,7 +55,11 @@ class RosbagInput(Input):
                 if topic.name in kept:
                     schema = reader.schema(topic.typename)
                     writer.declare(
-                        topic.name, topic.typename, latched=topic.latched, qos=topic.qos or None, schema=schema
+                        topic.name,
+                        topic.typename,
+                        latched=topic.latched,
+                        qos=topic.qos or None,
+                        schema=schema,
                     )
             static = merged_static(reader, self.rig)
             if static is not None:
@@ -63,7 +67,9 @@ class RosbagInput(Input):
                 writer.write_raw(TF_STATIC_TOPIC, static, self.info.start_ns)
             total = sum(t.count for t in self.info.topics if t.name in kept and t.name != TF_STATIC_TOPIC)
             writer.declare(TF_TOPIC, TF)
-            for done, (topic_name, time_ns, raw) in enumerate(self._stream(reader, kept - {TF_STATIC_TOPIC}), 1):
+            for done, (topic_name, time_ns, raw) in enumerate(
+                self._stream(reader, kept - {TF_STATIC_TOPIC}), 1
+            ):
                 writer.write_raw(topic_name, raw, time_ns)
                 if progress is not None:
                     progress(min(done, total), total)
@@ -86,7 +92,9 @@ class RosbagInput(Input):
         present = {t.name for t in self.info.topics if t.count}
         lidars = [s.topic for s in given.of(Modality.LIDAR)]
         if lidars and not present & set(lidars):
-            raise InputError(f"{self.path}: rig {given.name!r} wants {lidars}, the bag has: {describe(self.info)}")
+            raise InputError(
+                f"{self.path}: rig {given.name!r} wants {lidars}, the bag has: {describe(self.info)}"
+            )
 
     def _has_ego_motion(self, reader: BagReader) -> bool:
         if needs_odometry(reader, self.rig):
@@ -96,7 +104,9 @@ class RosbagInput(Input):
     def _motion_notes(self) -> tuple[str, ...]:
         if not self.has_ego_motion:
             base = self.rig.base_frame
-            return (f"no ego motion: neither /tf to {base!r} nor nav_msgs/Odometry; tracks will be relative to {base}",)
+            return (
+                f"no ego motion: neither /tf to {base!r} nor nav_msgs/Odometry; tracks will be relative to {base}",
+            )
         if self.rig.odometry_topic:
             return (f"{self.rig.odom_frame} -> {self.rig.base_frame} is made from {self.rig.odometry_topic}",)
         return ()
@@ -129,5 +139,3 @@ def _remedy(info: BagInfo) -> str:
 
 def _unknown_notes(types: list[str]) -> tuple[str, ...]:
     return (f"types that cannot be decoded here: {', '.join(types)}",) if types else ()
-
-

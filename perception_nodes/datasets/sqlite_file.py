@@ -70,12 +70,16 @@ class SqliteFile:
         schemas: dict[str, str] = {}
         if list(self._db.execute("PRAGMA table_info(message_definitions)")):
             query = "SELECT topic_type, encoding, encoded_message_definition FROM message_definitions"
-            schemas = {name: text for name, encoding, text in self._db.execute(query) if encoding == "ros2msg"}
+            schemas = {
+                name: text for name, encoding, text in self._db.execute(query) if encoding == "ros2msg"
+            }
         return {int(k): (name, kind, profile or "", schemas.get(kind, "")) for k, name, kind, profile in rows}
 
     def _count(self) -> tuple[dict[int, int], int, int]:
         try:
-            query = "SELECT topic_id, COUNT(*), MIN(timestamp), MAX(timestamp) FROM messages GROUP BY topic_id"
+            query = (
+                "SELECT topic_id, COUNT(*), MIN(timestamp), MAX(timestamp) FROM messages GROUP BY topic_id"
+            )
             rows = list(self._db.execute(query))
             # A page that no index covers shows its damage only when its content is read.
             list(self._db.execute("SELECT SUM(LENGTH(CAST(data AS BLOB))) FROM messages"))
@@ -90,12 +94,16 @@ class SqliteFile:
         """Go through the rows in the order they were written, up to the first that cannot be read."""
         self._damaged = True
         try:
-            for row, topic, time_ns, _ in self._db.execute("SELECT rowid, topic_id, timestamp, data FROM messages"):
+            for row, topic, time_ns, _ in self._db.execute(
+                "SELECT rowid, topic_id, timestamp, data FROM messages"
+            ):
                 self._rows.append((int(time_ns), int(row), int(topic)))
         except sqlite3.DatabaseError:
             pass  # The rows before the damage are what there is; the note below says so.
         self._rows.sort()
-        self.notes.append(f"{self.path.name} is damaged ({error}): {len(self._rows)} messages before it were read")
+        self.notes.append(
+            f"{self.path.name} is damaged ({error}): {len(self._rows)} messages before it were read"
+        )
         counts: dict[int, int] = {}
         for _, _, topic in self._rows:
             counts[topic] = counts.get(topic, 0) + 1
@@ -103,7 +111,9 @@ class SqliteFile:
             return counts, 0, 0
         return counts, self._rows[0][0], self._rows[-1][0]
 
-    def _salvaged(self, wanted: dict[int, str], start_ns: int, end_ns: int) -> Iterator[tuple[str, int, bytes]]:
+    def _salvaged(
+        self, wanted: dict[int, str], start_ns: int, end_ns: int
+    ) -> Iterator[tuple[str, int, bytes]]:
         for time_ns, row, topic in self._rows:
             if topic in wanted and start_ns <= time_ns <= end_ns:
                 (data,) = self._db.execute("SELECT data FROM messages WHERE rowid = ?", (row,)).fetchone()

@@ -37,7 +37,9 @@ class BagPlayer(Node):
             self.get_logger().warning(note)
         self._clock_out = ClockPublisher(self)
         self._state_out = self.create_publisher(
-            message_class("perception_nodes/msg/PlaybackState"), "/perception/playback", playback_qos(latched=True)
+            message_class("perception_nodes/msg/PlaybackState"),
+            "/perception/playback",
+            playback_qos(latched=True),
         )
         self._outputs = self._make_publishers()
         self._wanted = _wanted_topics(self.config.wait_for, rig, self._outputs)
@@ -49,7 +51,9 @@ class BagPlayer(Node):
         self.player.play(self)
         p50, p99, high = self.player.lateness_ms()
         count = sum(self.player.published.values())
-        self.get_logger().info(f"played {count} messages; late p50 {p50:.2f}, p99 {p99:.2f}, max {high:.2f} ms")
+        self.get_logger().info(
+            f"played {count} messages; late p50 {p50:.2f}, p99 {p99:.2f}, max {high:.2f} ms"
+        )
 
     def clock(self, stamp_ns: int) -> None:
         """Publish /clock."""
@@ -77,7 +81,9 @@ class BagPlayer(Node):
         for name, topic in self.player.topics.items():
             cls = message_class(topic.typename)
             if cls is None:
-                self.get_logger().warning(f"{name}: type {topic.typename} is not installed: {topic.count} not played")
+                self.get_logger().warning(
+                    f"{name}: type {topic.typename} is not installed: {topic.count} not played"
+                )
                 continue
             out[name] = self.create_publisher(cls, name, playback_qos(topic.latched, name))
         return out
@@ -93,7 +99,9 @@ class BagPlayer(Node):
         deadline = time.monotonic() + self.config.wait_timeout_s
         while missing := [t for t in self._wanted if not self._outputs[t].get_subscription_count()]:
             if time.monotonic() > deadline:
-                raise InputError(f"no subscriber on {missing} within {self.config.wait_timeout_s:g} s (wait_for)")
+                raise InputError(
+                    f"no subscriber on {missing} within {self.config.wait_timeout_s:g} s (wait_for)"
+                )
             self._pause()
         seen, since = -1, time.monotonic()
         while self._wanted and time.monotonic() - since < _SETTLE_S:
@@ -129,12 +137,16 @@ def _wanted_topics(words: tuple[str, ...], rig: Rig | None, publishers: dict[str
         elif word in publishers:
             out.append(word)
         else:
-            raise InputError(f"wait_for: {word!r} is not played: wanted \"lidars\" or one of {sorted(publishers)}")
+            raise InputError(
+                f"wait_for: {word!r} is not played: wanted 'lidars' or one of {sorted(publishers)}"
+            )
     return out
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the player as a process: exit code 0 at the end, 2 on an input that cannot be played."""
+    # The reader thread must not hold the interpreter for 5 ms when a message is due.
+    sys.setswitchinterval(0.0005)
     rclpy.init(args=args)
     failed: list[BaseException] = []
     node: BagPlayer | None = None
@@ -163,8 +175,10 @@ def _run(node: BagPlayer, failed: list[BaseException]) -> None:
     def work() -> None:
         try:
             node.play()
-        except (PerceptionError, ExternalShutdownException) as error:
-            failed += [error] if isinstance(error, PerceptionError) else []
+        except PerceptionError as error:
+            failed.append(error)
+        except ExternalShutdownException:
+            return
 
     thread = threading.Thread(target=work, name="play")
     thread.start()
