@@ -56,8 +56,9 @@ def pair_costs(tracks: TrackStore, measured: Measurements, config: TrackerConfig
     """(N, M) cost of each pair (`inf` outside the gate) and its squared Mahalanobis distance."""
     size, yaw, position = tracks.size_m, tracks.yaw_rad, tracks.position_m
     aligned = align(measured, yaw[:, None])
-    center, slide = anchored(measured.pose[None, :, :2], aligned, size[:, None, :2])
-    noise = measured.pose_cov[None, :, :2, :2] + slide
+    center, noise = anchored(
+        measured.pose[None, :, :2], measured.pose_cov[None, :, :2, :2], aligned, size[:, None, :2]
+    )
     cov = position_covariances(tracks, config)
     to_moving = mahalanobis2(center - tracks.mean[:, None, POSITION], cov[:, None, 0] + noise)
     to_standing = mahalanobis2(center - tracks.static_mean[:, None, :2], cov[:, None, 1] + noise)

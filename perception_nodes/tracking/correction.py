@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from perception_nodes.geometry import wrap_angle
 
+from .axis import judge_axis
+from .classes import STEERED
 from .config import TrackerConfig
 from .existence import average_quality, hit
 from .heading import judge_heading
@@ -17,10 +19,12 @@ from .shape import Aligned, align, anchored, axes, filter_size
 from .store import POSITION, VX, VY, YAW, TrackStore
 
 F64 = npt.NDArray[np.float64]
+B = npt.NDArray[np.bool_]
 I64 = npt.NDArray[np.int64]
 
 _POSE_OF_STATE = np.eye(8)[:3]
 _VELOCITY_OF_STATE = np.eye(8)[[VX, VY]]
+_NO_INFORMATION = 1e6
 _CLASS_MEMORY = 20.0
 
 
@@ -28,11 +32,12 @@ def correct(
     tracks: TrackStore, index: I64, measured: Measurements, config: TrackerConfig
 ) -> None:
     """Update the tracks `index` (K,) with the measurements (K,) of the same rows, in place."""
+    turned = judge_axis(tracks, index, measured, config)
     aligned = align(measured, tracks.yaw_rad[index])
     old_size = tracks.size_m[index, :2]
     _resize(tracks, index, measured, aligned, config)
     _keep_seen_sides(tracks, index, aligned, old_size)
-    _repose(tracks, index, measured, aligned, config)
+    _repose(tracks, index, measured, aligned, turned, config)
     _reclass(tracks, index, measured)
     judge_heading(tracks, index, measured, aligned, config)
     tracks.presence[index] = hit(tracks.presence[index], measured.quality, config)
@@ -50,6 +55,8 @@ def _resize(
 ) -> None:
     size = np.column_stack([aligned.size, measured.size_m[:, 2]])
     noise = np.column_stack([aligned.size_var, measured.size_var[:, 2]])
+    # A box turned by 90 degrees against a vehicle has guessed the wrong side long: its sides say nothing.
+    noise[:, :2] += np.where(aligned.quarter & STEERED[tracks.label[index]], _NO_INFORMATION, 0.0)[:, None]
     mean, var = filter_size(tracks.size_m[index], tracks.size_var[index], size, noise, config)
     tracks.size_m[index], tracks.size_var[index] = mean, var
     gain = tracks.bottom_var[index] / (tracks.bottom_var[index] + measured.bottom_var)
@@ -66,11 +73,13 @@ def _keep_seen_sides(tracks: TrackStore, index: I64, aligned: Aligned, old_size:
 
 
 def _repose(
-    tracks: TrackStore, index: I64, measured: Measurements, aligned: Aligned, config: TrackerConfig
+    tracks: TrackStore, index: I64, measured: Measurements, aligned: Aligned, turned: B, config: TrackerConfig
 ) -> None:
-    center, slide = anchored(measured.pose[:, :2], aligned, tracks.size_m[index, :2])
     noise = measured.pose_cov.copy()
-    noise[:, :2, :2] += slide
+    noise[:, :2, 2] = noise[:, 2, :2] = 0.0
+    size = tracks.size_m[index, :2]
+    center, noise[:, :2, :2] = anchored(measured.pose[:, :2], noise[:, :2, :2], aligned, size)
+    _replace_turned(tracks, index[turned], center[turned], noise[turned, :2, :2])
     # A direction that contradicts the track by more than its noise is a bad fit of the box, not a turn.
     noise[:, 2, 2] += np.where(np.abs(aligned.residual) > 0.5, (3 * aligned.residual) ** 2, 0.0)
     spread = position_covariances(tracks, config)[index] + noise[:, None, :2, :2]
@@ -82,6 +91,13 @@ def _repose(
     tracks.static_mean[index], tracks.static_cov[index] = still
     _use_velocity(tracks, index, measured)
     judge_standing(tracks, index, innovation, spread, config)
+
+
+def _replace_turned(tracks: TrackStore, rows: I64, center: F64, cov: F64) -> None:
+    """A box that has been turned lies elsewhere, but has not moved: put both hypotheses onto the measurement."""
+    tracks.mean[rows, :2] = tracks.static_mean[rows, :2] = center
+    tracks.cov[rows, :2, :2] += cov
+    tracks.static_cov[rows, :2, :2] += cov
 
 
 def _pose_update(mean: F64, cov: F64, pose: F64, noise: F64) -> tuple[F64, F64]:

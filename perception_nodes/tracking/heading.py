@@ -20,8 +20,6 @@ _MEMORY = 0.98
 _LIMIT = 8.0
 _KNOWN = 1.5
 _DETECTOR_TRUST = 0.8
-_QUARTER_LIMIT_M = 8.0
-_QUARTER_TURN_M = 2.0
 
 
 def judge_heading(
@@ -36,7 +34,6 @@ def judge_heading(
     wrong = index[belief < -config.heading_flip_belief]
     _turn(tracks, wrong, np.pi)
     tracks.sign_belief[wrong] *= -1.0
-    _exchange_sides(tracks, index, aligned)
 
 
 def _from_motion(tracks: TrackStore, index: I64, config: TrackerConfig) -> npt.NDArray[np.float64]:
@@ -47,20 +44,6 @@ def _from_motion(tracks: TrackStore, index: I64, config: TrackerConfig) -> npt.N
     clear = tracks.moving[index] & (np.abs(forward) > np.maximum(2 * std, config.moving_speed_mps))
     per_frame = 0.3 * np.log(config.forward_probability / (1 - config.forward_probability))
     return np.where(clear, np.sign(forward) * per_frame, 0.0)
-
-
-def _exchange_sides(tracks: TrackStore, index: I64, aligned: Aligned) -> None:
-    """A track born on a view of one side may have length and width exchanged: turn it when the evidence says so."""
-    elongation = np.clip(aligned.size[:, 0] - aligned.size[:, 1], -3.0, 3.0)
-    belief = np.clip(tracks.quarter_belief[index] * 0.95 + elongation, -_QUARTER_LIMIT_M, _QUARTER_LIMIT_M)
-    tracks.quarter_belief[index] = belief
-    steered = classes.STEERED[tracks.label[index]]
-    wrong = index[(belief < -_QUARTER_TURN_M) & steered]
-    _turn(tracks, wrong, np.pi / 2)
-    tracks.size_m[wrong, :2] = tracks.size_m[wrong, 1::-1]
-    tracks.size_var[wrong, :2] = tracks.size_var[wrong, 1::-1]
-    tracks.quarter_belief[wrong] *= -1.0
-    tracks.sign_belief[wrong] = 0.0
 
 
 def _turn(tracks: TrackStore, index: I64, angle_rad: float) -> None:

@@ -11,6 +11,7 @@ from perception_nodes.datatypes import EndReason
 from perception_nodes.geometry import Transform, iou_bev
 
 from . import classes
+from .axis import votes
 from .classes import agreement
 from .config import TrackerConfig
 from .existence import in_view
@@ -22,6 +23,7 @@ I64 = npt.NDArray[np.int64]
 B = npt.NDArray[np.bool_]
 
 _OCCLUDED = 0.5
+_RELATED = 0.6
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def born(
     new.quality, new.quality_weight[:] = measured.quality[index].copy(), 1.0
     odds = config.birth_existence / (1 - config.birth_existence) * new.quality / (1 - new.quality)
     new.presence = np.minimum(odds / (1 + odds), config.existence_max)
-    new.quarter_belief = new.size_m[:, 0] - new.size_m[:, 1]
+    new.axis_log = votes(measured)[index]
     new.hits[:] = 1
     stamp = measured.detections.stamp_ns
     new.born_ns[:], new.updated_ns[:] = stamp, stamp
@@ -77,7 +79,7 @@ def may_begin(tracks: TrackStore, measured: Measurements, free: I64, config: Tra
     inner = (d.center_m[free], d.lwh_m[free], d.yaw_rad[free])
     outer = (tracks.center_m[known], tracks.size_m[known], tracks.yaw_rad[known])
     covered = _overlap_area(inner, outer) / (inner[1][:, 0] * inner[1][:, 1])[:, None]
-    related = agreement(measured.probabilities[free], tracks.class_probabilities[tracks.confirmed]) > 0.3
+    related = agreement(measured.probabilities[free], tracks.class_probabilities[known]) > _RELATED
     return np.asarray(free[~((covered > config.birth_overlap) & related).any(axis=1)])
 
 
@@ -108,7 +110,7 @@ def _merged(tracks: TrackStore, alive: B, config: TrackerConfig) -> npt.NDArray[
     box = (tracks.center_m, tracks.size_m, tracks.yaw_rad)
     area = tracks.size_m[:, 0] * tracks.size_m[:, 1]
     share = _overlap_area(box, box) / np.minimum(area[:, None], area[None])
-    related = agreement(tracks.class_probabilities, tracks.class_probabilities) > 0.3
+    related = agreement(tracks.class_probabilities, tracks.class_probabilities) > _RELATED
     close = np.triu((share > config.merge_overlap) & related, k=1)
     rank = np.where(tracks.confirmed, 1e6, 0.0) + tracks.hits - 10.0 * tracks.misses
     for i, j in np.argwhere(close):

@@ -16,6 +16,8 @@ from .measurement import Measurements
 
 F64 = npt.NDArray[np.float64]
 
+_LEAST_SHARE = 0.4
+
 
 @dataclass(frozen=True)
 class Aligned:
@@ -70,17 +72,25 @@ def axes(yaw: F64) -> F64:
     return np.stack([np.stack([c, s], axis=-1), np.stack([-s, c], axis=-1)], axis=-2)
 
 
-def anchored(center_xy: F64, aligned: Aligned, size_lw: F64) -> tuple[F64, F64]:
-    """Centres (..., 2) of boxes of the size `size_lw` that share the seen sides of the measured boxes, and the
-    (..., 2, 2) covariance of what is not known: an axis of which no side is seen may slide inside the box.
+def anchored(center_xy: F64, cov_xy: F64, aligned: Aligned, size_lw: F64) -> tuple[F64, F64]:
+    """Centres (..., 2) of boxes of the size `size_lw` that share the seen sides of the measured boxes (centre (..., 2),
+    covariance (..., 2, 2)), and their covariances (..., 2, 2).
+
+    Where a side is seen, the error of the measured centre is mostly that of the measured extent, which anchoring
+    takes away. Along an axis of which no side is seen the box may slide inside the larger one.
     """
     direction = axes(aligned.yaw)
     lack = size_lw - aligned.size
     shift = -0.5 * aligned.face * lack
     center = center_xy + (shift[..., None] * direction).sum(axis=-2)
+    own = direction @ cov_xy @ np.swapaxes(direction, -1, -2)
+    std = np.sqrt(np.diagonal(own, axis1=-2, axis2=-1))
+    side = np.maximum(std - np.abs(aligned.face) * np.sqrt(aligned.size_var) / 2, _LEAST_SHARE * std)
+    scale = side / std
+    own = own * scale[..., :, None] * scale[..., None, :]
     slide = (1 - np.abs(aligned.face)) * np.abs(lack) / 2
-    outer = direction[..., :, None] * direction[..., None, :]
-    return center, (slide[..., None, None] ** 2 / 3 * outer).sum(axis=-3)
+    own[..., [0, 1], [0, 1]] += slide**2 / 3
+    return center, np.swapaxes(direction, -1, -2) @ own @ direction
 
 
 def filter_size(mean: F64, var: F64, measured: F64, noise: F64, config: TrackerConfig) -> tuple[F64, F64]:

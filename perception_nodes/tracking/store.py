@@ -17,6 +17,7 @@ U8 = npt.NDArray[np.uint8]
 
 X, Y, YAW, VX, VY, YAW_RATE, AX, AY = range(8)
 POSITION = slice(0, 2)
+AXIS_BINS = 18
 VELOCITY = slice(3, 5)
 ACCELERATION = slice(6, 8)
 
@@ -29,8 +30,8 @@ class TrackStore:
     standing hypothesis (x, y, yaw); static_log_odds (N,): belief in standing against moving; bottom_m, bottom_var:
     height of the underside; size_m, size_var (N, 3): l, w, h; class_sum (N, 11): weighted sum of the detections' class probabilities;
     presence (N,): Bernoulli existence; quality (N,), quality_weight (N,): running mean of the detections' existence;
-    sign_belief (N,): log odds that the heading is right rather than off by pi; quarter_belief (N,): evidence that
-    length and width are exchanged.
+    sign_belief (N,): log odds that the heading is right rather than off by pi; axis_log
+    (N, 18): log belief over directions of the long side.
     """
 
     id: npt.NDArray[np.uint64]
@@ -48,7 +49,7 @@ class TrackStore:
     quality: F64
     quality_weight: F64
     sign_belief: F64
-    quarter_belief: F64
+    axis_log: F64
     yaw_known: B
     moving: B
     confirmed: B
@@ -117,6 +118,7 @@ _TAILS: dict[str, tuple[int, ...]] = {
     "static_cov": (3, 3),
     "size_m": (3,),
     "size_var": (3,),
+    "axis_log": (AXIS_BINS,),
     "class_sum": (NUM_LABELS,),
 }
 _TYPES: dict[str, Any] = {
