@@ -50,7 +50,7 @@ class TrackerConfig:
     confirm_existence: float = param(
         0.75, "Presence at which a tentative track is confirmed", low=0.1, high=0.999
     )
-    confirm_hits: int = param(3, "Fewest detections of a confirmed track", low=1)
+    confirm_hits: int = param(2, "Fewest detections of a confirmed track", low=1)
     tentative_misses: int = param(2, "Misses in a row that end a tentative track", low=1)
     delete_existence: float = param(0.08, "Presence below which a track ends", low=0.0, high=0.5)
     coast_visible_s: float = param(0.7, "Longest time without a detection while visible, s", low=0.0)

@@ -59,6 +59,9 @@ def follow_motion(tracks: TrackStore) -> None:
     free = ~classes.STEERED[tracks.label] & tracks.moving & (speed > np.maximum(3 * std, 0.3))
     course = np.arctan2(mean[free, VY], mean[free, VX])
     tracks.mean[free, YAW] = wrap_angle(mean[free, YAW] + 0.3 * wrap_angle(course - mean[free, YAW]))
+    # The yaw is now taken from the course: its old correlations no longer hold.
+    tracks.cov[free, YAW, :] = 0.0
+    tracks.cov[free, :, YAW] = 0.0
     tracks.cov[free, YAW, YAW] = (std[free] / speed[free]) ** 2 + 0.05**2
     tracks.sign_belief[free] = np.minimum(tracks.sign_belief[free] + 0.5, _LIMIT)
     tracks.yaw_known |= free
