@@ -1,0 +1,71 @@
+"""Point clouds into another frame."""
+
+import array
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import Transform, TransformStamped
+from numpy.typing import NDArray
+from sensor_msgs.msg import PointCloud2
+from sensor_msgs_py.point_cloud2 import dtype_from_fields
+from tf2_ros import ConvertRegistration, TransformRegistration
+
+from perception_nodes.compat.rigid import rotation_matrix
+
+_AXES = ("x", "y", "z")
+
+
+def transform_points(point_cloud: NDArray[Any], transform: Transform) -> NDArray[np.float64]:
+    """(N, 3) points in the source frame -> (N, 3) in the target frame."""
+    q, t = transform.rotation, transform.translation
+    rotation = rotation_matrix((q.x, q.y, q.z, q.w))
+    return np.asarray(point_cloud) @ rotation.T + np.array([t.x, t.y, t.z])
+
+
+def do_transform_cloud(cloud: PointCloud2, transform: TransformStamped | Transform) -> PointCloud2:
+    """The cloud with x, y, z in the target frame; other fields, padding and layout are kept as they are.
+
+    The result carries the header of the transform, or of the cloud where a bare `Transform` is given.
+
+    Raises:
+        ValueError: the cloud has no x, y and z, or its data is shorter than its layout says.
+    """
+    header, bare = cloud.header, transform
+    if hasattr(transform, "header"):
+        header, bare = transform.header, transform.transform
+    dtype = dtype_from_fields(cloud.fields, point_step=cloud.point_step)
+    missing = [axis for axis in _AXES if axis not in (dtype.names or ())]
+    if missing:
+        raise ValueError(f"cloud has no field {', '.join(missing)}; it has {list(dtype.names or ())}")
+    if cloud.is_bigendian:
+        dtype = dtype.newbyteorder(">")
+    data = array.array("B")
+    data.frombytes(memoryview(cloud.data))
+    points = np.ndarray(
+        (cloud.height, cloud.width), dtype, buffer=data, strides=(cloud.row_step, cloud.point_step)
+    )
+    xyz = np.stack([points[axis] for axis in _AXES], axis=-1).astype(np.float64).reshape(-1, 3)
+    moved = transform_points(xyz, bare).reshape(cloud.height, cloud.width, 3)
+    for column, axis in enumerate(_AXES):
+        points[axis] = moved[..., column]
+    result = PointCloud2(
+        header=header,
+        height=cloud.height,
+        width=cloud.width,
+        fields=cloud.fields,
+        is_bigendian=cloud.is_bigendian,
+        point_step=cloud.point_step,
+        row_step=cloud.row_step,
+        is_dense=cloud.is_dense,
+    )
+    result.data = data
+    return result
+
+
+def _itself(message: Any) -> Any:
+    return message
+
+
+TransformRegistration().add(PointCloud2, do_transform_cloud)
+ConvertRegistration().add_to_msg(PointCloud2, _itself)
+ConvertRegistration().add_from_msg(PointCloud2, _itself)
