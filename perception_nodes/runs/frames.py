@@ -1,0 +1,219 @@
+"""Frames out of a bag, without a graph: the same synchroniser, the same transforms at the same stamps as the nodes.
+
+Messages are read in the order of their log times, which stand in for the wall clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from perception_nodes.datasets import BagReader
+from perception_nodes.datasets.bag_tf import TF_STATIC_TOPIC, TF_TOPIC, merged_static, needs_odometry, with_odometry
+from perception_nodes.datasets.messages import TF
+from perception_nodes.datatypes import (
+    Drop,
+    DropReason,
+    FrameSet,
+    MalformedMessage,
+    Modality,
+    PerceptionError,
+    PointCloud,
+    Rig,
+    SensorSpec,
+    TransformUnavailable,
+)
+from perception_nodes.geometry import CameraModel, Transform, deskew, merge_clouds
+from perception_nodes.pipeline import CameraInput, FrameInput
+from perception_nodes.ros.convert import from_msg
+from perception_nodes.ros.transforms import TransformStore
+from perception_nodes.sync import Aligner, AlignerConfig
+
+_KEPT = 8
+_TRANSFORM_PATIENCE_NS = 200_000_000
+
+
+@dataclass
+class Counts:
+    """Messages of one sensor: received = used + dropped at the end."""
+
+    received: int = 0
+    used: int = 0
+    dropped: int = 0
+
+
+@dataclass
+class BagFrames:
+    """Iterate over it once: (FrameSet, FrameInput) of every frame that can be built.
+
+    drops: what was not used and why; counts: per sensor.
+    """
+
+    path: Path
+    rig: Rig
+    tracking_frame: str
+    start_s: float = 0.0
+    duration_s: float | None = None
+    drops: list[Drop] = field(default_factory=list)
+    counts: dict[str, Counts] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._reader = BagReader(self.path)
+        self._types = {t.name: t.typename for t in self._reader.info.topics}
+        self._transforms = TransformStore()
+        self._aligner = Aligner(AlignerConfig(), self.rig.sensors, self.rig.reference)
+        self._messages: dict[str, deque[tuple[int, Any]]] = {s.name: deque(maxlen=_KEPT) for s in self.rig.sensors}
+        self._models: dict[str, CameraModel] = {}
+        self._waiting: deque[tuple[FrameSet, int]] = deque()
+        self.counts = {s.name: Counts() for s in self.rig.sensors}
+
+    def __iter__(self) -> Iterator[tuple[FrameSet, FrameInput]]:
+        static = merged_static(self._reader, self.rig)
+        if static is not None:
+            self._transforms.add(self._reader.decode(static, TF), static=True)
+        by_topic = {s.topic: s for s in self.rig.sensors}
+        infos = {s.info_topic: s for s in self.rig.sensors if s.info_topic}
+        now_ns = 0
+        for topic, now_ns, raw in self._stream({*by_topic, *infos, TF_TOPIC}):
+            if topic == TF_TOPIC:
+                self._transforms.add(self._reader.decode(raw, TF), static=False)
+            elif topic in infos:
+                self._note_camera(infos[topic], raw)
+            else:
+                self._note_sensor(by_topic[topic], raw, now_ns)
+            self._sort_out(self._aligner.poll(now_ns), now_ns)
+            yield from self._ready(now_ns)
+        self._sort_out(self._aligner.flush(now_ns), now_ns)
+        yield from self._ready(now_ns + _TRANSFORM_PATIENCE_NS + 1)
+
+    def _stream(self, topics: set[str]) -> Iterator[tuple[str, int, bytes]]:
+        info = self._reader.info
+        start = info.start_ns + round(self.start_s * 1e9)
+        end = info.end_ns if self.duration_s is None else start + round(self.duration_s * 1e9)
+        odometry = needs_odometry(self._reader, self.rig)
+        if not odometry:
+            return self._reader.messages({t for t in topics if t in self._types}, start, end)
+        stream = self._reader.messages({t for t in {*topics, odometry} if t in self._types}, start, end)
+        made = with_odometry(stream, self._reader, self.rig, odometry)
+        return (item for item in made if item[0] in topics)
+
+    def _note_camera(self, spec: SensorSpec, raw: bytes) -> None:
+        """Remember the calibration that a CameraInfo carries."""
+        try:
+            message = self._reader.decode(raw, self._types[spec.info_topic])
+            self._models[spec.name] = from_msg.camera_model(message)
+        except PerceptionError as error:
+            self._drop(spec.info_topic, 0, spec.frame, error.reason, str(error))
+
+    def _note_sensor(self, spec: SensorSpec, raw: bytes, now_ns: int) -> None:
+        """A sweep or a picture: keep it, tell the synchroniser its stamp."""
+        count = self.counts[spec.name]
+        count.received += 1
+        try:
+            message = self._reader.decode(raw, self._types[spec.topic])
+            stamp_ns = from_msg.stamp_ns(message.header)
+        except PerceptionError as error:
+            count.dropped += 1
+            self._drop(spec.topic, now_ns, spec.frame, error.reason, str(error))
+            return
+        self._messages[spec.name].append((stamp_ns, message))
+        self._sort_out(self._aligner.add(spec.name, stamp_ns, now_ns), now_ns)
+
+    def _sort_out(self, output: Any, now_ns: int) -> None:
+        """Frame sets wait for their transforms; drops are counted."""
+        by_topic = {s.topic: s.name for s in self.rig.sensors}
+        for drop in output.drops:
+            self.drops.append(drop)
+            self.counts[by_topic.get(drop.topic, drop.topic)].dropped += 1
+        self._waiting.extend((frame_set, now_ns) for frame_set in output.frame_sets)
+
+    def _ready(self, now_ns: int) -> Iterator[tuple[FrameSet, FrameInput]]:
+        """Frames whose transforms have come; one that waits too long is dropped with its reason."""
+        while self._waiting:
+            frame_set, since_ns = self._waiting[0]
+            try:
+                frame = self._assemble(frame_set)
+            except TransformUnavailable as error:
+                if now_ns - since_ns <= _TRANSFORM_PATIENCE_NS:
+                    return
+                self._give_up(frame_set, error)
+            except PerceptionError as error:
+                self._give_up(frame_set, error)
+            else:
+                for name, stamp in zip(frame_set.sensors, frame_set.stamp_ns, strict=True):
+                    self.counts[name].used += bool(stamp)
+                self._waiting.popleft()
+                yield frame_set, frame
+                continue
+            self._waiting.popleft()
+
+    def _give_up(self, frame_set: FrameSet, error: PerceptionError) -> None:
+        for name, stamp in zip(frame_set.sensors, frame_set.stamp_ns, strict=True):
+            if stamp:
+                spec = self.rig.sensor(name)
+                self.counts[name].dropped += 1
+                self._drop(spec.topic, stamp, spec.frame, error.reason, str(error))
+
+    def _drop(self, topic: str, stamp_ns: int, frame_id: str, reason: DropReason, detail: str) -> None:
+        self.drops.append(Drop(stamp_ns, frame_id, topic, reason, detail=detail))
+
+    def _message(self, sensor: str, stamp_ns: int) -> Any:
+        for stamp, message in self._messages[sensor]:
+            if stamp == stamp_ns:
+                return message
+        raise MalformedMessage(f"{sensor}: no message of stamp {stamp_ns} is kept")
+
+    def _assemble(self, frame_set: FrameSet) -> FrameInput:
+        reference_ns = frame_set.reference_ns
+        base = self.rig.base_frame
+        parts = []
+        for spec in self.rig.of(Modality.LIDAR):
+            stamp_ns = frame_set.stamp_of(spec.name)
+            if stamp_ns is not None:
+                parts.append(self._cloud(spec, self._message(spec.name, stamp_ns), reference_ns))
+        cloud, origins = merge_clouds(parts, reference_ns, base)
+        pose = Transform.identity()
+        if self.tracking_frame != base:
+            pose = self._transforms.lookup(self.tracking_frame, base, reference_ns)
+        cameras = [self._camera(s, frame_set) for s in self.rig.of(Modality.CAMERA)]
+        return FrameInput(cloud, origins, pose, tuple(c for c in cameras if c is not None))
+
+    def _cloud(self, spec: SensorSpec, message: Any, reference_ns: int) -> tuple[PointCloud, Transform]:
+        """One sensor's sweep, compensated, with base(reference)_from_sensor(stamp)."""
+        cloud = from_msg.point_cloud(message)
+        moves = self.tracking_frame != self.rig.base_frame
+        if moves and cloud.time_s is not None and not spec.motion_compensated and len(cloud):
+            start_s, end_s = float(cloud.time_s.min()), float(cloud.time_s.max())
+            if end_s > start_s:
+                motion = self._motion(cloud.frame_id, cloud.stamp_ns, start_s, end_s)
+                cloud = deskew(cloud, motion, start_s, end_s)
+        return cloud, self._base_from_sensor(cloud.frame_id, cloud.stamp_ns, reference_ns)
+
+    def _motion(self, frame: str, stamp_ns: int, start_s: float, end_s: float) -> Transform:
+        """end_from_start of a sensor frame, both times relative to the stamp."""
+        odom = self.rig.odom_frame
+        odom_from_start = self._transforms.lookup(odom, frame, stamp_ns + round(start_s * 1e9))
+        odom_from_end = self._transforms.lookup(odom, frame, stamp_ns + round(end_s * 1e9))
+        return odom_from_end.inverse() @ odom_from_start
+
+    def _base_from_sensor(self, frame: str, stamp_ns: int, reference_ns: int) -> Transform:
+        """base_link at the reference stamp from a sensor frame at its own stamp (ego motion between them included)."""
+        base, odom = self.rig.base_frame, self.rig.odom_frame
+        base_from_sensor = self._transforms.lookup(base, frame, stamp_ns)
+        if stamp_ns == reference_ns or self.tracking_frame == base:
+            return base_from_sensor
+        odom_from_base_then = self._transforms.lookup(odom, base, stamp_ns)
+        odom_from_base_now = self._transforms.lookup(odom, base, reference_ns)
+        return odom_from_base_now.inverse() @ odom_from_base_then @ base_from_sensor
+
+    def _camera(self, spec: SensorSpec, frame_set: FrameSet) -> CameraInput | None:
+        stamp_ns = frame_set.stamp_of(spec.name)
+        model = self._models.get(spec.name)
+        if stamp_ns is None or model is None:
+            return None
+        image = from_msg.image(self._message(spec.name, stamp_ns))
+        base_from_optical = self._base_from_sensor(image.frame_id, stamp_ns, frame_set.reference_ns)
+        return CameraInput(spec.name, image, model, base_from_optical.inverse())
