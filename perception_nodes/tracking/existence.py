@@ -100,11 +100,12 @@ def average_quality(tracks: TrackStore, index: I64, value: F64, weight: F64) -> 
     tracks.quality_weight[index] = total
 
 
-def published_existence(tracks: TrackStore, config: TrackerConfig) -> F64:
-    """Presence times the belief that what is tracked is an object at all, from the mean quality of its detections.
+def published_existence(tracks: TrackStore, stamp_ns: int, config: TrackerConfig) -> F64:
+    """Presence, fading while nothing confirms it, times the belief that what is tracked is an object at all, from the mean quality of its detections.
 
     Clutter that stays (a wall, a bush) is detected in every frame: successive frames are not independent evidence,
     so that the quality enters as a mean and not as a product.
     """
     logit = np.log(tracks.quality / (1 - tracks.quality)) * config.quality_weight / 3.0
-    return np.asarray(tracks.presence / (1 + np.exp(-logit)))
+    faded = np.exp(-(stamp_ns - tracks.updated_ns) * 1e-9 / config.fade_time_s)
+    return np.asarray(tracks.presence * faded / (1 + np.exp(-logit)))

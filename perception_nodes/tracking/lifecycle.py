@@ -85,7 +85,8 @@ def may_begin(tracks: TrackStore, measured: Measurements, free: I64, config: Tra
 
 def confirm(tracks: TrackStore, config: TrackerConfig) -> None:
     """Promote tentative tracks that have been seen often enough, in place."""
-    tracks.confirmed |= (tracks.hits >= config.confirm_hits) & (tracks.presence >= config.confirm_existence)
+    seen = (tracks.hits >= config.confirm_hits) & (tracks.presence >= config.confirm_existence)
+    tracks.confirmed |= seen & (tracks.quality >= config.confirm_quality)
 
 
 def ends(tracks: TrackStore, stamp_ns: int, odom_from_base: Transform, config: TrackerConfig) -> Ends:
@@ -93,6 +94,9 @@ def ends(tracks: TrackStore, stamp_ns: int, odom_from_base: Transform, config: T
     age_s = (stamp_ns - tracks.updated_ns) * 1e-9
     occluded = tracks.visibility < _OCCLUDED
     limit = np.where(occluded, config.coast_occluded_s, config.coast_visible_s)
+    # Nothing is remembered for longer than it has been seen.
+    seen_s = (tracks.updated_ns - tracks.born_ns) * 1e-9
+    limit = np.minimum(limit, config.coast_per_seen * seen_s + 0.15)
     reason = np.zeros(len(tracks), np.uint8)
     reason[tracks.presence < config.delete_existence] = int(EndReason.LOW_EXISTENCE)
     reason[(age_s > limit) & ~occluded] = int(EndReason.MISSED)

@@ -95,7 +95,7 @@ def prepare(detections: Detections3D, sensor_xy_m: F64) -> Measurements:
         velocity_cov=cov[:, 7:, 7:],
         has_velocity=has_velocity,
         probabilities=probabilities,
-        class_weight=1.05 - probabilities[:, UNKNOWN],
+        class_weight=1.3 - probabilities[:, UNKNOWN],
         quality=_quality(detections),
         face=_seen_faces(detections, yaw, sensor_xy_m),
     )

@@ -68,7 +68,7 @@ def to_tracks(
         merged_into=np.zeros(n, np.uint64) if merged_into is None else merged_into,
         label=tracks.label.astype(np.uint8),
         class_probabilities=tracks.class_probabilities,
-        existence_probability=published_existence(tracks, config),
+        existence_probability=published_existence(tracks, stamp_ns, config),
         center_m=tracks.center_m,
         lwh_m=tracks.size_m.copy(),
         lwh_std_m=np.sqrt(tracks.size_var),
