@@ -41,6 +41,8 @@ def provider(name: str) -> Provider:
     """
     spec = find_spec(name) if name in DROP_INS else None
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"no installed or drop-in package {name!r}; call install() first", name=name)
+        raise ModuleNotFoundError(
+            f"no installed or drop-in package {name!r}; call install() first", name=name
+        )
     is_drop_in = Path(spec.origin).resolve().is_relative_to(DROP_IN_DIRECTORY)
     return "drop-in" if is_drop_in else "installed"

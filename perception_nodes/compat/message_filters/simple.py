@@ -102,11 +102,10 @@ class Chain(SimpleFilter):
 
 def stamp_of(msg: Any, *, allow_headerless: bool, use_arrival: bool = False) -> Time | None:
     """The stamp of a message, or the ROS time now where that is asked for or allowed; None (and a warning) else."""
-    header = getattr(msg, "header", None)
     if use_arrival:
         return ROSClock().now()
-    if hasattr(header, "stamp"):
-        stamp = header.stamp
+    stamp = getattr(getattr(msg, "header", None), "stamp", None)
+    if stamp is not None:
         return stamp if hasattr(stamp, "nanoseconds") else Time.from_msg(stamp)
     if allow_headerless:
         return ROSClock().now()

@@ -87,15 +87,11 @@ class ApproximateTimeSynchronizer(TimeSynchronizer):
             if matched is None:
                 return
             stamps = iter(matched)
-            messages = [
-                queue.pop(stamp_ns if queue is my_queue else next(stamps)) for queue in self.queues
-            ]
+            messages = [queue.pop(stamp_ns if queue is my_queue else next(stamps)) for queue in self.queues]
         self.signalMessage(*messages)
 
     def _stamp(self, msg: Any) -> Time | None:
-        return stamp_of(
-            msg, allow_headerless=self.allow_headerless, use_arrival=self.sync_arrival_time
-        )
+        return stamp_of(msg, allow_headerless=self.allow_headerless, use_arrival=self.sync_arrival_time)
 
 
 def nearest_set(stamp_ns: int, queues: Sequence[Queue], slop_ns: int) -> list[int] | None:

@@ -55,7 +55,9 @@ def read_points(
     if field_names is not None:
         missing = [name for name in field_names if name not in (dtype.names or ())]
         if missing:
-            raise AssertionError(f"fields {missing} are not in the cloud, which has {list(dtype.names or ())}")
+            raise AssertionError(
+                f"fields {missing} are not in the cloud, which has {list(dtype.names or ())}"
+            )
         points = points[list(field_names)]
     if bool(cloud.is_bigendian) != _BIG_ENDIAN_HOST:
         points = points.byteswap()
@@ -96,7 +98,8 @@ def read_points_numpy(
     if len(types) > 1:
         raise AssertionError("fields differ in type, which one array cannot hold: use read_points")
     points = read_points(cloud, field_names, skip_nans, uvs, reshape_organized_cloud)
-    return structured_to_unstructured(points)
+    table: NDArray[Any] = structured_to_unstructured(points)
+    return table
 
 
 def read_points_list(
@@ -135,10 +138,9 @@ def dtype_from_fields(fields: Iterable[PointField], point_step: int | None = Non
             offsets.append(field.offset + number * element.itemsize)
     if len(set(names)) != len(names):
         raise AssertionError(f"two fields have the same name: {names}")
-    layout: dict[str, Any] = {"names": names, "formats": formats, "offsets": offsets}
-    if point_step is not None:
-        layout["itemsize"] = point_step
-    return np.dtype(layout)
+    if point_step is None:
+        return np.dtype({"names": names, "formats": formats, "offsets": offsets})
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": point_step})
 
 
 def create_cloud(
@@ -186,7 +188,9 @@ def _records(table: NDArray[Any], dtype: "np.dtype[Any]") -> NDArray[Any]:
     if table.size == 0:
         return np.empty(0, dtype)
     if table.shape[-1] != len(names):
-        raise AssertionError(f"points have {table.shape[-1]} values each, the fields {len(names)}: {list(names)}")
+        raise AssertionError(
+            f"points have {table.shape[-1]} values each, the fields {len(names)}: {list(names)}"
+        )
     records = np.zeros(table.shape[:-1], dtype)
     for column, name in enumerate(names):
         records[name] = table[..., column]

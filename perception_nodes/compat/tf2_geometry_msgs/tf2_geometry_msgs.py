@@ -15,9 +15,7 @@ from geometry_msgs.msg import (
     Vector3Stamped,
 )
 from numpy.typing import NDArray
-from tf2_ros import ConvertRegistration, TransformRegistration
-
-from perception_nodes.compat.rigid import (
+from perception_compat.rigid import (
     Quaternion,
     Rigid,
     Vector,
@@ -27,6 +25,7 @@ from perception_nodes.compat.rigid import (
     rotate,
     rotation_matrix,
 )
+from tf2_ros import ConvertRegistration, TransformRegistration
 
 
 def do_transform_point(point: PointStamped, transform: TransformStamped) -> PointStamped:

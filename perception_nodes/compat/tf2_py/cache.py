@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from typing import NamedTuple
 
-from perception_nodes.compat.rigid import Rigid, interpolate
+from perception_compat.rigid import Rigid, interpolate
 
 NS_PER_S = 1_000_000_000
 

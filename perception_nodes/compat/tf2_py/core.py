@@ -1,39 +1,23 @@
 """The transform tree: what tf2's C++ `BufferCore` offers to Python."""
 
 import threading
-from math import acos, isfinite, sqrt
 from typing import Any
 
 import rclpy.logging
 from geometry_msgs.msg import TransformStamped
+from perception_compat.rigid import IDENTITY, Rigid, Vector, apply, compose, inverse, rotate
+from perception_compat.stamps import duration_ns, time_ns
 from rclpy.duration import Duration
 from rclpy.time import Time
-
-from perception_nodes.compat.rigid import (
-    IDENTITY,
-    Quaternion,
-    Rigid,
-    Vector,
-    apply,
-    compose,
-    conjugate,
-    inverse,
-    multiply,
-    normalized,
-    rotate,
-)
-from perception_nodes.compat.stamps import duration_ns, time_ns
 
 from . import describe
 from .cache import NS_PER_S, Edge, StaticCache, TimeCache, seconds_text
 from .exceptions import InvalidArgumentException, LookupException, TransformException
+from .messages import fault, rigid_of, stamped, unit
 from .tree import Caches, common_time, path
-
-Twist = tuple[Vector, Vector]
+from .twist import Twist, at_lever, mean_twist, subtract
 
 _DEFAULT_WINDOW_NS = 10 * NS_PER_S
-_UNIT_TOLERANCE = 1e-2
-_ROUNDING_TOLERANCE = 1e-9
 
 
 class BufferCore:
@@ -62,12 +46,12 @@ class BufferCore:
     def _insert(self, transform: TransformStamped, authority: str, *, is_static: bool) -> None:
         header = transform.header
         parent, child = header.frame_id.removeprefix("/"), transform.child_frame_id.removeprefix("/")
-        rigid = _rigid_of(transform.transform)
-        fault = _fault(parent, child, authority, rigid)
-        if fault:
-            _logger().error(fault)
+        rigid = rigid_of(transform.transform)
+        reason = fault(parent, child, authority, rigid)
+        if reason:
+            _logger().error(reason)
             return
-        edge = Edge(parent, (rigid[0], _unit(rigid[1])))
+        edge = Edge(parent, (rigid[0], unit(rigid[1])))
         stamp_ns = time_ns(header.stamp)
         with self._tree_lock:
             cache = self._caches.get(child)
@@ -93,7 +77,7 @@ class BufferCore:
             ExtrapolationException: part of the chain is not known at that time.
         """
         stamp_ns, rigid = self._lookup("lookupTransform", target_frame, source_frame, time_ns(time))
-        return _message(target_frame, source_frame, stamp_ns, rigid)
+        return stamped(target_frame, source_frame, stamp_ns, rigid)
 
     def lookup_transform_full_core(
         self, target_frame: str, target_time: Time, source_frame: str, source_time: Time, fixed_frame: str
@@ -105,7 +89,7 @@ class BufferCore:
         """
         times = time_ns(target_time), time_ns(source_time)
         stamp_ns, rigid = self._lookup_full("lookupTransform", target_frame, source_frame, fixed_frame, times)
-        return _message(target_frame, source_frame, stamp_ns, rigid)
+        return stamped(target_frame, source_frame, stamp_ns, rigid)
 
     def can_transform_core(self, target_frame: str, source_frame: str, time: Time) -> tuple[bool, str]:
         """Whether `lookup_transform_core` would succeed, and if not, why."""
@@ -226,13 +210,11 @@ class BufferCore:
         seconds = (end_ns - start_ns) / NS_PER_S
         _, start = self._lookup("lookupVelocity", observation_frame, tracking_frame, start_ns)
         _, end = self._lookup("lookupVelocity", observation_frame, tracking_frame, end_ns)
-        linear = _scaled(_minus(end[0], start[0]), 1.0 / seconds)
-        angular = _scaled(_rotation_vector(multiply(end[1], conjugate(start[1]))), 1.0 / seconds)
+        linear, angular = mean_twist(start, end, seconds)
 
         _, at_point = self._lookup("lookupVelocity", observation_frame, reference_point_frame, stamp_ns)
         _, at_origin = self._lookup("lookupVelocity", observation_frame, tracking_frame, stamp_ns)
-        lever = _cross(angular, _minus(apply(at_point, reference_point), at_origin[0]))
-        linear = (linear[0] + lever[0], linear[1] + lever[1], linear[2] + lever[2])
+        linear = at_lever((linear, angular), subtract(apply(at_point, reference_point), at_origin[0]))
         _, expressed = self._lookup("lookupVelocity", reference_frame, observation_frame, stamp_ns)
         return rotate(expressed[1], linear), rotate(expressed[1], angular)
 
@@ -266,48 +248,6 @@ def _logger() -> Any:
     return rclpy.logging.get_logger("tf2_buffer")
 
 
-def _rigid_of(transform: Any) -> Rigid:
-    t, q = transform.translation, transform.rotation
-    return (float(t.x), float(t.y), float(t.z)), (float(q.x), float(q.y), float(q.z), float(q.w))
-
-
-def _unit(q: Quaternion) -> Quaternion:
-    square = q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]
-    return q if abs(square - 1.0) < _ROUNDING_TOLERANCE else normalized(q)
-
-
-def _fault(parent: str, child: str, authority: str, rigid: Rigid) -> str:
-    """Why the transform cannot be used, in tf2's words; empty where it can."""
-    if not child:
-        return f'TF_NO_CHILD_FRAME_ID: Ignoring transform from authority "{authority}": child_frame_id not set'
-    if not parent:
-        return f'TF_NO_FRAME_ID: Ignoring transform of "{child}" from authority "{authority}": frame_id not set'
-    if child == parent:
-        return f'TF_SELF_TRANSFORM: Ignoring transform from authority "{authority}" of "{child}" to itself'
-    (x, y, z), (qx, qy, qz, qw) = rigid
-    square = qx * qx + qy * qy + qz * qz + qw * qw
-    if not isfinite(x + y + z + square):
-        return f'TF_NAN_INPUT: Ignoring transform of "{child}" from authority "{authority}": not finite: {rigid}'
-    if abs(square - 1.0) >= _UNIT_TOLERANCE:
-        return (
-            f'TF_DENORMALIZED_QUATERNION: Ignoring transform of "{child}" from authority "{authority}": '
-            f"squared length {square:g} of the quaternion"
-        )
-    return ""
-
-
-def _message(target: str, source: str, stamp_ns: int, rigid: Rigid) -> TransformStamped:
-    message = TransformStamped()
-    header, transform = message.header, message.transform
-    header.frame_id = target
-    header.stamp.sec, header.stamp.nanosec = divmod(stamp_ns, NS_PER_S)
-    message.child_frame_id = source
-    translation, rotation = transform.translation, transform.rotation
-    translation.x, translation.y, translation.z = rigid[0]
-    rotation.x, rotation.y, rotation.z, rotation.w = rigid[1]
-    return message
-
-
 def _along(links: list[Rigid]) -> Rigid | None:
     """top_from_bottom of links given from the bottom up; None for no links."""
     if not links:
@@ -316,23 +256,3 @@ def _along(links: list[Rigid]) -> Rigid | None:
     for link in links[1:]:
         result = compose(link, result)
     return result
-
-
-def _minus(a: Vector, b: Vector) -> Vector:
-    return (a[0] - b[0], a[1] - b[1], a[2] - b[2])
-
-
-def _scaled(a: Vector, factor: float) -> Vector:
-    return (a[0] * factor, a[1] * factor, a[2] * factor)
-
-
-def _cross(a: Vector, b: Vector) -> Vector:
-    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
-
-
-def _rotation_vector(q: Quaternion) -> Vector:
-    """Axis times angle, the angle in [0, pi]."""
-    x, y, z, w = q if q[3] >= 0.0 else (-q[0], -q[1], -q[2], -q[3])
-    length = sqrt(x * x + y * y + z * z)
-    scale = 2.0 if length == 0.0 else 2.0 * acos(min(w, 1.0)) / length
-    return (x * scale, y * scale, z * scale)

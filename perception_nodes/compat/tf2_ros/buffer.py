@@ -8,14 +8,13 @@ from typing import Any
 
 import rclpy.logging
 from geometry_msgs.msg import TransformStamped
+from perception_compat.stamps import duration_ns
 from rclpy.clock import Clock, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.task import Future
 from rclpy.time import Time
 from tf2_py import BufferCore
-
-from perception_nodes.compat.stamps import duration_ns
 
 from .buffer_interface import NO_WAIT, BufferInterface
 
@@ -133,7 +132,9 @@ class Buffer(BufferCore, BufferInterface):
     def wait_for_transform_async(self, target_frame: str, source_frame: str, time: Time) -> "Future[Any]":
         """A future of the transform, done as soon as it is known."""
         query = (target_frame, source_frame, time)
-        return self._future(partial(self.can_transform_core, *query), partial(self.lookup_transform_core, *query))
+        return self._future(
+            partial(self.can_transform_core, *query), partial(self.lookup_transform_core, *query)
+        )
 
     def wait_for_transform_full_async(
         self, target_frame: str, target_time: Time, source_frame: str, source_time: Time, fixed_frame: str
@@ -144,7 +145,9 @@ class Buffer(BufferCore, BufferInterface):
             partial(self.can_transform_full_core, *query), partial(self.lookup_transform_full_core, *query)
         )
 
-    async def lookup_transform_async(self, target_frame: str, source_frame: str, time: Time) -> TransformStamped:
+    async def lookup_transform_async(
+        self, target_frame: str, source_frame: str, time: Time
+    ) -> TransformStamped:
         """`lookup_transform` that waits without blocking."""
         await self.wait_for_transform_async(target_frame, source_frame, time)
         return self.lookup_transform_core(target_frame, source_frame, time)

@@ -16,7 +16,9 @@ class StaticTransformBroadcaster:
 
     def __init__(self, node: Node, qos: QoSProfile | int | None = None) -> None:
         self._by_child: dict[str, TransformStamped] = {}
-        self.pub_tf = node.create_publisher(TFMessage, TF_STATIC_TOPIC, latched(depth=1) if qos is None else qos)
+        self.pub_tf = node.create_publisher(
+            TFMessage, TF_STATIC_TOPIC, latched(depth=1) if qos is None else qos
+        )
 
     def sendTransform(self, transform: TransformStamped | Iterable[TransformStamped]) -> None:  # noqa: N802
         """Add or replace transforms and publish all of them."""

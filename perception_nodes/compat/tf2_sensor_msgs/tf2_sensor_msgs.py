@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import Transform, TransformStamped
 from numpy.typing import NDArray
+from perception_compat.rigid import rotation_matrix
 from sensor_msgs.msg import PointCloud2
 from sensor_msgs_py.point_cloud2 import dtype_from_fields
 from tf2_ros import ConvertRegistration, TransformRegistration
-
-from perception_nodes.compat.rigid import rotation_matrix
 
 _AXES = ("x", "y", "z")
 
@@ -19,7 +18,8 @@ def transform_points(point_cloud: NDArray[Any], transform: Transform) -> NDArray
     """(N, 3) points in the source frame -> (N, 3) in the target frame."""
     q, t = transform.rotation, transform.translation
     rotation = rotation_matrix((q.x, q.y, q.z, q.w))
-    return np.asarray(point_cloud) @ rotation.T + np.array([t.x, t.y, t.z])
+    moved: NDArray[np.float64] = np.asarray(point_cloud, dtype=np.float64) @ rotation.T + (t.x, t.y, t.z)
+    return moved
 
 
 def do_transform_cloud(cloud: PointCloud2, transform: TransformStamped | Transform) -> PointCloud2:

@@ -1,0 +1,1 @@
+"""What the drop-ins share: arithmetic of single transforms, stamps."""
