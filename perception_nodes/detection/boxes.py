@@ -1,8 +1,8 @@
-"""Oriented boxes of clusters: L-shape fit, and completion of what the sensor could not see.
+"""Oriented boxes of groups of cells: L-shape fit, and completion of what the sensor could not see.
 
 References: X. Zhang et al., Efficient L-Shape Fitting for Vehicle Detection Using Laser Scanners, IV 2017 (search over
-the heading, closeness of points to the edges). Differs: only the edges that face the sensor attract points, and the
-box is completed away from the sensor and into occlusion to the size that a vehicle of that height has.
+the heading, closeness of points to the edges). Differs: only the edges that face the sensor attract points; headings,
+roles of the sides and ways to complete the box are hypotheses, weighed by what the beams say about the space of the box.
 """
 
 from __future__ import annotations
@@ -14,28 +14,36 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .clustering import Clusters
+from .clustering import SegmentTree
+from .heading import facing_cost, search_heading
+from .hypotheses import best_vehicle, surroundings
+from .space import SpaceMap
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
-SEARCH_POINTS = 160
-COARSE_STEPS = 30
-HORIZON_BINS = 1080
-_CLOSE_M = 0.08
-_WIDE_M = 2.35
-# Columns of the fit's result.
+SEARCH_POINTS = 80
+# No car is taller.
+TALL_M = 2.2
+# Less than this seen of an object says nothing about a vehicle.
+MIN_VEHICLE_M, MIN_VEHICLE_POINTS, MIN_VEHICLE_TOP_M = 0.8, 5, 0.5
+# Columns of the fit's result; the first twelve are written by the vehicle hypotheses.
 FIELDS = (
-    "x", "y", "yaw", "length", "width",
-    "seen_length", "seen_width", "bottom", "top", "ground_z", "range", "points", "cost", "hidden_left", "hidden_right",
-    "fill", "grown",
+    "x", "y", "yaw", "length", "width", "seen_length", "seen_width", "free", "foreign", "coverage", "size_misfit",
+    "closeness", "bottom", "top", "ground_z", "range", "points", "cells", "tall", "small_length", "small_width",
+    "small_yaw", "mid_x", "mid_y", "low_share", "vehicle", "attached", "small_attached",
 )  # fmt: skip
 NUM_FIELDS = len(FIELDS)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedBoxes:
-    """(M, F) result of the fit, one row a cluster, columns by name; m, rad, base frame, heights over ground."""
+    """(M, F) result of the fit, one row a node, columns by name; m, rad, base frame, heights over ground.
+
+    x, y, yaw, length, width: the completed vehicle box; small_*, mid_*: the tight box of what was seen (for objects
+    that need no completion); free, foreign: shares of the box's area seen free or taken by other objects; coverage:
+    share of the facing edges, where visible, that returned points; vehicle: plausibility 0..1 as a vehicle.
+    """
 
     values: F64
 
@@ -45,170 +53,121 @@ class FittedBoxes:
     def __len__(self) -> int:
         return len(self.values)
 
+    def pick(self, index: npt.NDArray[Any]) -> FittedBoxes:
+        """Some of the rows."""
+        return FittedBoxes(self.values[index])
+
+
+def finish(boxes: FittedBoxes, vehicle: npt.NDArray[np.bool_]) -> FittedBoxes:
+    """The boxes to report: the completed one where `vehicle` (M,) is true, else the tight one."""
+    values = boxes.values.copy()
+    tight = ("mid_x", "mid_y", "small_yaw", "small_length", "small_width", "small_length", "small_width")
+    for column, name in enumerate(tight):
+        values[~vehicle, column] = boxes[name][~vehicle]
+    return FittedBoxes(values)
+
 
 def fit_boxes(
-    xyz_m: F32, height_m: F32, source: npt.NDArray[np.uint8], clusters: Clusters, origins_m: F64
+    xyz_m: F32,
+    height_m: F32,
+    source: npt.NDArray[np.uint8],
+    tree: SegmentTree,
+    origins_m: F64,
+    space: SpaceMap,
+    max_extent_m: float,
 ) -> FittedBoxes:
-    """Fit every cluster of points of the base frame. `source` names the row of `origins_m` (K, 3) of each point."""
-    horizon = np.full(HORIZON_BINS, np.inf, np.float32)
-    _nearest(xyz_m, clusters.order, origins_m[0], horizon)
-    out = np.zeros((len(clusters), NUM_FIELDS))
-    _fit_all(xyz_m, height_m, source, clusters.order, clusters.start, origins_m, horizon, out)
+    """Fit every node of the tree. `source` names the row of `origins_m` (K, 3) of each point of the base frame."""
+    out = np.zeros((len(tree), NUM_FIELDS))
+    grid = (tree.position, tree.cells_per_side, tree.min_xy_m, tree.cell_m)
+    seen = (origins_m, space.nearest_m, space.low_returns, space.crossing)
+    _fit_all(
+        xyz_m, height_m, source, tree.order, tree.cell_start, tree.cell_top_m, tree.node, grid, seen, max_extent_m, out
+    )
     return FittedBoxes(out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _nearest(xyz: Any, order: Any, origin: Any, horizon: Any) -> None:
-    """Least distance of an object point in each direction: what stands behind it is hidden."""
-    for k in order:
-        dx, dy = xyz[k, 0] - origin[0], xyz[k, 1] - origin[1]
-        b = int((np.arctan2(dy, dx) + np.pi) / (2 * np.pi) * HORIZON_BINS) % HORIZON_BINS
-        r = np.hypot(dx, dy)
-        if r < horizon[b]:
-            horizon[b] = r
-
-
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _fit_all(
-    xyz: Any, height: Any, source: Any, order: Any, start: Any, origins: Any, horizon: Any, out: Any
-) -> None:
-    for c in range(len(start) - 1):
-        members = order[start[c] : start[c + 1]]
-        if len(members) > 1:
-            _fit_one(xyz, height, source, members, origins, horizon, out[c])
+    xyz: Any, height: Any, source: Any, order: Any, cell_start: Any, cell_top: Any, node: Any, grid: Any, seen: Any,
+    max_extent: float, out: Any,
+) -> None:  # fmt: skip
+    for c in range(len(node)):
+        first, last = node[c, 0], node[c, 1]
+        members = order[cell_start[first] : cell_start[last]]
+        origin = _describe(xyz, height, source, members, seen[0], out[c])
+        out[c, 17] = last - first
+        out[c, 13], out[c, 18] = _robust_top(cell_top[first:last])
+        if len(members) < 2 or max(out[c, 3], out[c, 4]) > max_extent:
+            continue
+        _fit_one(xyz, members, origin, first, last, grid, seen, out[c])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _fit_one(xyz: Any, height: Any, source: Any, members: Any, origins: Any, horizon: Any, out: Any) -> None:
+def _robust_top(tops: Any) -> Any:
+    """Height that few of the columns exceed (a branch or a pole among them does not count); share of tall columns."""
+    tall = 0
+    for top in tops:
+        tall += top > TALL_M
+    return np.sort(tops)[len(tops) - 1 - len(tops) // 12], tall / len(tops)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _describe(xyz: Any, height: Any, source: Any, members: Any, origins: Any, out: Any) -> int:
+    """Heights, position and extents along the axes (in length, width); returns the lidar that saw most of it."""
     votes = np.zeros(len(origins), np.int64)
-    bottom, top, ground = np.float32(1e9), np.float32(-1e9), 0.0
+    bottom, ground, low = 1e9, 0.0, 0
+    x0, x1, y0, y1 = 1e9, -1e9, 1e9, -1e9
     for k in members:
-        votes[min(source[k], len(origins) - 1)] += 1
-        bottom, top = min(bottom, height[k]), max(top, height[k])
+        votes[source[k]] += 1
+        bottom = min(bottom, height[k])
         ground += xyz[k, 2] - height[k]
-    origin = origins[np.argmax(votes)]
+        low += height[k] < 1.0
+        x0, x1, y0, y1 = min(x0, xyz[k, 0]), max(x1, xyz[k, 0]), min(y0, xyz[k, 1]), max(y1, xyz[k, 1])
+    n = len(members)
+    origin = np.argmax(votes)
+    out[0], out[1], out[3], out[4] = 0.5 * (x0 + x1), 0.5 * (y0 + y1), x1 - x0, y1 - y0
+    out[5], out[6] = out[3], out[4]
+    out[12], out[14] = bottom, ground / n
+    out[15] = np.hypot(out[0] - origins[origin, 0], out[1] - origins[origin, 1])
+    out[16], out[24] = n, low / n
+    out[19], out[20], out[22], out[23] = out[3], out[4], out[0], out[1]
+    return origin
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _fit_one(
+    xyz: Any, members: Any, origin: int, first: int, last: int, grid: Any, seen: Any, out: Any
+) -> None:  # fmt: skip
+    ox, oy = seen[0][origin, 0], seen[0][origin, 1]
     step = max(1, len(members) // SEARCH_POINTS)
-    chosen = members[::step]
-    x, y = np.empty(len(chosen)), np.empty(len(chosen))
-    for k in range(len(chosen)):
-        x[k], y[k] = xyz[chosen[k], 0] - origin[0], xyz[chosen[k], 1] - origin[1]
-    yaw, cost = _search(x, y)
-    co, si = np.cos(yaw), np.sin(yaw)
-    u, v = np.empty(len(members)), np.empty(len(members))
-    for k in range(len(members)):
-        dx, dy = xyz[members[k], 0] - origin[0], xyz[members[k], 1] - origin[1]
-        u[k], v[k] = dx * co + dy * si, dy * co - dx * si
-    edges = np.array([u.min(), u.max(), v.min(), v.max()])
-    if edges[1] - edges[0] < edges[3] - edges[2]:
-        yaw += np.pi / 2
-        edges = np.array([edges[2], edges[3], -edges[1], -edges[0]])
-    _complete(edges, yaw, top, len(members), horizon, out)
-    cx, cy = 0.5 * (out[0] + out[1]), 0.5 * (out[2] + out[3])
-    yaw = out[4]
-    length, width = out[1] - out[0], out[3] - out[2]
-    co, si = np.cos(yaw), np.sin(yaw)
-    out[0], out[1] = origin[0] + cx * co - cy * si, origin[1] + cx * si + cy * co
-    out[2] = (yaw + np.pi / 2) % np.pi - np.pi / 2
-    out[3], out[4] = length, width
-    out[7], out[8], out[9] = bottom, top, ground / len(members)
-    out[10] = np.hypot(cx, cy)
-    out[11], out[12] = len(members), cost
+    count = (len(members) + step - 1) // step
+    x, y = np.empty(count), np.empty(count)
+    for k in range(count):
+        x[k], y[k] = xyz[members[k * step], 0] - ox, xyz[members[k * step], 1] - oy
+    headings = search_heading(x, y)
+    edges = np.empty((len(headings), 4))
+    for h in range(len(headings)):
+        _extents(xyz, members, ox, oy, headings[h], edges[h])
+    u0, u1, v0, v1 = edges[0]
+    long_side, short_side, yaw = u1 - u0, v1 - v0, headings[0]
+    c, s = np.cos(yaw), np.sin(yaw)
+    out[22], out[23] = ox + 0.5 * ((u0 + u1) * c - (v0 + v1) * s), oy + 0.5 * ((u0 + u1) * s + (v0 + v1) * c)
+    if long_side < short_side:
+        long_side, short_side, yaw = short_side, long_side, yaw + np.pi / 2
+    out[19], out[20], out[21] = long_side, short_side, yaw
+    out[11] = facing_cost(x, y, headings[0])
+    out[27] = surroundings(out[22], out[23], yaw, long_side, short_side, first, last, grid)
+    if long_side < MIN_VEHICLE_M or len(members) < MIN_VEHICLE_POINTS or out[13] < MIN_VEHICLE_TOP_M:
+        return
+    best_vehicle(x, y, headings, edges, origin, first, last, grid, seen, out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _search(x: Any, y: Any) -> Any:
-    """Heading in [0, pi/2) with the least mean distance of points to the edges that face the origin."""
-    best, best_cost = 0.0, np.inf
-    for s in range(COARSE_STEPS):
-        angle = s * (np.pi / 2) / COARSE_STEPS
-        cost = _edge_cost(x, y, angle)
-        if cost < best_cost:
-            best, best_cost = angle, cost
-    step = (np.pi / 2) / COARSE_STEPS / 2
-    for _ in range(2):
-        for sign in (-1.0, 1.0):
-            cost = _edge_cost(x, y, best + sign * step)
-            if cost < best_cost:
-                best, best_cost = best + sign * step, cost
-        step /= 2
-    return best, best_cost
-
-
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _edge_cost(x: Any, y: Any, angle: float) -> float:
-    co, si = np.cos(angle), np.sin(angle)
+def _extents(xyz: Any, members: Any, ox: float, oy: float, yaw: float, edges: Any) -> None:
+    c, s = np.cos(yaw), np.sin(yaw)
     u0, u1, v0, v1 = np.inf, -np.inf, np.inf, -np.inf
-    for k in range(len(x)):
-        u, v = x[k] * co + y[k] * si, y[k] * co - x[k] * si
+    for k in members:
+        x, y = xyz[k, 0] - ox, xyz[k, 1] - oy
+        u, v = x * c + y * s, y * c - x * s
         u0, u1, v0, v1 = min(u0, u), max(u1, u), min(v0, v), max(v1, v)
-    # The edge of each pair that faces the origin; none where the origin lies between them.
-    eu = u0 if u0 > 0 else (u1 if u1 < 0 else np.inf)
-    ev = v0 if v0 > 0 else (v1 if v1 < 0 else np.inf)
-    total = 0.0
-    for k in range(len(x)):
-        u, v = x[k] * co + y[k] * si, y[k] * co - x[k] * si
-        d = min(abs(u - eu), abs(v - ev), 0.6)
-        total -= _CLOSE_M / max(d, _CLOSE_M)
-    # Of headings that fit alike the smaller rectangle is the likelier one.
-    return total / len(x) + 0.02 * (u1 - u0) * (v1 - v0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _hidden(u: float, v: float, yaw: float, horizon: Any) -> float:
-    """Share of three directions around the point (u, v) of the box's axes in which something nearer stands."""
-    reach = np.hypot(u, v)
-    bearing = np.arctan2(v, u) + yaw
-    share = 0.0
-    for s in range(-1, 2):
-        b = int((bearing + s * 0.006 + np.pi) / (2 * np.pi) * HORIZON_BINS) % HORIZON_BINS
-        if horizon[b] < reach - 1.0:
-            share += 1.0 / 3.0
-    return share
-
-
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _extend(low: float, high: float, wanted: float, low_hidden: bool, high_hidden: bool) -> Any:
-    """Grow [low, high] to `wanted`: into the hidden end, else away from the origin; seen ends stay."""
-    missing = wanted - (high - low)
-    if missing <= 0:
-        return low, high
-    if low_hidden and high_hidden:
-        return low - missing / 2, high + missing / 2
-    if low_hidden:
-        return low - missing, high
-    if high_hidden:
-        return low, high + missing
-    if low > 0.0:
-        return low, high + missing
-    if high < 0.0:
-        return low - missing, high
-    return low, high
-
-
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _complete(edges: Any, yaw: float, top: float, points: int, horizon: Any, out: Any) -> None:
-    """Write the completed edges, the heading and what was seen; edges[0:2] is the longer seen side."""
-    long_side, short_side = edges[1] - edges[0], edges[3] - edges[2]
-    face = long_side < _WIDE_M
-    if face:
-        yaw += np.pi / 2
-        edges = np.array([edges[2], edges[3], -edges[1], -edges[0]])
-    u0, u1, v0, v1 = edges[0], edges[1], edges[2], edges[3]
-    near_u = min(max(0.0, u0), u1)
-    near_v = min(max(0.0, v0), v1)
-    low_u, high_u = _hidden(u0 - 0.5, near_v, yaw, horizon) > 0.5, _hidden(u1 + 0.5, near_v, yaw, horizon) > 0.5
-    low_v, high_v = _hidden(near_u, v0 - 0.4, yaw, horizon) > 0.5, _hidden(near_u, v1 + 0.4, yaw, horizon) > 0.5
-    out[5], out[6] = u1 - u0, v1 - v0
-    small = long_side < 1.15
-    if not small:
-        tall = top > 2.3
-        wanted_length = 4.4 if not tall else 6.0
-        wanted_width = 1.85 if not tall else 2.4
-        if u1 - u0 > 6.5:
-            wanted_width = 2.5
-        u0, u1 = _extend(u0, u1, wanted_length, low_u, high_u)
-        v0, v1 = _extend(v0, v1, wanted_width, low_v and not face, high_v and not face)
-    out[0], out[1], out[2], out[3], out[4] = u0, u1, v0, v1, yaw
-    out[13], out[14] = 1.0 if low_u else 0.0, 1.0 if high_u else 0.0
-    out[15] = short_side
-    out[16] = 0.0 if small else 1.0
+    edges[0], edges[1], edges[2], edges[3] = u0, u1, v0, v1

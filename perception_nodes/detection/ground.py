@@ -62,6 +62,13 @@ def estimate_ground(xyz_m: F32, config: GeometricConfig) -> GroundGrid:
     return GroundGrid(low, config.ground_cell_m, height, observed, (a, b, c))
 
 
+def heights_over_ground(xyz_m: F32, ground: GroundGrid) -> F32:
+    """(N,) height of each point over the ground surface, m."""
+    out = np.empty(len(xyz_m), np.float32)
+    _heights(xyz_m, ground.height_m, ground.min_xy_m, ground.cell_m, out)
+    return out
+
+
 @lru_cache(maxsize=4)
 def _order(n: int) -> npt.NDArray[np.int32]:
     """Flat indices of the cells from the centre outwards."""
@@ -214,3 +221,9 @@ def bilinear(grid: Any, x: float, y: float) -> float:
     return float(
         (grid[i, j] * (1 - u) + grid[i + 1, j] * u) * (1 - v) + (grid[i, j + 1] * (1 - u) + grid[i + 1, j + 1] * u) * v
     )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _heights(xyz: Any, grid: Any, low: float, cell: float, out: Any) -> None:
+    for k in range(len(xyz)):
+        out[k] = xyz[k, 2] - bilinear(grid, (xyz[k, 0] - low) / cell - 0.5, (xyz[k, 1] - low) / cell - 0.5)

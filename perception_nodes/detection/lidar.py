@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import UNKNOWN, Detections3D, MalformedMessage, Orientation, PointCloud, SourceMask
+from perception_nodes.datatypes import VEHICLES, Detections3D, MalformedMessage, Orientation, PointCloud, SourceMask
+from perception_nodes.geometry import wrap_angle
 
-from .boxes import FittedBoxes, fit_boxes
-from .classify import classify
-from .clustering import Clusters, cluster, heights_over_ground
+from .boxes import FittedBoxes, finish, fit_boxes
+from .classify import classify, quality
+from .clustering import build_tree
 from .config import GeometricConfig
-from .ground import GroundGrid, estimate_ground
+from .ground import GroundGrid, estimate_ground, heights_over_ground
+from .select import choose
+from .space import map_space
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -66,11 +69,10 @@ class GeometricLidarDetector:
         xyz = np.ascontiguousarray(cloud.xyz_m[kept])
         ground = estimate_ground(xyz, self.config)
         height = heights_over_ground(xyz, ground)
-        raised = np.flatnonzero(
-            (height > self.config.object_min_height_m) & (height < self.config.object_max_height_m)
-        )
-        clusters = cluster(xyz, raised, self.config)
-        boxes = fit_boxes(xyz, height, source[kept], clusters, origins)
+        tree = build_tree(xyz, height, self.config)
+        space = map_space(xyz, height, source[kept], origins, ground.height_at(origins[:, :2]))
+        nodes = fit_boxes(xyz, height, source[kept], tree, origins, space, self.config.max_length_m)
+        boxes = nodes.pick(choose(tree, quality(nodes)))
         all_height = np.full(len(cloud), np.nan, np.float32)
         all_height[kept] = height
         on_ground = np.zeros(len(cloud), np.bool_)
@@ -89,27 +91,27 @@ class GeometricLidarDetector:
 
 def _detections(cloud: PointCloud, boxes: FittedBoxes, config: GeometricConfig) -> Detections3D:
     probabilities, score = classify(boxes)
-    size_ok = (boxes["points"] >= config.min_points) & (boxes["length"] < config.max_length_m)
-    size_ok &= (boxes["top"] > 0.4) & (boxes["seen_width"] < 6.0) & (score >= config.min_score)
-    keep = np.flatnonzero(size_ok)
+    fits = (boxes["points"] >= config.min_points) & (boxes["small_length"] < config.max_length_m)
+    fits &= (boxes["top"] > 0.4) & (boxes["small_width"] < 6.0) & (score >= config.min_score)
+    keep = np.flatnonzero(fits)
     keep = keep[np.argsort(-score[keep], kind="stable")][: config.max_detections]
-    picked = FittedBoxes(boxes.values[keep])
+    probabilities, score = probabilities[keep], score[keep]
+    label = probabilities.argmax(axis=1).astype(np.uint8) if len(keep) else np.zeros(0, np.uint8)
+    picked = finish(boxes.pick(keep), np.isin(label, list(VEHICLES)))
     tall = np.maximum(picked["top"], 0.2)
     center = np.stack([picked["x"], picked["y"], picked["ground_z"] + tall / 2], axis=1)
     lwh = np.stack([np.maximum(picked["length"], 0.1), np.maximum(picked["width"], 0.1), tall], axis=1)
-    p = probabilities[keep]
-    label = p.argmax(axis=1).astype(np.uint8) if len(keep) else np.zeros(0, np.uint8)
     return Detections3D.of(
         cloud.stamp_ns,
         cloud.frame_id,
         "lidar",
         center,
         lwh,
-        picked["yaw"],
+        wrap_angle(picked["yaw"]),
         orientation=np.full(len(keep), Orientation.SIGN_UNKNOWN, np.uint8),
-        label=np.where(score[keep] > 0, label, UNKNOWN).astype(np.uint8),
-        class_probabilities=p,
-        score=score[keep],
+        label=label,
+        class_probabilities=probabilities,
+        score=score,
         covariance=_covariance(picked),
         num_points=picked["points"].astype(np.int32),
         visibility=_visibility(picked),

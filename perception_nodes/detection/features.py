@@ -1,0 +1,44 @@
+"""Measurable reasons for and against a fitted box being a vehicle or a person, as non-negative columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .boxes import FittedBoxes
+
+F64 = npt.NDArray[np.float64]
+
+
+def vehicle_features(boxes: FittedBoxes) -> dict[str, F64]:
+    """(M,) columns by name; each but `dense` speaks against a vehicle (and is 0 for a flawless one)."""
+    seen_length, seen_width, top = boxes["seen_length"], boxes["seen_width"], boxes["top"]
+    points = np.log(np.maximum(boxes["points"], 1.0))
+    face = np.maximum(seen_length + seen_width, 0.3)
+    return {
+        "dense": points,
+        "range": boxes["range"] / 50.0,
+        "free": boxes["free"],
+        "foreign": boxes["foreign"],
+        "attached": boxes["attached"],
+        "open": 1.0 - boxes["coverage"],
+        "loose": _over(boxes["closeness"], -1.0),
+        "flat": _under(top, 1.3),
+        "high": _over(top, 2.0),
+        "floating": _over(boxes["bottom"], 0.5),
+        "short": _under(seen_length, 3.3) / 3.3,
+        "narrow": _under(seen_width, 1.4) / 1.4,
+        "thin": _under(boxes["small_width"], 0.4) / 0.4,
+        "long": _over(boxes["small_length"], 5.2),
+        "upper": 1.0 - boxes["low_share"],
+        # Points fall with the square of the distance: far fewer than any lidar gives on a solid surface.
+        "sparse": _under(points + 2 * np.log(np.maximum(boxes["range"], 4.0)) - np.log(face), 9.0),
+    }
+
+
+def _over(value: F64, limit: float) -> F64:
+    return np.asarray(np.maximum(value - limit, 0.0))
+
+
+def _under(value: F64, limit: float) -> F64:
+    return np.asarray(np.maximum(limit - value, 0.0))
