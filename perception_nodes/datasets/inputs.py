@@ -54,7 +54,12 @@ class Input(ABC):
 
 
 class SequenceInput(Input):
-    """A dataset folder: a pose track, static mounts, and a list of sensor messages."""
+    """A dataset folder: a pose track, static mounts, and a list of sensor messages.
+
+    dataset_rig: topics and frames that the bag gets, whatever rig the graph is then run with.
+    """
+
+    dataset_rig: Rig
 
     @abstractmethod
     def topics(self) -> dict[str, str]:
@@ -71,6 +76,10 @@ class SequenceInput(Input):
     @abstractmethod
     def poses(self) -> PoseTrack | None:
         """odom_from_base over time, None where it is unknown."""
+
+    def moving_mounts(self) -> list[tuple[int, str, Transform]]:
+        """(stamp_ns, frame, base_from_sensor) of sensors whose mount differs from frame to frame."""
+        return []
 
     def to_bag(self, out: Path, progress: Progress | None = None, compression: str = "none") -> BagInfo:
         """Write an .mcap at `out`; log times are the header stamps."""
@@ -89,20 +98,22 @@ class SequenceInput(Input):
     def _all_events(self) -> Iterator[Event]:
         events = self.events()
         poses = self.poses()
-        base, odom = self.rig.base_frame, self.rig.odom_frame
+        base, odom = self.dataset_rig.base_frame, self.dataset_rig.odom_frame
         stamps = [e.stamp_ns for e in events]
         first_ns = min(stamps)
         if poses is not None:
             track = poses.densified(earliest_ns=first_ns)
             first_ns = min(first_ns, track.stamps_ns[0])
             for stamp, pose in zip(track.stamps_ns, track.odom_from_base, strict=True):
-                yield Event(stamp, "/tf", _static_tf([(stamp, odom, base, pose)]))
+                yield Event(stamp, "/tf", _tf_builder([(stamp, odom, base, pose)]))
         mounts = [(first_ns, base, frame, mount) for frame, mount in self.mounts().items()]
-        yield Event(first_ns, "/tf_static", _static_tf(mounts))
+        yield Event(first_ns, "/tf_static", _tf_builder(mounts))
+        for stamp, frame, mount in self.moving_mounts():
+            yield Event(stamp, "/tf", _tf_builder([(stamp, base, frame, mount)]))
         yield from events
 
 
-def _static_tf(items: list[tuple[int, str, str, Transform]]) -> Callable[[], Any]:
+def _tf_builder(items: list[tuple[int, str, str, Transform]]) -> Callable[[], Any]:
     return lambda: tf_message(items)
 
 

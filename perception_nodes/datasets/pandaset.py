@@ -85,10 +85,13 @@ class PandaSetInput(SequenceInput):
         poses = [_pose(p) @ _BASE_FROM_EGO.inverse() for p in _read_json(path / "lidar" / "poses.json")]
         self._poses = PoseTrack(tuple(self._stamps_ns), tuple(poses[: len(self._stamps_ns)]))
         self._cameras = sorted(p.parent.name for p in path.glob("camera/*/intrinsics.json"))
-        self.rig = known_rig("pandaset")
+        self.dataset_rig = known_rig("pandaset")
+        self.rig = self.dataset_rig
         self.has_truth = (path / "cuboids.jsonl.gz").is_file()
-        self._truth = _read_truth(path, self._stamps_ns, self.rig.odom_frame) if self.has_truth else []
-        extra = sorted(set(self._cameras) - {s.name for s in self.rig.of(Modality.CAMERA)})
+        self._truth = (
+            _read_truth(path, self._stamps_ns, self.dataset_rig.odom_frame) if self.has_truth else []
+        )
+        extra = sorted(set(self._cameras) - {s.name for s in self.dataset_rig.of(Modality.CAMERA)})
         self.notes = (
             f"{len(self._sweeps)} sweeps of two lidars, {len(self._cameras)} cameras; clouds are motion-compensated",
             *((f"cameras in the bag that the rig does not use: {', '.join(extra)}",) if extra else ()),
@@ -101,13 +104,13 @@ class PandaSetInput(SequenceInput):
 
     def mounts(self) -> dict[str, Transform]:
         """Lidars from the rig file, cameras from their recorded poses."""
-        lidars = {s.frame: mount(s) for s in self.rig.of(Modality.LIDAR)}
+        lidars = {s.frame: mount(s) for s in self.dataset_rig.of(Modality.LIDAR)}
         cameras = {f"{name}_optical": self._camera_mount(name) for name in self._cameras}
         return {**lidars, **cameras}
 
     def topics(self) -> dict[str, str]:
         """Clouds, images, calibration and truth."""
-        out = {s.topic: POINT_CLOUD for s in self.rig.of(Modality.LIDAR)}
+        out = {s.topic: POINT_CLOUD for s in self.dataset_rig.of(Modality.LIDAR)}
         for name in self._cameras:
             out[f"/sensing/camera/{name}/image/compressed"] = COMPRESSED_IMAGE
             out[f"/sensing/camera/{name}/camera_info"] = CAMERA_INFO
@@ -117,7 +120,7 @@ class PandaSetInput(SequenceInput):
         """Every sweep of each lidar, every stored image, and the boxes of every sweep."""
         out = []
         for k, stamp in enumerate(self._stamps_ns):
-            for spec in self.rig.of(Modality.LIDAR):
+            for spec in self.dataset_rig.of(Modality.LIDAR):
                 out.append(Event(stamp, spec.topic, self._cloud_builder(k, spec)))
             if self.has_truth:
                 out.append(Event(stamp, TRUTH_TOPIC, self._truth_builder(k)))
@@ -128,7 +131,7 @@ class PandaSetInput(SequenceInput):
     def cloud(self, index: int, lidar: str) -> PointCloud:
         """Sweep `index` of one lidar in that lidar's own frame."""
         xyz_m, intensity, sensor, time_s = self._sweep(index)
-        spec = self.rig.sensor(lidar)
+        spec = self.dataset_rig.sensor(lidar)
         of_lidar = sensor == _LIDARS[lidar]
         lidar_from_ego = mount(spec).inverse() @ _BASE_FROM_EGO
         return PointCloud(

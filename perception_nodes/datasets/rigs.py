@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from perception_nodes.datatypes import ConfigurationError, Rig, SensorSpec, load_rig
@@ -46,3 +48,8 @@ def mount(spec: SensorSpec) -> Transform:
 def rig_mounts(rig: Rig) -> dict[str, Transform]:
     """base_from_sensor of every sensor of a rig that has a frame and a mount."""
     return {s.frame: mount(s) for s in rig.sensors if s.frame and s.mount_xyz_m is not None}
+
+
+def rig_with(rig: Rig, topics: Collection[str]) -> Rig:
+    """The rig without the sensors whose topic is not among `topics`."""
+    return replace(rig, sensors=tuple(s for s in rig.sensors if s.topic in topics))

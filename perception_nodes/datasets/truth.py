@@ -17,13 +17,17 @@ MAX_GAP_S = 0.6
 
 @dataclass(frozen=True)
 class TruthBox:
-    """One true box in odom: REP-103 yaw, m, rad; `track` is any key that is stable over the drive."""
+    """One true box in odom: REP-103 yaw, m, rad; `track` is any key that is stable over the drive.
+
+    velocity_mps: where the dataset gives it; else it is found by differencing.
+    """
 
     track: str
     label: str
     center_m: tuple[float, float, float]
     lwh_m: tuple[float, float, float]
     yaw_rad: float
+    velocity_mps: tuple[float, float] | None = None
 
 
 def label_index(name: str, mapping: Mapping[str, str]) -> int:
@@ -90,7 +94,8 @@ def _velocities(stamps_ns: Sequence[int], boxes: Sequence[Sequence[TruthBox]]) -
         stamps = np.array([stamps_ns[k] for k, _ in path], np.int64)
         centers = np.array([boxes[k][i].center_m[:2] for k, i in path])
         for j, (k, i) in enumerate(path):
-            out[k][i] = _central(stamps, centers, j)
+            given = boxes[k][i].velocity_mps
+            out[k][i] = _central(stamps, centers, j) if given is None else given
     return out
 
 
