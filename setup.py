@@ -89,11 +89,13 @@ def ros_prefixes() -> list[str]:
     for module in ("ament_package", "rosidl_generator_py", "std_msgs"):
         spec = importlib.util.find_spec(module)
         if spec is None or spec.origin is None:
-            raise SystemExit(f"{PKG}: the Python module {module} is missing: pip install -r requirements/{distro()}.txt")
+            raise SystemExit(
+                f"{PKG}: the Python module {module} is missing: pip install -r requirements/{distro()}.txt"
+            )
         # <prefix>/lib/pythonX.Y/site-packages/<module>/__init__.py
-        prefix = str(Path(spec.origin).resolve().parents[4])
-        if prefix not in found and os.path.isdir(os.path.join(prefix, "share", "ament_index")):
-            found.append(prefix)
+        prefix = Path(spec.origin).resolve().parents[4]
+        if str(prefix) not in found and (prefix / "share" / "ament_index").is_dir():
+            found.append(str(prefix))
     return found
 
 

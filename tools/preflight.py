@@ -12,6 +12,7 @@ import sysconfig
 
 OLDEST = (3, 10)
 NEWEST = (3, 13)
+SYSTEMS = "use Debian 12 or Ubuntu 22.04 or newer"
 COLCON = "install ROS 2 and build this folder with colcon (docs/building.md, 'ROS installation')"
 VERSION_PROGRAM = "import sys; print('%d.%d' % sys.version_info[:2])"
 
@@ -19,19 +20,19 @@ VERSION_PROGRAM = "import sys; print('%d.%d' % sys.version_info[:2])"
 def machine_problems(system, machine, libc):
     """Obstacles in the operating system (`system`), processor (`machine`) and C library (`libc`, name and version)."""
     if system != "Linux":
-        yield "This is %s, and ROS 2 has wheels for Linux only: use Debian 12 or Ubuntu 22.04 or newer, a container will do." % (
-            system or "an unknown system"
+        yield "This is %s, and ROS 2 has wheels for Linux only: %s; a container will do." % (
+            system or "an unknown system",
+            SYSTEMS,
         )
     elif machine not in ("x86_64", "AMD64"):
-        yield "This processor is %s, and ROS 2 has wheels for x86-64 only: %s." % (machine or "unknown", COLCON)
+        yield "This processor is %s, and ROS 2 has wheels for x86-64 only: %s." % (
+            machine or "unknown",
+            COLCON,
+        )
     elif libc[0] != "glibc":
-        yield (
-            "The C library is not glibc (Alpine Linux?), which the ROS 2 wheels need: use Debian 12 or Ubuntu 22.04 or newer."
-        )
+        yield "The C library is not glibc (Alpine Linux?), which the ROS 2 wheels need: %s." % SYSTEMS
     elif tuple(int(n) for n in libc[1].split(".")[:2]) < (2, 28):
-        yield "glibc %s is older than 2.28, which the ROS 2 wheels need: use Debian 12 or Ubuntu 22.04 or newer." % (
-            libc[1]
-        )
+        yield "glibc %s is older than 2.28, which the ROS 2 wheels need: %s." % (libc[1], SYSTEMS)
 
 
 def python_problems(version, others=()):
@@ -41,31 +42,42 @@ def python_problems(version, others=()):
     remedy = "sudo apt install python3 python3-venv python3-dev"
     if others:
         remedy = "make venv PYTHON=%s" % others[0]
-    yield "Python %d.%d is not supported, %d.%d to %d.%d are: %s." % (tuple(version) + OLDEST + NEWEST + (remedy,))
+    yield "Python %d.%d is not supported, %d.%d to %d.%d are: %s." % (
+        tuple(version) + OLDEST + NEWEST + (remedy,)
+    )
 
 
 def compiler_problems(which, environment):
     """Obstacles in the compilers: the message code is C and C++. CMake and ninja come as wheels."""
-    for variable, names, language in (("CC", ("cc", "gcc", "clang"), "C"), ("CXX", ("c++", "g++", "clang++"), "C++")):
+    for variable, names, language in (
+        ("CC", ("cc", "gcc", "clang"), "C"),
+        ("CXX", ("c++", "g++", "clang++"), "C++"),
+    ):
         wanted = environment.get(variable, "").split()[:1]
         if not any(which(name) for name in (wanted or names)):
-            found = "%s=%s was not found" % (variable, wanted[0]) if wanted else "no %s compiler was found" % language
+            found = (
+                "%s=%s was not found" % (variable, wanted[0])
+                if wanted
+                else "no %s compiler was found" % language
+            )
             yield "The messages are compiled on this machine, and %s: sudo apt install g++." % found
 
 
 def header_problems(include_folders, version):
     """Obstacles in the Python headers, expected in one of `include_folders`."""
     if not any(os.path.isfile(os.path.join(folder, "Python.h")) for folder in include_folders):
-        yield "Python.h, the C header of Python %d.%d, is missing: sudo apt install python3-dev (or python%d.%d-dev)." % (
-            tuple(version) * 2
+        yield (
+            "Python.h, the C header of Python %d.%d, is missing: sudo apt install python3-dev (or python%d.%d-dev)."
+            % (tuple(version) * 2)
         )
 
 
 def venv_problems(has_ensurepip, version):
     """Obstacles in making a virtual environment: Debian's Python comes without the module that puts pip in it."""
     if not has_ensurepip:
-        yield "This Python cannot make a virtual environment: sudo apt install python3-venv (or python%d.%d-venv)." % (
-            tuple(version)
+        yield (
+            "This Python cannot make a virtual environment: sudo apt install python3-venv (or python%d.%d-venv)."
+            % (tuple(version))
         )
 
 
@@ -74,7 +86,10 @@ def sourced_problems(environment, prefixes, exists=os.path.exists):
     for prefix in environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
         own = os.path.realpath(prefix) in [os.path.realpath(p) for p in prefixes]
         if prefix and not own and exists(os.path.join(prefix, "share", "rclpy", "package.xml")):
-            yield "The ROS installation %s is sourced in this shell: use a shell without it, or %s." % (prefix, COLCON)
+            yield "The ROS installation %s is sourced in this shell: use a shell without it, or %s." % (
+                prefix,
+                COLCON,
+            )
             return
 
 
@@ -84,7 +99,8 @@ def usable_pythons():
     for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
         command = "python3.%d" % minor
         if shutil.which(command):
-            run = subprocess.run([command, "-c", VERSION_PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            program = [command, "-c", VERSION_PROGRAM]
+            run = subprocess.run(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
             if run.stdout.decode().strip() == "3.%d" % minor:
                 found.append(command)
     return found
