@@ -23,9 +23,9 @@ _DEFAULT_WINDOW_NS = 10 * NS_PER_S
 class BufferCore:
     """Stores transforms by child frame and answers lookups between any two connected frames.
 
-    Differs from the C++ class: a quaternion that is not of unit length beyond rounding is normalised when stored,
-    a value that is not finite is refused (C++: NaN only), and only the edges between the two frames are asked for
-    the time (C++ goes up to the root of the tree). Safe to use from several threads.
+    Quaternions are normalised when stored. Differs from the C++ class: infinite values are refused like NaN, only the
+    edges between the two frames are asked for the time (C++ at times goes up to the root), and velocities are those
+    of the reference point. Safe to use from several threads.
     """
 
     def __init__(self, cache_time: Duration | None = None) -> None:

@@ -8,7 +8,7 @@ from perception_compat.rigid import Quaternion, Rigid, normalized
 
 from .cache import NS_PER_S
 
-_UNIT_TOLERANCE = 1e-2
+_NO_ROTATION = 1e-12
 _ROUNDING_TOLERANCE = 1e-9
 
 
@@ -42,10 +42,10 @@ def fault(parent: str, child: str, authority: str, rigid: Rigid) -> str:
         return (
             f'TF_NAN_INPUT: Ignoring transform of "{child}" from authority "{authority}": not finite: {rigid}'
         )
-    if abs(square - 1.0) >= _UNIT_TOLERANCE:
+    if square < _NO_ROTATION:
         return (
             f'TF_DENORMALIZED_QUATERNION: Ignoring transform of "{child}" from authority "{authority}": '
-            f"squared length {square:g} of the quaternion"
+            "its quaternion has no length"
         )
     return ""
 
