@@ -11,6 +11,7 @@ from .rigs import find_rig, known_rig, mount, rig_mounts, rig_names, rig_path
 from .typestore import decode, encode, message_class
 
 __all__ = [
+    "TRUTH_TOPIC",
     "BagInfo",
     "BagReader",
     "BagWriter",
@@ -19,7 +20,6 @@ __all__ = [
     "Player",
     "PlayerConfig",
     "SequenceInput",
-    "TRUTH_TOPIC",
     "Timeline",
     "TopicInfo",
     "decode",

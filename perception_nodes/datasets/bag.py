@@ -175,9 +175,7 @@ def _merge(topics: list[TopicInfo]) -> dict[str, TopicInfo]:
     """One entry a topic over all files and channels, counts summed."""
     out: dict[str, TopicInfo] = {}
     for topic in topics:
-        seen = out.get(topic.name)
-        if seen is not None:
-            schema, qos = seen.schema or topic.schema, seen.qos or topic.qos
-            topic = replace(seen, count=seen.count + topic.count, schema=schema, qos=qos)
-        out[topic.name] = topic
+        seen = out.get(topic.name, replace(topic, count=0))
+        schema, qos = seen.schema or topic.schema, seen.qos or topic.qos
+        out[topic.name] = replace(seen, count=seen.count + topic.count, schema=schema, qos=qos)
     return dict(sorted(out.items()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -89,7 +91,7 @@ class BagWriter:
     def close(self) -> None:
         """Write index and summary and close the file (once)."""
         if not self._stream.closed:
-            self._writer.finish()
+            self._writer.finish()  # type: ignore[no-untyped-call]
             self._stream.close()
 
     def info(self, notes: tuple[str, ...] = ()) -> BagInfo:
@@ -99,3 +101,15 @@ class BagWriter:
             for topic, (_, typename) in self._channels.items()
         )
         return BagInfo(self.path, self._first_ns or 0, self._last_ns, topics, notes)
+
+
+@contextmanager
+def bag_in_the_making(path: Path, compression: str) -> Iterator[BagWriter]:
+    """A writer whose file gets its name only when it is complete; after an error nothing is left."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with BagWriter(part, compression) as writer:
+            yield writer
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from perception_nodes.datatypes import Rig
 from perception_nodes.geometry import Transform
 
 from .bag_info import BagInfo
-from .bag_writer import BagWriter
+from .bag_writer import bag_in_the_making
 from .messages import TF, tf_message
 from .poses import PoseTrack
 
@@ -83,7 +83,7 @@ class SequenceInput(Input):
 
     def to_bag(self, out: Path, progress: Progress | None = None, compression: str = "none") -> BagInfo:
         """Write an .mcap at `out`; log times are the header stamps."""
-        with BagWriter(out, compression) as writer:
+        with bag_in_the_making(out, compression) as writer:
             writer.declare("/tf_static", TF, latched=True)
             for topic, typename in self.topics().items():
                 writer.declare(topic, typename)
@@ -93,7 +93,8 @@ class SequenceInput(Input):
                 writer.write(event.topic, event.build(), types[event.topic], event.stamp_ns)
                 if progress is not None:
                     progress(done, len(events))
-            return writer.info(self.notes)
+            info = writer.info(self.notes)
+        return replace(info, path=out)
 
     def _all_events(self) -> Iterator[Event]:
         events = self.events()

@@ -25,7 +25,7 @@ class KittiCalibration:
     def velo_from_camera(self) -> Transform:
         """Mount of the rectified camera 2: camera 0 shifted along its x axis by the last column of P2."""
         shift = np.linalg.solve(self.p2[:, :3], self.p2[:, 3])
-        rect_from_camera = Transform(np.eye(3), -shift)
+        rect_from_camera = Transform(np.eye(3), np.asarray(-shift, np.float64))
         return self.rect_from_velo.inverse() @ rect_from_camera
 
     def camera_model(self, width_px: int, height_px: int) -> CameraModel:

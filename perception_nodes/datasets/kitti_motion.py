@@ -47,7 +47,7 @@ def oxts_rows(paths: Sequence[Path]) -> list[list[float]]:
 def oxts_track(
     rows: Sequence[Sequence[float]], stamps_ns: Sequence[int], imu_from_base: Transform
 ) -> PoseTrack:
-    """odom_from_base: Mercator position and roll, pitch, yaw of the IMU; odom is the first base position, east-north-up."""
+    """odom_from_base: Mercator position and attitude of the IMU; odom is the first base position, east-north-up."""
     if len(rows) != len(stamps_ns):
         raise InputError(f"oxts: {len(rows)} records for {len(stamps_ns)} stamps")
     scale = np.cos(np.radians(rows[0][0]))

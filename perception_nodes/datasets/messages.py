@@ -53,7 +53,7 @@ def point_cloud(
     for name, column in named.items():
         points[name] = column
     field = message_class("sensor_msgs/msg/PointField")
-    offsets = dtype.fields or {}
+    offsets: dict[str, Any] = dict(dtype.fields or {})
     fields = [
         field(name=name, offset=int(offsets[name][1]), datatype=_NUMBER[dtype[name]], count=1)
         for name in named

@@ -118,10 +118,10 @@ class PandaSetInput(SequenceInput):
 
     def events(self) -> list[Event]:
         """Every sweep of each lidar, every stored image, and the boxes of every sweep."""
-        out = []
+        out: list[Event] = []
         for k, stamp in enumerate(self._stamps_ns):
-            for spec in self.dataset_rig.of(Modality.LIDAR):
-                out.append(Event(stamp, spec.topic, self._cloud_builder(k, spec)))
+            lidars = self.dataset_rig.of(Modality.LIDAR)
+            out += [Event(stamp, spec.topic, self._cloud_builder(k, spec)) for spec in lidars]
             if self.has_truth:
                 out.append(Event(stamp, TRUTH_TOPIC, self._truth_builder(k)))
         for name in self._cameras:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import yaml
 
 _FOREVER: Final = {"sec": 9223372036, "nsec": 854775807}
-_DURABILITY_NUMBERS: Final = {1: "transient_local", 2: "volatile"}
+_TRANSIENT_LOCAL: Final = ("transient_local", 1)
 
 
 def profile_text(latched: bool, depth: int) -> str:
@@ -34,5 +34,5 @@ def is_latched(text: str) -> bool:
         return False
     if not isinstance(profiles, list):
         return False
-    words = (p.get("durability") for p in profiles if isinstance(p, dict))
-    return any(_DURABILITY_NUMBERS.get(w, w) == "transient_local" for w in words)
+    words = [p.get("durability") for p in profiles if isinstance(p, dict)]
+    return any(word in _TRANSIENT_LOCAL for word in words)

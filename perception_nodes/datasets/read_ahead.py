@@ -64,7 +64,7 @@ class ReadAhead:
             for item in open_stream():
                 if not self._put(item):
                     break
-        except BaseException as error:  # Handed to the consumer, who raises it.
+        except BaseException as error:  # noqa: BLE001  handed to the consumer, who raises it
             self._error = error
         with self._changed:
             self._done = True

@@ -1,29 +1,6 @@
-"""Where the package's own data files are: message definitions and rigs, in a checkout or installed."""
+"""Where the package's own data files are."""
 
-from __future__ import annotations
+from perception_nodes.resources import PACKAGE
+from perception_nodes.resources import resource_path as resource_dir
 
-import os
-import sys
-from functools import cache
-from pathlib import Path
-
-from perception_nodes.datatypes import ConfigurationError
-
-PACKAGE = "perception_nodes"
-
-
-@cache
-def resource_dir(relative: str) -> Path:
-    """Folder `relative` ("msg", "config/rigs") of the checkout, or of `share/perception_nodes` where installed.
-
-    Raises ConfigurationError naming the places searched.
-    """
-    checkout = Path(__file__).resolve().parents[2]
-    prefixes = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
-    shares = [prefix / "share" / PACKAGE for prefix in (*prefixes, Path(sys.prefix))]
-    # In a colcon or pip prefix the package lies at <prefix>/lib/pythonX.Y/site-packages/perception_nodes.
-    shares += [parent / "share" / PACKAGE for parent in Path(__file__).resolve().parents[3:7]]
-    for root in (checkout, *shares):
-        if (root / relative).is_dir() and (root != checkout or (root / "msg").is_dir()):
-            return root / relative
-    raise ConfigurationError(f"{relative}: not found in {[str(p) for p in (checkout, *shares)]}")
+__all__ = ["PACKAGE", "resource_dir"]

@@ -52,8 +52,8 @@ def guess_rig(reader: BagReader) -> Guess:
         return known
     reasons: list[str] = []
     topics = [t for t in reader.info.topics if t.typename in _MODALITY and t.count]
-    sensors = [_spec(reader, t) for t in _choose(topics, reasons)]
-    sensors = _unique_names([s for s in sensors if s is not None])
+    found = [_spec(reader, t) for t in _choose(topics, reasons)]
+    sensors = _unique_names([s for s in found if s is not None])
     if not sensors:
         raise InputError(f"{reader.path}: none of {[t.name for t in topics]} can be decoded")
     base, odom = _frames(reader, reasons)
@@ -199,10 +199,9 @@ def _frames(reader: BagReader, reasons: list[str]) -> tuple[str, str]:
     links = dynamic_links(reader)
     children = {child for _, child in links}
     parents = {t.header.frame_id.lstrip("/") for t in static_transforms(reader).values()}
-    base = next((f for f in _BASE_FRAMES if f in children), None)
-    base = base or next((f for f in _BASE_FRAMES if f in parents), None)
-    base = base or next(iter(sorted(children & parents)), None)
-    if base is None:
+    candidates = [f for f in _BASE_FRAMES if f in children] + [f for f in _BASE_FRAMES if f in parents]
+    base = next(iter([*candidates, *sorted(children & parents)]), "")
+    if not base:
         return "base_link", "odom"
     over = [parent for parent, child in links if child == base]
     odom = next((f for f in _ODOM_FRAMES if f in over), over[0] if over else "odom")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +12,10 @@ from perception_nodes.datatypes import InputError, Modality, Rig
 from .bag import BagReader
 from .bag_info import BagInfo
 from .bag_tf import TF_STATIC_TOPIC, TF_TOPIC, dynamic_links, merged_static, needs_odometry, with_odometry
-from .bag_writer import BagWriter
+from .bag_writer import bag_in_the_making
 from .inputs import TRUTH_TOPIC, Input, Progress
 from .messages import COMPRESSED_IMAGE, IMAGE, POINT_CLOUD, TF
-from .rig_guess import guess_rig
+from .rig_guess import Guess, guess_rig
 
 SENSOR_TYPES: Final = (POINT_CLOUD, COMPRESSED_IMAGE, IMAGE)
 _TRUTH_PREFIX: Final = "/truth/"
@@ -33,14 +34,13 @@ class RosbagInput(Input):
         with BagReader(path) as reader:
             self.info = reader.info
             check_bag(self.info)
-            guess = guess_rig(reader) if rig is None else None
-            self.rig = rig if guess is None else guess.rig
+            guess = guess_rig(reader) if rig is None else Guess(rig, ())
+            self.rig = guess.rig
             self._check_rig(rig)
             self.has_ego_motion = self._has_ego_motion(reader)
             unknown = sorted(t.typename for t in self.info.topics if not reader.knows(t.typename))
         self.has_truth = any(t.name == TRUTH_TOPIC and t.count for t in self.info.topics)
-        reasons = () if guess is None else guess.reasons
-        self.notes = (*self.info.notes, *reasons, *self._motion_notes(), *_unknown_notes(unknown))
+        self.notes = (*self.info.notes, *guess.reasons, *self._motion_notes(), *_unknown_notes(unknown))
 
     @property
     def playable(self) -> Path:
@@ -49,7 +49,7 @@ class RosbagInput(Input):
 
     def to_bag(self, out: Path, progress: Progress | None = None, compression: str = "none") -> BagInfo:
         """Copy sensors, transforms, odometry and truth to one .mcap; other topics are left out and named."""
-        with BagReader(self.path) as reader, BagWriter(out, compression) as writer:
+        with BagReader(self.path) as reader, bag_in_the_making(out, compression) as writer:
             kept = self._kept()
             for topic in self.info.topics:
                 if topic.name in kept:
@@ -74,7 +74,8 @@ class RosbagInput(Input):
                 if progress is not None:
                     progress(min(done, total), total)
             left = sorted({t.name for t in self.info.topics} - kept)
-            return writer.info((*reader.info.notes, *((f"left out: {', '.join(left)}",) if left else ())))
+            info = writer.info((*reader.info.notes, *((f"left out: {', '.join(left)}",) if left else ())))
+        return replace(info, path=out)
 
     def _stream(self, reader: BagReader, kept: set[str]) -> Iterator[tuple[str, int, bytes]]:
         stream = reader.messages(kept)

@@ -11,6 +11,7 @@ from typing import Any
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from perception_nodes.datasets import BagReader, Player, PlayerConfig, Timeline
 from perception_nodes.datatypes import InputError, Modality, PerceptionError, Rig, load_rig
@@ -27,7 +28,7 @@ class BagPlayer(Node):
     def __init__(self, **options: Any) -> None:
         super().__init__(_NAME, **options)
         for name, default in {"bag": "", "rig": "", "exit_at_end": True, **_defaults()}.items():
-            kind = rclpy.Parameter.Type.STRING_ARRAY if isinstance(default, list) else None
+            kind = Parameter.Type.STRING_ARRAY if isinstance(default, list) else None
             self.declare_parameter(name, default if kind is None else kind)
         self._reader = BagReader(Path(self._text("bag")))
         rig = load_rig(Path(self._text("rig"))) if self._text("rig") else None
@@ -119,7 +120,7 @@ class BagPlayer(Node):
         return str(self.get_parameter(name).value)
 
     def _value(self, name: str, default: Any) -> Any:
-        value = self.get_parameter_or(name, rclpy.Parameter(name, value=default)).value
+        value = self.get_parameter_or(name, Parameter(name, value=default)).value
         return tuple(v for v in value if v) if isinstance(default, list) else value
 
 

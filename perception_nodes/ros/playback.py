@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from builtin_interfaces.msg import Time
+from perception_nodes.msg import PlaybackState
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
@@ -42,8 +43,6 @@ class ClockPublisher:
 
 def playback_state(player: Any, timeline: Any, loop: int, finished: bool) -> Any:
     """perception_nodes/PlaybackState from a `datasets.Player` and its `Timeline`."""
-    from perception_nodes.msg import PlaybackState
-
     message = PlaybackState()
     sec, nanosec = divmod(timeline.stamp_start_ns, 1_000_000_000)
     message.header.stamp = Time(sec=sec, nanosec=nanosec)
