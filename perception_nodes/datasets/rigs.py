@@ -8,18 +8,17 @@ from pathlib import Path
 
 from perception_nodes.datatypes import ConfigurationError, Rig, SensorSpec, load_rig
 from perception_nodes.geometry import Transform
-
-from .resources import resource_dir
+from perception_nodes.resources import resource_path
 
 
 def rig_names() -> tuple[str, ...]:
     """Names of the rigs in `config/rigs`, sorted."""
-    return tuple(sorted(p.stem for p in resource_dir("config/rigs").glob("*.yaml")))
+    return tuple(sorted(p.stem for p in resource_path("config/rigs").glob("*.yaml")))
 
 
 def rig_path(name: str) -> Path:
     """File of a rig of the package; raises ConfigurationError naming those that exist."""
-    path = resource_dir("config/rigs") / f"{name}.yaml"
+    path = resource_path("config/rigs") / f"{name}.yaml"
     if not path.is_file():
         raise ConfigurationError(
             f"rig {name!r}: wanted one of {list(rig_names())}, or the path of a rig file"

@@ -9,13 +9,13 @@ from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from .resources import PACKAGE, resource_dir
+from perception_nodes.resources import PACKAGE, resource_path
 
 
 def new_typestore() -> Typestore:
     """A fresh store with the messages of ROS 2 Kilted and of this package (types of a bag may be added to it)."""
     store = get_typestore(Stores.ROS2_KILTED)
-    for path in sorted(resource_dir("msg").glob("*.msg")):
+    for path in sorted(resource_path("msg").glob("*.msg")):
         store.register(get_types_from_msg(path.read_text(), f"{PACKAGE}/msg/{path.stem}"))
     return store
 

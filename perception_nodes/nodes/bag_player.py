@@ -15,6 +15,8 @@ from rclpy.parameter import Parameter
 
 from perception_nodes.datasets import BagReader, Player, PlayerConfig, Timeline
 from perception_nodes.datatypes import InputError, Modality, PerceptionError, Rig, load_rig
+from perception_nodes.msg import PlaybackState
+from perception_nodes.ros import transport
 from perception_nodes.ros.playback import ClockPublisher, message_class, playback_qos, playback_state
 
 _NAME = "bag_player"
@@ -38,9 +40,7 @@ class BagPlayer(Node):
             self.get_logger().warning(note)
         self._clock_out = ClockPublisher(self)
         self._state_out = self.create_publisher(
-            message_class("perception_nodes/msg/PlaybackState"),
-            "/perception/playback",
-            playback_qos(latched=True),
+            PlaybackState, "/perception/playback", playback_qos(latched=True)
         )
         self._outputs = self._make_publishers()
         self._wanted = _wanted_topics(self.config.wait_for, rig, self._outputs)
@@ -148,6 +148,7 @@ def main(args: list[str] | None = None) -> None:
     """Run the player as a process: exit code 0 at the end, 2 on an input that cannot be played."""
     # The reader thread must not hold the interpreter for 5 ms when a message is due.
     sys.setswitchinterval(0.0005)
+    transport.configure()
     rclpy.init(args=args)
     failed: list[BaseException] = []
     node: BagPlayer | None = None
