@@ -1,8 +1,9 @@
 """Which way is the long side: a belief over directions modulo half a turn, so that one bad fit turns nothing.
 
-A partial view may show only the short side of a vehicle, and the fitted box is then off by 90 degrees, or by any
-angle where two objects touch. The extended Kalman filter follows one mode; this grid remembers all of them, and
-tells the filter to change the mode once the evidence for another outweighs it clearly.
+The belief is over offsets from the yaw of the filter, so that it turns with the object. A partial view may show only
+the short side of a vehicle, and the fitted box is then off by 90 degrees, or by any angle where two objects touch.
+The extended Kalman filter follows one mode; this grid remembers all of them, and tells the filter to change the mode
+once the evidence for another outweighs it clearly.
 """
 
 from __future__ import annotations
@@ -18,21 +19,26 @@ from .measurement import Measurements
 from .store import AXIS_BINS, VX, VY, YAW, TrackStore
 
 F64 = npt.NDArray[np.float64]
+B = npt.NDArray[np.bool_]
 I64 = npt.NDArray[np.int64]
 
-_CENTERS = (np.arange(AXIS_BINS) + 0.5) * np.pi / AXIS_BINS
+_OFFSETS = np.arange(AXIS_BINS) * np.pi / AXIS_BINS
 _MEMORY = 0.97
 _NEAR_RAD = np.deg2rad(20.0)
 _OUTLIER = 0.15
+_CLEARLY = 4.0
 _SHARPNESS = 8.0
 
 
-def votes(measured: Measurements) -> F64:
-    """(M, 18) log likelihood of each direction: mostly the box's own, partly the one across it, some of any."""
+def votes(measured: Measurements, yaw_rad: F64) -> F64:
+    """(M, 18) log likelihood of each offset of the true direction from the tracks' yaw (M,).
+
+    Mostly the box's own direction, partly the one across it, some of any.
+    """
     elongation = measured.size_m[:, 0] - measured.size_m[:, 1]
     std = np.sqrt(measured.size_var[:, 0])
     trust = np.clip((elongation - 0.5 * std) / 1.5, 0.0, 1.0)
-    off = 2 * (_CENTERS[None] - measured.pose[:, 2, None])
+    off = 2 * (_OFFSETS[None] - (measured.pose[:, 2] - yaw_rad)[:, None])
     own, across = np.exp(_SHARPNESS * (np.cos(off) - 1)), np.exp(_SHARPNESS * (-np.cos(off) - 1))
     share = 0.5 + 0.4 * trust[:, None]
     like = share * own + (1 - share) * across + _OUTLIER
@@ -40,27 +46,29 @@ def votes(measured: Measurements) -> F64:
     return np.asarray(np.log(like))
 
 
-def judge_axis(tracks: TrackStore, index: I64, measured: Measurements, config: TrackerConfig) -> npt.NDArray[np.bool_]:
+def judge_axis(tracks: TrackStore, index: I64, measured: Measurements, config: TrackerConfig) -> B:
     """Update the belief of the tracks `index` (K,); turn the yaw of those whose direction is clearly another one.
 
     Returns (K,) which have been turned. Only steered classes are; a half turn is not looked at here.
     """
-    belief = _MEMORY * tracks.axis_log[index] + votes(measured)
+    yaw = tracks.yaw_rad[index]
+    belief = _MEMORY * tracks.axis_log[index] + votes(measured, yaw)
     mean = tracks.mean[index]
     speed = np.hypot(mean[:, VX], mean[:, VY])
     clear = tracks.moving[index] & (speed > 4 * config.moving_speed_mps)
-    course = np.arctan2(mean[:, VY], mean[:, VX])
-    belief += np.where(clear[:, None], 0.5 * np.cos(2 * (_CENTERS[None] - course[:, None])), 0.0)
+    course = np.arctan2(mean[:, VY], mean[:, VX]) - yaw
+    belief += np.where(clear[:, None], 0.5 * np.cos(2 * (_OFFSETS[None] - course[:, None])), 0.0)
     belief -= belief.max(axis=1, keepdims=True)
-    tracks.axis_log[index] = belief
-    yaw = tracks.yaw_rad[index]
+    best = belief.argmax(axis=1)
     weight = np.exp(belief)
-    best = _CENTERS[belief.argmax(axis=1)]
-    here, there = _mass(weight, yaw), _mass(weight, best)
-    turned = classes.STEERED[tracks.label[index]] & (there > 4 * here) & (np.abs(_apart(best - yaw)) > _NEAR_RAD)
+    here, there = _mass(weight, np.zeros(len(index))), _mass(weight, _OFFSETS[best])
+    other = np.abs(_apart(_OFFSETS[best])) > _NEAR_RAD
+    turned = np.asarray(classes.STEERED[tracks.label[index]] & (there > _CLEARLY * here) & other)
+    shifted = (np.arange(AXIS_BINS)[None] + best[turned, None]) % AXIS_BINS
+    belief[turned] = np.take_along_axis(belief[turned], shifted, axis=1)
+    tracks.axis_log[index] = belief
     rows = index[turned]
-    new = yaw[turned] + _apart(best[turned] - yaw[turned])
-    tracks.mean[rows, YAW] = tracks.static_mean[rows, 2] = wrap_angle(new)
+    tracks.mean[rows, YAW] = tracks.static_mean[rows, 2] = wrap_angle(yaw + _apart(_OFFSETS[best]))[turned]
     for cov in (tracks.cov, tracks.static_cov):
         cov[rows, 2, :] = cov[rows, :, 2] = 0.0
         cov[rows, 2, 2] = _NEAR_RAD**2
@@ -74,5 +82,5 @@ def _apart(angle: F64) -> F64:
 
 def _mass(weight: F64, direction: F64) -> F64:
     """(K,) belief within 20 degrees of a direction."""
-    near = np.abs(_apart(_CENTERS[None] - direction[:, None])) < _NEAR_RAD
+    near = np.abs(_apart(_OFFSETS[None] - direction[:, None])) < _NEAR_RAD
     return np.asarray((weight * near).sum(axis=1))

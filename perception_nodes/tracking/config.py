@@ -37,7 +37,9 @@ class TrackerConfig:
         0.9, "Probability that a fully visible near object is detected", low=0.05, high=0.99
     )
     detection_range_m: float = param(70.0, "Range at which the detection probability has halved", low=1.0)
-    sensor_height_m: float = param(1.8, "Height of the sensors above base_link, for occlusion over roofs, m", low=0.0)
+    sensor_height_m: float = param(
+        1.8, "Height of the sensors above base_link, for occlusion over roofs, m", low=0.0
+    )
     clutter_ratio: float = param(
         0.08, "Chance that a measurement in the gate is clutter, relative to the object", low=1e-4, high=1.0
     )
@@ -46,19 +48,25 @@ class TrackerConfig:
         3.0, "Weight of the filtered detection quality in the published existence", low=0.0
     )
 
-    fade_time_s: float = param(1.5, "Time in which the published existence of a coasting track fades by e, s", low=0.1)
+    fade_time_s: float = param(
+        1.5, "Time in which the published existence of a coasting track fades by e, s", low=0.1
+    )
 
     # Life cycle
     confirm_existence: float = param(
         0.75, "Presence at which a tentative track is confirmed", low=0.1, high=0.999
     )
-    confirm_quality: float = param(0.4, "Mean quality of the detections at which a track is confirmed", low=0.0, high=1.0)
+    confirm_quality: float = param(
+        0.4, "Mean quality of the detections at which a track is confirmed", low=0.0, high=1.0
+    )
     confirm_hits: int = param(2, "Fewest detections of a confirmed track", low=1)
     tentative_misses: int = param(2, "Misses in a row that end a tentative track", low=1)
     delete_existence: float = param(0.08, "Presence below which a track ends", low=0.0, high=0.5)
     coast_visible_s: float = param(0.7, "Longest time without a detection while visible, s", low=0.0)
     coast_occluded_s: float = param(3.0, "Longest time without a detection while occluded, s", low=0.0)
-    coast_per_seen: float = param(1.0, "Longest coasting per second that the track has been seen, s/s", low=0.0)
+    coast_per_seen: float = param(
+        1.0, "Longest coasting per second that the track has been seen, s/s", low=0.0
+    )
     coasting_after_s: float = param(0.15, "predict(): older than this means COASTING, s", low=0.0)
     max_range_m: float = param(150.0, "Tracks farther from base_link end with LEFT_FOV, m", low=1.0)
     fov_half_angle_rad: float = param(

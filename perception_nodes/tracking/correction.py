@@ -25,12 +25,11 @@ I64 = npt.NDArray[np.int64]
 _POSE_OF_STATE = np.eye(8)[:3]
 _VELOCITY_OF_STATE = np.eye(8)[[VX, VY]]
 _NO_INFORMATION = 1e6
+_TURN_RAD = 0.35
 _CLASS_MEMORY = 20.0
 
 
-def correct(
-    tracks: TrackStore, index: I64, measured: Measurements, config: TrackerConfig
-) -> None:
+def correct(tracks: TrackStore, index: I64, measured: Measurements, config: TrackerConfig) -> None:
     """Update the tracks `index` (K,) with the measurements (K,) of the same rows, in place."""
     turned = judge_axis(tracks, index, measured, config)
     aligned = align(measured, tracks.yaw_rad[index])
@@ -81,7 +80,7 @@ def _repose(
     center, noise[:, :2, :2] = anchored(measured.pose[:, :2], noise[:, :2, :2], aligned, size)
     _replace_turned(tracks, index[turned], center[turned], noise[turned, :2, :2])
     # A direction that contradicts the track by more than its noise is a bad fit of the box, not a turn.
-    noise[:, 2, 2] += np.where(np.abs(aligned.residual) > 0.5, (3 * aligned.residual) ** 2, 0.0)
+    noise[:, 2, 2] += (3 * np.maximum(np.abs(aligned.residual) - _TURN_RAD, 0.0)) ** 2
     spread = position_covariances(tracks, config)[index] + noise[:, None, :2, :2]
     mean, static = tracks.mean[index], tracks.static_mean[index]
     innovation = np.stack([center - mean[:, POSITION], center - static[:, :2]], axis=1)

@@ -37,7 +37,9 @@ def visible_share(
     reach = np.linalg.norm(center_m[:, :2] - sensor_m[:2], axis=1)
     bearing = middle[:, None] + low[:, None] + (high - low)[:, None] * _STEPS
     covers = _covers(bearing, middle, low, high)
-    hides = (near[None] + 0.5 < reach[:, None]) & (reach[None] < reach[:, None]) & (blocks & (high - low < np.pi))
+    hides = (
+        (near[None] + 0.5 < reach[:, None]) & (reach[None] < reach[:, None]) & (blocks & (high - low < np.pi))
+    )
     # Height of the shadow of box j at the distance of box i, seen from the sensor over j's roof.
     roof = center_m[:, 2] + lwh_m[:, 2] / 2
     shadow = sensor_m[2] + (roof - sensor_m[2])[None] * (reach[:, None] / near[None])
@@ -101,10 +103,10 @@ def average_quality(tracks: TrackStore, index: I64, value: F64, weight: F64) -> 
 
 
 def published_existence(tracks: TrackStore, stamp_ns: int, config: TrackerConfig) -> F64:
-    """Presence, fading while nothing confirms it, times the belief that what is tracked is an object at all, from the mean quality of its detections.
+    """Presence, fading while nothing confirms it, times the belief that what is tracked is an object at all.
 
-    Clutter that stays (a wall, a bush) is detected in every frame: successive frames are not independent evidence,
-    so that the quality enters as a mean and not as a product.
+    That belief is the mean quality of the detections: clutter that stays (a wall, a bush) is detected in every
+    frame, successive frames are not independent evidence, so that the quality enters as a mean, not as a product.
     """
     logit = np.log(tracks.quality / (1 - tracks.quality)) * config.quality_weight / 3.0
     faded = np.exp(-(stamp_ns - tracks.updated_ns) * 1e-9 / config.fade_time_s)

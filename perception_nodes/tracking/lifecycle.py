@@ -59,7 +59,7 @@ def born(
     new.quality, new.quality_weight[:] = measured.quality[index].copy(), 1.0
     odds = config.birth_existence / (1 - config.birth_existence) * new.quality / (1 - new.quality)
     new.presence = np.minimum(odds / (1 + odds), config.existence_max)
-    new.axis_log = votes(measured)[index]
+    new.axis_log = votes(measured, measured.pose[:, 2])[index]
     new.hits[:] = 1
     stamp = measured.detections.stamp_ns
     new.born_ns[:], new.updated_ns[:] = stamp, stamp

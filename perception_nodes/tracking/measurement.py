@@ -24,10 +24,10 @@ UNKNOWN_VAR = 1e6
 class Measurements:
     """M valid detections in odom.
 
-    pose (M, 3) x, y, yaw and pose_cov (M, 3, 3); bottom_m, bottom_var (M,); size_m, size_var (M, 3); velocity (M, 2)
-    with velocity_cov (M, 2, 2), `UNKNOWN_VAR` where not measured; probabilities (M, 11); class_weight (M,) how
-    much this view says about the class; quality (M,) probability that it is an object; face (M, 2): side of the box that the sensor sees along its length and width, -1..1 (0: both
-    or none), `detections`: the same rows as they came.
+    pose (M, 3) x, y, yaw and pose_cov (M, 3, 3); bottom_m, bottom_var (M,); size_m, size_var (M, 3);
+    velocity (M, 2) with velocity_cov (M, 2, 2), valid where has_velocity; probabilities (M, 11); class_weight (M,)
+    how much this view says about the class; quality (M,) probability that it is an object; face (M, 2): the side of
+    the box that the sensor sees along its length and width, -1..1 (0: both or none); detections: the rows as they came.
     """
 
     detections: Detections3D

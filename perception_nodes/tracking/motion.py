@@ -46,7 +46,7 @@ def _advance(mean: F64, steered: npt.NDArray[np.bool_], dt: float, config: Track
     c, s, ch, sh = np.cos(turn), np.sin(turn), np.cos(turn / 2), np.sin(turn / 2)
     vx, vy = mean[:, VX].copy(), mean[:, VY].copy()
     keep_a, keep_w = np.exp(-dt / config.acceleration_time_s), np.exp(-dt / config.turn_time_s)
-    jacobian = np.broadcast_to(np.eye(8), (n, 8, 8)).copy()
+    jacobian: F64 = np.broadcast_to(np.eye(8), (n, 8, 8)).copy()
     jacobian[:, [X, Y], [VX, VY]] = (ch * dt)[:, None]
     jacobian[:, X, VY], jacobian[:, Y, VX] = -sh * dt, sh * dt
     jacobian[:, [X, Y], [AX, AY]] = dt * dt / 2
@@ -75,7 +75,7 @@ def _process_noise(label: npt.NDArray[np.int64], dt: float, config: TrackerConfi
     """(N, 8, 8) white jerk and white turn acceleration that keep the stationary variances of the classes."""
     jerk = 2 * classes.ACCELERATION_STD_MPS2[label] ** 2 / config.acceleration_time_s
     swerve = 2 * classes.YAW_RATE_STD_RPS[label] ** 2 / config.turn_time_s
-    noise = np.zeros((len(label), 8, 8))
+    noise: F64 = np.zeros((len(label), 8, 8))
     for p, v, a in ((X, VX, AX), (Y, VY, AY)):
         noise[:, p, p] = jerk * dt**5 / 20
         noise[:, p, v] = noise[:, v, p] = jerk * dt**4 / 8

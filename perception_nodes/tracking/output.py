@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import MotionState, SourceMeasurement, Tracks, TrackState
+from perception_nodes.datatypes import MotionState, Tracks, TrackState
 
 from .config import TrackerConfig
 from .existence import published_existence
@@ -29,7 +31,7 @@ def states(tracks: TrackStore, stamp_ns: int, missed: bool, config: TrackerConfi
 
 def covariances(tracks: TrackStore) -> F64:
     """(N, 8, 8): of the moving hypothesis, or of the standing one with its speed known to be zero."""
-    out = tracks.cov.copy()
+    out: F64 = tracks.cov.copy()
     rest = ~tracks.moving
     still = np.zeros((int(rest.sum()), 8, 8))
     still[:, :3, :3] = tracks.static_cov[rest]
@@ -50,11 +52,12 @@ def to_tracks(
     frame_id: str,
     state: npt.NDArray[np.uint8],
     config: TrackerConfig,
-    measurements: tuple[tuple[SourceMeasurement, ...], ...] = (),
-    end_reason: npt.NDArray[np.uint8] | None = None,
-    merged_into: npt.NDArray[np.uint64] | None = None,
+    **known: Any,
 ) -> Tracks:
-    """The published value of the store at `stamp_ns` (to which it has been predicted)."""
+    """The published value of the store at `stamp_ns` (to which it has been predicted).
+
+    known: `end_reason`, `merged_into`, `measurements` where there are any.
+    """
     n = len(tracks)
     moving = tracks.moving[:, None]
     sure = np.abs(tracks.static_log_odds) > _UNSURE_LOG_ODDS
@@ -64,8 +67,8 @@ def to_tracks(
         frame_id=frame_id,
         id=tracks.id.copy(),
         state=state,
-        end_reason=np.zeros(n, np.uint8) if end_reason is None else end_reason,
-        merged_into=np.zeros(n, np.uint64) if merged_into is None else merged_into,
+        end_reason=known.get("end_reason", np.zeros(n, np.uint8)),
+        merged_into=known.get("merged_into", np.zeros(n, np.uint64)),
         label=tracks.label.astype(np.uint8),
         class_probabilities=tracks.class_probabilities,
         existence_probability=published_existence(tracks, stamp_ns, config),
@@ -85,5 +88,5 @@ def to_tracks(
         visibility=tracks.visibility.copy(),
         source_mask=tracks.source_mask.copy(),
         source_mask_history=tracks.source_mask_history.copy(),
-        measurements=measurements,
+        measurements=known.get("measurements", ()),
     )

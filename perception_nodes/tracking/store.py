@@ -26,12 +26,14 @@ ACCELERATION = slice(6, 8)
 class TrackStore:
     """N tracks in odom; row i of every array is the same track.
 
-    mean (N, 8), cov (N, 8, 8): moving hypothesis, `TRACK_STATE` order; static_mean (N, 3), static_cov (N, 3, 3):
-    standing hypothesis (x, y, yaw); static_log_odds (N,): belief in standing against moving; bottom_m, bottom_var:
-    height of the underside; size_m, size_var (N, 3): l, w, h; class_sum (N, 11): weighted sum of the detections' class probabilities;
+    mean (N, 8), cov (N, 8, 8): moving hypothesis, `TRACK_STATE` order;
+    static_mean (N, 3), static_cov (N, 3, 3): standing hypothesis (x, y, yaw);
+    static_log_odds (N,): belief in standing against moving;
+    bottom_m, bottom_var (N,): height of the underside; size_m, size_var (N, 3): l, w, h;
+    class_sum (N, 11): weighted sum of the detections' class probabilities;
     presence (N,): Bernoulli existence; quality (N,), quality_weight (N,): running mean of the detections' existence;
-    sign_belief (N,): log odds that the heading is right rather than off by pi; axis_log
-    (N, 18): log belief over directions of the long side.
+    sign_belief (N,): log odds that the heading is right rather than off by pi;
+    axis_log (N, 18): log belief over offsets of the long side's direction from the yaw.
     """
 
     id: npt.NDArray[np.uint64]

@@ -130,9 +130,7 @@ class MultiObjectTracker:
     ) -> None:
         tracks = self._tracks
         if len(pairs.track):
-            correct(
-                tracks, pairs.track, measured.select(pairs.detection), self.config
-            )
+            correct(tracks, pairs.track, measured.select(pairs.detection), self.config)
         missed = np.setdiff1d(np.arange(len(tracks)), pairs.track)
         existence.average_quality(tracks, missed, np.full(len(missed), 0.05), probability[missed])
         tracks.presence[missed] = existence.miss(tracks.presence[missed], probability[missed])
@@ -175,6 +173,7 @@ class MultiObjectTracker:
         merged = np.concatenate([ended.merged_into, np.zeros(new, np.uint64)])
         state = states(tracks, stamp_ns, True, self.config)
         state[reason > 0] = int(TrackState.DELETED)
-        out = to_tracks(tracks, stamp_ns, self._frame_id, state, self.config, sources, reason, merged)
+        known = {"end_reason": reason, "merged_into": merged, "measurements": sources}
+        out = to_tracks(tracks, stamp_ns, self._frame_id, state, self.config, **known)
         tracks.keep(reason == 0)
         return out

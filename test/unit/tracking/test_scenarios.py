@@ -1,0 +1,285 @@
+"""Drawn scenes, each with the one thing that must hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from perception_nodes.datatypes import EndReason, MotionState, Orientation, OutOfOrder, TrackState
+from perception_nodes.geometry import Transform, wrap_angle
+
+DT = 0.1
+
+
+def ids_of(outputs):
+    out = set()
+    for tracks in outputs:
+        keep = (tracks.state == TrackState.CONFIRMED) | (tracks.state == TrackState.COASTING)
+        out |= set(tracks.id[keep].tolist())
+    return out
+
+
+def yaw_to(ego_x=0.0, ego_y=0.0, yaw=0.0):
+    return Transform.from_xyz_rpy((ego_x, ego_y, 0.0), (0.0, 0.0, yaw))
+
+
+def test_parallel_cars_keep_their_ids(drive):
+    for k in range(40):
+        drive.step((10.0 * DT * k, 3.0, 0.0), (10.0 * DT * k, 6.0, 0.0))
+    assert len(ids_of(drive.outputs)) == 2
+    assert drive.nearest(39.0, 3.0).id[0] != drive.nearest(39.0, 6.0).id[0]
+    np.testing.assert_allclose(drive.live().velocity_mps, [[10.0, 0.0]] * 2, atol=0.7)
+
+
+def test_crossing_pedestrians_keep_their_ids(drive):
+    first = {}
+    for k in range(60):
+        s = -3.0 + 1.5 * DT * k
+        drive.step((15.0 + s, s, 0.0), (15.0 + s, -s + 0.3, 0.0), labels=["pedestrian", "pedestrian"])
+        if k == 10:
+            first = {+1: drive.nearest(15 + s, s).id[0], -1: drive.nearest(15 + s, -s).id[0]}
+    assert drive.nearest(15 + s, s).id[0] == first[+1]
+    assert drive.nearest(15 + s, -s).id[0] == first[-1]
+
+
+def test_a_car_hidden_by_a_van_comes_back_with_its_id(drive):
+    hidden = 0
+    for k in range(60):
+        x = 5.0 + 4.0 * DT * k
+        behind = 22 <= k < 37
+        drive.step(
+            (16.5, 8.0, 0.0), *([] if behind else [(x, 14.0, 0.0)]), labels=["truck", "car"][: 2 - behind]
+        )
+        if k == 21:
+            before = drive.nearest(x, 14.0).id[0]
+        if behind:
+            hidden += int(drive.nearest(x, 14.0).state[0] == TrackState.COASTING)
+    assert drive.nearest(x, 14.0).id[0] == before
+    assert hidden == 15
+
+
+def test_a_car_hidden_for_too_long_ends_with_the_reason(make_drive):
+    drive = make_drive(coast_occluded_s=1.0)
+    for k in range(60):
+        drive.step(
+            (20.0, 0.0, np.pi / 2),
+            *([(30.0, 0.0, np.pi / 2)] if k < 30 else []),
+            labels=["truck", "car"][: 1 + (k < 30)],
+        )
+    ended = [(t.id[i], t.end_reason[i]) for t in drive.outputs for i in np.flatnonzero(t.state == 3)]
+    assert len(ended) == 1
+    assert ended[0][1] in (EndReason.OCCLUDED_TIMEOUT, EndReason.LOW_EXISTENCE)
+
+
+def test_birth_is_tentative_then_confirmed_and_clutter_is_not(make_drive):
+    drive = make_drive()
+    for k in range(20):
+        flash = (30.0 + 5.0 * (k % 7), 20.0 - 9.0 * (k % 5), 0.3 * k)
+        out = drive.step((10.0, 3.0, 0.0), flash)
+        if k == 0:
+            assert (out.state == TrackState.TENTATIVE).all()
+    assert drive.nearest(10.0, 3.0).id[0] == 1
+    assert ids_of(drive.outputs[3:]) == {1}
+
+
+def test_a_lost_car_is_deleted_once_with_a_reason(drive):
+    for k in range(40):
+        drive.step(*([(10.0, 3.0, 0.0)] if k < 20 else []))
+    deleted = [t for t in drive.outputs if (t.state == TrackState.DELETED).any()]
+    assert len(deleted) == 1
+    assert deleted[0].end_reason[0] in (EndReason.MISSED, EndReason.LOW_EXISTENCE)
+    assert len(drive.outputs[-1]) == 0
+
+
+def test_a_car_out_of_range_left_the_field_of_view(make_drive):
+    drive = make_drive(max_range_m=50.0)
+    for k in range(40):
+        x = 30.0 + 15.0 * DT * k
+        drive.step(*([(x, 0.0, 0.0)] if x < 50 else []))
+    reasons = [r for t in drive.outputs for r in t.end_reason[t.state == TrackState.DELETED]]
+    assert reasons == [EndReason.LEFT_FOV]
+
+
+def test_detections_in_another_order_swap_nothing(make_drive):
+    boxes = [(10.0, 3.0, 0.0), (10.0, 6.0, 0.0), (16.0, 3.0, 0.0)]
+    drive = make_drive(noise_m=0.0)
+    for k in range(20):
+        drive.step(*np.roll(boxes, k, axis=0).tolist())
+    assert len(ids_of(drive.outputs)) == 3
+    np.testing.assert_allclose(drive.nearest(10.0, 6.0).center_m[0, :2], (10.0, 6.0), atol=0.05)
+
+
+def test_global_assignment_keeps_two_close_cars_apart(make_drive):
+    # The first detection is nearest to both tracks; only the joint optimum gives each its own.
+    drive = make_drive(noise_m=0.0)
+    for _ in range(10):
+        drive.step((10.0, 0.0, 0.0), (10.0, 2.2, 0.0))
+    low, high = drive.nearest(10.0, 0.0).id[0], drive.nearest(10.0, 2.2).id[0]
+    drive.step((10.0, 1.2, 0.0), (10.0, 3.0, 0.0))
+    sources = {int(i): [m.detection_id for m in ms] for i, ms in zip(
+        drive.outputs[-1].id, drive.outputs[-1].measurements, strict=True)}  # fmt: skip
+    assert sources[int(low)] == [0]
+    assert sources[int(high)] == [1]
+
+
+def test_parked_cars_stand_still_while_the_ego_turns(make_drive):
+    drive = make_drive(noise_m=0.15)
+    parked = [(12.0, 5.0, 0.1), (18.0, 5.0, 0.0), (5.0, -9.0, 1.5)]
+    for k in range(60):
+        drive.ego = yaw_to(0.05 * k, 0.0, 0.03 * k)
+        drive.step(*parked)
+    live = drive.live()
+    assert len(ids_of(drive.outputs)) == 3
+    np.testing.assert_array_equal(live.velocity_mps, 0.0)
+    np.testing.assert_array_equal(live.yaw_rate_rps, 0.0)
+    assert (live.motion_state == MotionState.STATIONARY).all()
+    for x, y, yaw in parked:
+        near = drive.nearest(x, y)
+        assert np.hypot(*(near.center_m[0, :2] - (x, y))) < 0.12
+        assert abs(np.sin(near.yaw_rad[0] - yaw)) < 0.05
+
+
+def test_stop_and_go(make_drive):
+    drive = make_drive(noise_m=0.1)
+    x, v, speeds = 0.0, 8.0, []
+    for k in range(140):
+        v = max(v - 4.0 * DT, 0.0) if k < 40 else (0.0 if k < 80 else min(v + 2.0 * DT, 8.0))
+        x += v * DT
+        drive.step((x, 6.0, 0.0))
+        live = drive.live()
+        speeds.append(np.hypot(*live.velocity_mps[0]) if len(live) else np.nan)
+    assert len(ids_of(drive.outputs)) == 1
+    assert speeds[10] == pytest.approx(8.0 - 0.4 * 11, abs=1.0)
+    assert speeds[75] == 0.0
+    assert speeds[-1] == pytest.approx(8.0, abs=0.7)
+
+
+def test_a_u_turn_turns_the_heading_without_a_flip(make_drive):
+    drive = make_drive(noise_m=0.1, turn_time_s=2.0)
+    yaw, x, y, previous = 0.0, 0.0, 10.0, None
+    for k in range(100):
+        rate = np.pi / 4 if 30 <= k < 70 else 0.0
+        yaw += rate * DT
+        x, y = x + 5.0 * DT * np.cos(yaw), y + 5.0 * DT * np.sin(yaw)
+        drive.step((x, y, yaw))
+        if k >= 15:
+            now = drive.nearest(x, y).yaw_rad[0]
+            assert previous is None or abs(wrap_angle(now - previous)) < 0.5, k
+            previous = now
+    near = drive.nearest(x, y)
+    assert abs(wrap_angle(near.yaw_rad[0] - yaw)) < 0.15
+    assert near.orientation[0] == Orientation.AVAILABLE
+    assert len(ids_of(drive.outputs)) == 1
+
+
+@pytest.mark.parametrize("course", np.linspace(-np.pi, np.pi, 7)[:-1].tolist())
+def test_motion_decides_the_heading_sign(drive, course):
+    # The boxes give the direction modulo half a turn.
+    for k in range(25):
+        s = 6.0 * DT * k
+        drive.step((20 + s * np.cos(course), 20 + s * np.sin(course), course))
+    near = drive.live()
+    assert near.orientation[0] == Orientation.AVAILABLE
+    assert abs(wrap_angle(near.yaw_rad[0] - course)) < 0.1
+
+
+def test_a_car_that_backs_up_keeps_its_heading(drive):
+    x = 0.0
+    for k in range(60):
+        v = 6.0 if k < 30 else -1.0
+        x += v * DT
+        drive.step((x, 8.0, 0.0))
+        if k > 12:
+            assert abs(drive.live().yaw_rad[0]) < 0.3
+
+
+def test_a_standing_object_has_an_unknown_heading_sign(drive):
+    for _ in range(20):
+        drive.step((10.0, 8.0, 0.4))
+    assert drive.live().orientation[0] == Orientation.SIGN_UNKNOWN
+
+
+def test_time_jumping_back_raises_and_changes_nothing(drive):
+    for _ in range(5):
+        drive.step((10.0, 3.0, 0.0))
+    drive.frame = 2
+    with pytest.raises(OutOfOrder, match="wanted later than"):
+        drive.step((10.0, 3.0, 0.0))
+    drive.frame = 5
+    assert drive.step((10.0, 3.0, 0.0)).id.tolist() == [1]
+
+
+def test_reset_ends_all_tracks_and_ids_go_on(drive):
+    for _ in range(5):
+        drive.step((10.0, 3.0, 0.0))
+    ended = drive.tracker.reset()
+    assert ended.end_reason.tolist() == [EndReason.RESET]
+    assert ended.state.tolist() == [TrackState.DELETED]
+    drive.frame = 0
+    assert drive.step((10.0, 3.0, 0.0)).id.tolist() == [2]
+
+
+def test_a_long_gap_resets(drive):
+    for _ in range(5):
+        drive.step((10.0, 3.0, 0.0))
+    drive.frame += 50
+    out = drive.step((10.0, 3.0, 0.0))
+    assert out.end_reason.tolist() == [EndReason.RESET, EndReason.NONE]
+    assert out.id.tolist() == [1, 2]
+
+
+def test_two_boxes_on_one_car_become_one_track(make_drive):
+    # Two clusters of one long vehicle, each a track of its own until one of them covers both.
+    drive = make_drive(noise_m=0.0)
+    for _ in range(6):
+        drive.step((10.0, 5.0, 0.0), (14.8, 5.0, 0.0))
+    for k in range(10):
+        drive.step((10.0 + min(k, 4) * 0.6, 5.0, 0.0), (14.8 - min(k, 4) * 0.6, 5.0, 0.0))
+    merged = [t for t in drive.outputs if (t.end_reason == EndReason.MERGED).any()]
+    assert len(merged) == 1
+    row = np.flatnonzero(merged[0].end_reason == EndReason.MERGED)[0]
+    assert merged[0].merged_into[row] in merged[0].id
+    assert merged[0].merged_into[row] != merged[0].id[row]
+    assert len(drive.live()) == 1
+
+
+def test_partial_views_do_not_shrink_the_box_nor_move_it(make_drive, make_detections):
+    drive = make_drive(noise_m=0.0)
+    for _ in range(10):
+        drive.step((12.0, 3.0, 0.0))
+    for _ in range(15):
+        # Only the rear 1.6 m remain to be seen.
+        d = make_detections(drive.frame * 100_000_000, [(12.0 - 2.25 + 0.8, 3.0, 0.0)], ["car"])
+        d = type(d)(**{**vars(d), "lwh_m": np.array([[1.6, 1.9, 1.6]])})
+        drive.outputs.append(drive.tracker.step(d, drive.ego))
+        drive.frame += 1
+    near = drive.nearest(12.0, 3.0)
+    assert near.lwh_m[0, 0] > 4.2
+    assert near.center_m[0, 0] == pytest.approx(12.0, abs=0.2)
+    np.testing.assert_array_equal(near.velocity_mps, 0.0)
+
+
+def test_a_camera_only_object_is_followed_along_its_ray(make_drive):
+    # 3 m std along the ray, 0.2 m across: the track must not leave the ray, and its covariance says so.
+    drive = make_drive(noise_m=0.0)
+    cov = np.full((1, 9, 9), np.nan)
+    cov[0, 0, 0], cov[0, 1, 1], cov[0, 0, 1], cov[0, 1, 0] = 9.0, 0.04, 0.0, 0.0
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        drive.step((30.0 + rng.normal(0, 2.0), 0.0, 0.0), covariance=cov, source_mask=np.array([2], np.uint8))
+    assert len(ids_of(drive.outputs)) == 1
+    near = drive.nearest(30.0, 0.0)
+    assert abs(near.center_m[0, 0] - 30.0) < 2.0
+    assert near.covariance[0, 0, 0] > 4 * near.covariance[0, 1, 1]
+
+
+def test_a_thousand_false_alarms_do_not_bring_it_down(make_drive):
+    drive = make_drive()
+    rng = np.random.default_rng(5)
+    for _ in range(6):
+        noise = np.column_stack([rng.uniform(-100, 100, (1000, 2)), rng.uniform(0, 3, 1000)])
+        keep = np.hypot(noise[:, 0] - 10, noise[:, 1] - 3) > 8
+        drive.step((10.0, 3.0, 0.0), *noise[keep].tolist(), score=np.full(keep.sum() + 1, 0.5))
+    near = drive.nearest(10.0, 3.0)
+    assert near.id[0] == 1
+    np.testing.assert_allclose(near.center_m[0, :2], (10.0, 3.0), atol=0.3)
