@@ -16,7 +16,7 @@ from .classes import agreement
 from .config import TrackerConfig
 from .existence import in_view
 from .measurement import Measurements
-from .store import AX, AY, VX, VY, YAW, YAW_RATE, TrackStore
+from .store import AX, AY, VELOCITY, VX, VY, YAW, YAW_RATE, TrackStore
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -24,6 +24,7 @@ B = npt.NDArray[np.bool_]
 
 _OCCLUDED = 0.5
 _RELATED = 0.6
+_PASSING_MPS = 1.0
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,13 @@ def _merged(tracks: TrackStore, alive: B, config: TrackerConfig) -> npt.NDArray[
     related = agreement(tracks.class_probabilities, tracks.class_probabilities) > _RELATED
     close = np.triu((share > config.merge_overlap) & related, k=1)
     rank = np.where(tracks.confirmed, 1e6, 0.0) + tracks.hits - 10.0 * tracks.misses
+    velocity = np.where(tracks.moving[:, None], tracks.mean[:, VELOCITY], 0.0)
+    seen = tracks.confirmed & (tracks.misses == 0)
     for i, j in np.argwhere(close):
         if not (alive[i] and alive[j]) or into[i] or into[j]:
             continue
-        if np.linalg.norm(tracks.mean[i, 3:5] - tracks.mean[j, 3:5]) > 5.0 and tracks.moving[[i, j]].all():
+        # Two that are both seen and pass each other are two.
+        if seen[i] and seen[j] and np.hypot(*(velocity[i] - velocity[j])) > _PASSING_MPS:
             continue
         loser, winner = (j, i) if rank[i] >= rank[j] else (i, j)
         into[loser] = tracks.id[winner]
