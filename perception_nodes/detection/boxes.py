@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from .clustering import SegmentTree
-from .heading import facing_cost, search_heading
+from .heading import HEADING_BINS, candidate_headings, facing_cost, local_headings, search_heading
 from .hypotheses import best_vehicle, surroundings
 from .space import SpaceMap
 
@@ -23,6 +23,8 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 SEARCH_POINTS = 80
+# Things longer than the first vote on the usual heading, by their length up to the second.
+VOTE_LENGTH_M = (2.5, 12.0)
 # No car is taller.
 TALL_M = 2.2
 # Less than this seen of an object says nothing about a vehicle.
@@ -91,15 +93,41 @@ def _fit_all(
     xyz: Any, height: Any, source: Any, order: Any, cell_start: Any, cell_top: Any, node: Any, grid: Any, seen: Any,
     max_extent: float, out: Any,
 ) -> None:  # fmt: skip
+    found, weight = np.full((len(node), 3), np.nan), np.zeros(len(node))
+    origin_of = np.zeros(len(node), np.int64)
+    x, y = np.empty(SEARCH_POINTS + 1), np.empty(SEARCH_POINTS + 1)
     for c in range(len(node)):
         first, last = node[c, 0], node[c, 1]
         members = order[cell_start[first] : cell_start[last]]
-        origin = _describe(xyz, height, source, members, seen[0], out[c])
+        origin_of[c] = _describe(xyz, height, source, members, seen[0], out[c])
         out[c, 17] = last - first
         out[c, 13], out[c, 18] = _robust_top(cell_top[first:last])
+        if len(members) > 1:
+            count = _sample(xyz, members, seen[0][origin_of[c]], x, y)
+            search_heading(x[:count], y[:count], found[c])
+            size = min(max(out[c, 3], out[c, 4]), VOTE_LENGTH_M[1])
+            weight[c] = size * max(-found[c, 2], 0.0) if size > VOTE_LENGTH_M[0] else 0.0
+    voter = np.flatnonzero(weight)
+    histogram = np.zeros(HEADING_BINS)
+    for c in range(len(node)):
+        first, last = node[c, 0], node[c, 1]
+        members = order[cell_start[first] : cell_start[last]]
         if len(members) < 2 or max(out[c, 3], out[c, 4]) > max_extent:
             continue
-        _fit_one(xyz, members, origin, first, last, grid, seen, out[c])
+        count = _sample(xyz, members, seen[0][origin_of[c]], x, y)
+        local_headings(out[:, :2], voter, found[:, 0], weight, out[c, :2], histogram)
+        _fit_one(xyz, members, x[:count], y[:count], origin_of[c], first, last, found[c], histogram, grid, seen, out[c])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _sample(xyz: Any, members: Any, origin: Any, x: Any, y: Any) -> int:
+    """Write at most SEARCH_POINTS of the members' positions relative to `origin`; returns how many."""
+    step = (len(members) + SEARCH_POINTS - 1) // SEARCH_POINTS
+    count = 0
+    for k in range(0, len(members), step):
+        x[count], y[count] = xyz[members[k], 0] - origin[0], xyz[members[k], 1] - origin[1]
+        count += 1
+    return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -136,15 +164,12 @@ def _describe(xyz: Any, height: Any, source: Any, members: Any, origins: Any, ou
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _fit_one(
-    xyz: Any, members: Any, origin: int, first: int, last: int, grid: Any, seen: Any, out: Any
+    xyz: Any, members: Any, x: Any, y: Any, origin: int, first: int, last: int, found: Any, histogram: Any,
+    grid: Any, seen: Any, out: Any,
 ) -> None:  # fmt: skip
     ox, oy = seen[0][origin, 0], seen[0][origin, 1]
-    step = max(1, len(members) // SEARCH_POINTS)
-    count = (len(members) + step - 1) // step
-    x, y = np.empty(count), np.empty(count)
-    for k in range(count):
-        x[k], y[k] = xyz[members[k * step], 0] - ox, xyz[members[k * step], 1] - oy
-    headings = search_heading(x, y)
+    headings = np.empty(3)
+    headings = headings[: candidate_headings(found, histogram, headings)]
     edges = np.empty((len(headings), 4))
     for h in range(len(headings)):
         _extents(xyz, members, ox, oy, headings[h], edges[h])
@@ -159,7 +184,7 @@ def _fit_one(
     out[27] = surroundings(out[22], out[23], yaw, long_side, short_side, first, last, grid)
     if long_side < MIN_VEHICLE_M or len(members) < MIN_VEHICLE_POINTS or out[13] < MIN_VEHICLE_TOP_M:
         return
-    best_vehicle(x, y, headings, edges, origin, first, last, grid, seen, out)
+    best_vehicle(x, y, headings, edges, histogram, origin, first, last, grid, seen, out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

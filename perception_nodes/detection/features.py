@@ -30,9 +30,46 @@ def vehicle_features(boxes: FittedBoxes) -> dict[str, F64]:
         "narrow": _under(seen_width, 1.4) / 1.4,
         "thin": _under(boxes["small_width"], 0.4) / 0.4,
         "long": _over(boxes["small_length"], 5.2),
+        "tall": boxes["tall"],
         "upper": 1.0 - boxes["low_share"],
         # Points fall with the square of the distance: far fewer than any lidar gives on a solid surface.
         "sparse": _under(points + 2 * np.log(np.maximum(boxes["range"], 4.0)) - np.log(face), 9.0),
+    }
+
+
+def person_features(boxes: FittedBoxes) -> dict[str, F64]:
+    """(M,) columns by name from the tight box; each but `dense` speaks against a single upright person."""
+    points = np.log(np.maximum(boxes["points"], 1.0))
+    return {
+        "dense": points,
+        "range": boxes["range"] / 50.0,
+        "attached": boxes["small_attached"],
+        "low": _under(boxes["top"], 1.5),
+        "high": _over(boxes["top"], 1.95),
+        "floating": _over(boxes["bottom"], 0.6),
+        "long": _over(boxes["small_length"], 0.7),
+        "wide": _over(boxes["small_width"], 0.6),
+        "slender": _under(boxes["small_length"], 0.35) / 0.35,
+        "thin": _under(boxes["small_width"], 0.25) / 0.25,
+        "sparse": _under(points + 2 * np.log(np.maximum(boxes["range"], 4.0)), 9.0),
+    }
+
+
+def rider_features(boxes: FittedBoxes) -> dict[str, F64]:
+    """(M,) columns by name from the tight box; each but `dense` speaks against a bicycle or motorcycle."""
+    points = np.log(np.maximum(boxes["points"], 1.0))
+    return {
+        "dense": points,
+        "range": boxes["range"] / 50.0,
+        "attached": boxes["small_attached"],
+        "low": _under(boxes["top"], 1.1),
+        "high": _over(boxes["top"], 1.9),
+        "floating": _over(boxes["bottom"], 0.6),
+        "short": _under(boxes["small_length"], 1.4),
+        "long": _over(boxes["small_length"], 2.1),
+        "wide": _over(boxes["small_width"], 0.7),
+        "thin": _under(boxes["small_width"], 0.3) / 0.3,
+        "sparse": _under(points + 2 * np.log(np.maximum(boxes["range"], 4.0)), 9.0),
     }
 
 

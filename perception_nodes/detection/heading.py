@@ -1,4 +1,4 @@
-"""Headings that a set of points seen from one side may have."""
+"""Headings that a set of points seen from one side may have, and those that the surroundings suggest."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-_STEPS = 30
+HEADING_BINS = _STEPS = 30
 _STEP_RAD = np.pi / 2 / _STEPS
 _CLOSE_M = 0.08
 _FAR_M = 0.6
 # A second heading is kept if it fits almost as well as the best and differs by this many steps at least.
 _SECOND_MARGIN = 0.15
 _SECOND_STEPS = 5
+# Neighbours vote on the usual heading; at this distance with half their weight.
+_NEIGHBOUR_M = 20.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def search_heading(x: Any, y: Any) -> Any:
-    """One or two headings in [0, pi/2), the best first; x, y (N,) relative to the sensor."""
+def search_heading(x: Any, y: Any, out: Any) -> None:
+    """Write the best heading in [0, pi/2), a second one or NaN, and the best one's cost; x, y relative to the sensor."""
     cost = np.empty(_STEPS)
     for s in range(_STEPS):
         cost[s] = facing_cost(x, y, s * _STEP_RAD)
@@ -30,11 +32,54 @@ def search_heading(x: Any, y: Any) -> Any:
         if apart >= _SECOND_STEPS and valley and cost[s] < cost[best] + _SECOND_MARGIN:
             if second < 0 or cost[s] < cost[second]:
                 second = s
-    out = np.empty(1 if second < 0 else 2)
-    out[0] = _refined(x, y, best * _STEP_RAD, cost[best])
+    out[0], out[1], out[2] = _refined(x, y, best * _STEP_RAD, cost[best]), np.nan, cost[best]
     if second >= 0:
         out[1] = _refined(x, y, second * _STEP_RAD, cost[second])
-    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def local_headings(position: Any, voter: Any, heading: Any, weight: Any, at: Any, histogram: Any) -> None:
+    """Smoothed histogram (bins over [0, pi/2)) of the headings around `at`, scaled to a largest value of 1.
+
+    position (M, 2), heading (M,), weight (M,) of things around, of which the rows `voter` count, less with distance.
+    """
+    raw = np.zeros(_STEPS)
+    for k in voter:
+        dx, dy = position[k, 0] - at[0], position[k, 1] - at[1]
+        share = weight[k] / (1.0 + (dx * dx + dy * dy) / _NEIGHBOUR_M**2)
+        raw[int(heading[k] / _STEP_RAD) % _STEPS] += share
+    largest = 1e-9
+    for s in range(_STEPS):
+        near = raw[s - 1] + raw[(s + 1) % _STEPS]
+        histogram[s] = raw[s] + 0.7 * near + 0.2 * (raw[s - 2] + raw[(s + 2) % _STEPS])
+        largest = max(largest, histogram[s])
+    for s in range(_STEPS):
+        histogram[s] /= largest
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def candidate_headings(found: Any, histogram: Any, out: Any) -> int:
+    """Headings to try: those found in the points, then the usual one of the surroundings if it is another."""
+    count = 0
+    for k in range(2):
+        if not np.isnan(found[k]):
+            out[count] = found[k] % (np.pi / 2)
+            count += 1
+    usual = (np.argmax(histogram) + 0.5) * _STEP_RAD
+    for k in range(count):
+        apart = abs(out[k] - usual)
+        if min(apart, np.pi / 2 - apart) < 2 * _STEP_RAD:
+            return count
+    if histogram.max() > 0.0:
+        out[count] = usual
+        count += 1
+    return count
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def usual(heading: float, histogram: Any) -> float:
+    """How usual a heading is around here, 0..1."""
+    return float(histogram[int((heading % (np.pi / 2)) / _STEP_RAD) % _STEPS])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .heading import facing_cost
+from .heading import facing_cost, usual
 from .space import seen_free
 
 # Completed size (length, width) and the largest seen size, for cars and for what is taller or longer.
@@ -15,6 +15,8 @@ _CAR = np.array([4.5, 1.85, 5.4, 2.15])
 _BIG = np.array([6.5, 2.5, 13.0, 3.0])
 _BIG_TOP_M, _BIG_TALL_SHARE = 2.3, 0.3
 _MISFIT_LIMIT = 3.0
+# What a heading costs that nothing around has.
+_UNUSUAL = 0.4
 # Samples of the box's area along, across, and the step along its edges: to rank hypotheses, and for the best one.
 _COARSE = (5, 3, 0.8)
 _FINE = (10, 5, 0.35)
@@ -22,13 +24,15 @@ _FINE = (10, 5, 0.35)
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def best_vehicle(
-    x: Any, y: Any, headings: Any, edges: Any, origin: int, first: int, last: int, grid: Any, seen: Any, out: Any
-) -> None:
+    x: Any, y: Any, headings: Any, edges: Any, histogram: Any, origin: int, first: int, last: int, grid: Any, seen: Any,
+    out: Any,
+) -> None:  # fmt: skip
     """Write the best vehicle box into out[0:12] and its plausibility into out[25]."""
     best, best_box, best_yaw = -1e9, np.zeros(4), 0.0
     trial, box = np.zeros(12), np.empty(4)
     for h in range(len(headings)):
         closeness = facing_cost(x, y, headings[h])
+        reason = 1.5 * closeness + _UNUSUAL * (1.0 - usual(headings[h], histogram))
         for role in range(2):
             yaw = headings[h]
             u0, u1, v0, v1 = edges[h, 0], edges[h, 1], edges[h, 2], edges[h, 3]
@@ -47,7 +51,7 @@ def best_vehicle(
                         continue
                     toward = 0.15 * (_toward(u0, u1, way_u) + _toward(v0, v1, way_v))
                     score = _weigh(box, yaw, origin, first, last, grid, seen, _COARSE, trial)
-                    score -= misfit + 1.5 * closeness + toward
+                    score -= misfit + reason + toward
                     if score > best:
                         best, best_yaw = score, yaw
                         best_box[:] = box
