@@ -53,32 +53,57 @@ def associate(tracks: TrackStore, measured: Measurements, config: TrackerConfig)
 
 
 def pair_costs(tracks: TrackStore, measured: Measurements, config: TrackerConfig) -> tuple[F64, F64]:
-    """(N, M) cost of each pair (`inf` outside the gate) and its squared Mahalanobis distance."""
-    size, yaw, position = tracks.size_m, tracks.yaw_rad, tracks.position_m
-    aligned = align(measured, yaw[:, None])
-    center, noise = anchored(
-        measured.pose[None, :, :2], measured.pose_cov[None, :, :2, :2], aligned, size[:, None, :2]
+    """(N, M) cost of each pair (`inf` outside the gate) and its squared Mahalanobis distance (`inf` if far away)."""
+    shape = (len(tracks), len(measured))
+    cost, distance2 = np.full(shape, np.inf), np.full(shape, np.inf)
+    row, column = _near(tracks, measured, config)
+    if len(row) == 0:
+        return cost, distance2
+    center, noise, cov = _anchored_pairs(tracks, measured, row, column, config)
+    d2 = np.minimum(
+        mahalanobis2(center - tracks.mean[row, POSITION], cov[:, 0] + noise),
+        mahalanobis2(center - tracks.static_mean[row, :2], cov[:, 1] + noise),
     )
-    cov = position_covariances(tracks, config)
-    to_moving = mahalanobis2(center - tracks.mean[:, None, POSITION], cov[:, None, 0] + noise)
-    to_standing = mahalanobis2(center - tracks.static_mean[:, None, :2], cov[:, None, 1] + noise)
-    distance2 = np.minimum(to_moving, to_standing)
-    distance = np.linalg.norm(center - position[:, None], axis=-1)
-    spread = np.sqrt(
-        np.trace(noise, axis1=-2, axis2=-1) + np.trace(cov.min(axis=1), axis1=-2, axis2=-1)[:, None]
-    )
-    overlap = iou_bev(
-        (tracks.center_m, size, yaw), (measured.detections.center_m, measured.size_m, measured.pose[:, 2])
-    )
+    distance = np.linalg.norm(center - tracks.position_m[row], axis=1)
+    spread = np.sqrt(np.trace(noise, axis1=1, axis2=2) + np.trace(cov.min(axis=1), axis1=1, axis2=2))
+    inside = (d2 <= config.gate_mahalanobis2) & (distance <= config.gate_distance_m + 3 * spread)
+    boxes = (tracks.center_m, tracks.size_m, tracks.yaw_rad)
+    overlap = iou_bev(boxes, (measured.detections.center_m, measured.size_m, measured.pose[:, 2]))[
+        row, column
+    ]
+    alike = agreement(tracks.class_probabilities, measured.probabilities)[row, column]
     total = config.weight_mahalanobis + config.weight_overlap + config.weight_distance
-    cost = (
-        config.weight_mahalanobis * distance2 / config.gate_mahalanobis2
+    pair = (
+        config.weight_mahalanobis * d2 / config.gate_mahalanobis2
         + config.weight_overlap * (1 - overlap)
         + config.weight_distance * np.minimum(distance / config.gate_distance_m, 1.0)
-    ) / total
-    cost -= config.weight_class * np.log(agreement(tracks.class_probabilities, measured.probabilities))
-    outside = (distance2 > config.gate_mahalanobis2) | (distance > config.gate_distance_m + 3 * spread)
-    return np.where(outside, np.inf, cost), distance2
+    ) / total - config.weight_class * np.log(alike)
+    cost[row, column] = np.where(inside, pair, np.inf)
+    distance2[row, column] = d2
+    return cost, distance2
+
+
+def _near(tracks: TrackStore, measured: Measurements, config: TrackerConfig) -> tuple[I64, I64]:
+    """Pairs that are close enough to be looked at, row by row."""
+    reach = 3 * np.sqrt(tracks.cov[:, 0, 0] + tracks.cov[:, 1, 1]) + tracks.size_m[:, 0] / 2
+    spread = 3 * np.sqrt(measured.pose_cov[:, 0, 0] + measured.pose_cov[:, 1, 1]) + measured.size_m[:, 0] / 2
+    position, seen = tracks.position_m, measured.pose
+    dx, dy = position[:, None, 0] - seen[None, :, 0], position[:, None, 1] - seen[None, :, 1]
+    limit = config.gate_distance_m + reach[:, None] + spread[None]
+    row, column = np.nonzero(dx * dx + dy * dy <= limit * limit)
+    return row, column
+
+
+def _anchored_pairs(
+    tracks: TrackStore, measured: Measurements, row: I64, column: I64, config: TrackerConfig
+) -> tuple[F64, F64, F64]:
+    """For pairs (K,): centre (K, 2) and its covariance (K, 2, 2) as the track would measure it, and the position
+    covariances (K, 2, 2, 2) of the track's two hypotheses.
+    """
+    part = measured.select(column)
+    aligned = align(part, tracks.yaw_rad[row])
+    center, noise = anchored(part.pose[:, :2], part.pose_cov[:, :2, :2], aligned, tracks.size_m[row, :2])
+    return center, noise, position_covariances(tracks, config)[row]
 
 
 def _assign(cost: F64, tracks: I64, detections: I64) -> tuple[I64, I64]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from perception_nodes.geometry import Transform, corners_bev, wrap_angle
 
@@ -13,7 +16,7 @@ from .store import TrackStore
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
-_STEPS = (np.arange(7) + 0.5) / 7
+BEARINGS = 7
 _QUALITY_MEMORY = 30.0
 _LOWEST_DETECTION_PROBABILITY = 0.02
 
@@ -26,32 +29,42 @@ def visible_share(
     Mean over some bearings across the box of the part of its height above the shadow of the nearer boxes. A box
     that contains the sensor hides nothing.
     """
-    n = len(center_m)
-    if n == 0:
-        return np.zeros(0)
+    out = np.ones(len(center_m))
+    if len(center_m) == 0:
+        return out
     d = corners_bev(center_m, lwh_m, yaw_rad) - sensor_m[:2]
     middle = np.arctan2(center_m[:, 1] - sensor_m[1], center_m[:, 0] - sensor_m[0])
     offset = wrap_angle(np.arctan2(d[..., 1], d[..., 0]) - middle[:, None])
     low, high = offset.min(axis=1), offset.max(axis=1)
     near = np.maximum(np.linalg.norm(d, axis=2).min(axis=1), 0.1)
     reach = np.linalg.norm(center_m[:, :2] - sensor_m[:2], axis=1)
-    bearing = middle[:, None] + low[:, None] + (high - low)[:, None] * _STEPS
-    covers = _covers(bearing, middle, low, high)
-    hides = (
-        (near[None] + 0.5 < reach[:, None]) & (reach[None] < reach[:, None]) & (blocks & (high - low < np.pi))
-    )
-    # Height of the shadow of box j at the distance of box i, seen from the sensor over j's roof.
-    roof = center_m[:, 2] + lwh_m[:, 2] / 2
-    shadow = sensor_m[2] + (roof - sensor_m[2])[None] * (reach[:, None] / near[None])
-    above = np.clip((roof[:, None] - shadow) / lwh_m[:, 2][:, None], 0.0, 1.0)
-    visible = np.where(covers & hides[:, :, None], above[:, :, None], 1.0).min(axis=1)
-    return np.asarray(visible.mean(axis=1))
+    roof = center_m[:, 2] + lwh_m[:, 2] / 2 - sensor_m[2]
+    view = np.column_stack([middle, low, high, near, reach, roof, lwh_m[:, 2]])
+    _visible(view, np.asarray(blocks & (high - low < np.pi)), out)
+    return out
 
 
-def _covers(bearing: F64, middle: F64, low: F64, high: F64) -> npt.NDArray[np.bool_]:
-    """(N, N, B) whether bearing b of box i falls on box j."""
-    relative = wrap_angle(bearing[:, None, :] - middle[None, :, None])
-    return np.asarray((relative > low[None, :, None]) & (relative < high[None, :, None]))
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _visible(view: Any, blocks: Any, out: Any) -> None:
+    """Rows of view: bearing of the centre, lowest and highest bearing relative to it, nearest corner, distance of the
+    centre, height of the roof over the sensor, height of the box.
+    """
+    for i in range(len(view)):
+        middle, low, high, _, reach, roof, height = view[i]
+        total = 0.0
+        for k in range(BEARINGS):
+            bearing = middle + low + (high - low) * (k + 0.5) / BEARINGS
+            visible = 1.0
+            for j in range(len(view)):
+                if not blocks[j] or view[j, 3] + 0.5 >= reach or view[j, 4] >= reach:
+                    continue
+                relative = (bearing - view[j, 0] + np.pi) % (2 * np.pi) - np.pi
+                if view[j, 1] < relative < view[j, 2]:
+                    # The shadow of box j at the distance of box i, seen over j's roof.
+                    above = (roof - view[j, 5] * reach / view[j, 3]) / height
+                    visible = min(visible, max(0.0, min(1.0, above)))
+            total += visible
+        out[i] = total / BEARINGS
 
 
 def detection_probability(tracks: TrackStore, odom_from_base: Transform, config: TrackerConfig) -> F64:
