@@ -20,7 +20,7 @@ from perception_nodes.datatypes import InputError, MalformedMessage
 from .bag_info import BagInfo, TopicInfo
 from .mcap_file import McapFile
 from .sqlite_file import SqliteFile
-from .typestore import deserialize, new_typestore
+from .typestore import deserialize, new_typestore, typestore
 
 _SUFFIXES: Final = (".mcap", ".db3")
 _END: Final = 2**63 - 1
@@ -38,8 +38,14 @@ class BagReader:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._notes: list[str] = []
         self._message_compression = False
-        self._store = new_typestore()
-        self._files: list[McapFile | SqliteFile] = [self._open(p) for p in self._storage_files(path)]
+        self._store = typestore()
+        self._files: list[McapFile | SqliteFile] = []
+        try:
+            for file in self._storage_files(path):
+                self._files.append(McapFile(file) if file.suffix == ".mcap" else SqliteFile(file))
+        except BaseException:
+            self.close()
+            raise
         self._topics = _merge([t for f in self._files for t in f.topics()])
         self._known = {t.typename: self._register(t) for t in self._topics.values()}
 
@@ -101,17 +107,16 @@ class BagReader:
             raise MalformedMessage(f"type {typename!r}: not known, and the bag holds no definition of it")
         return self._store.generate_msgdef(typename, ros_version=2)[0]
 
-    def _open(self, path: Path) -> McapFile | SqliteFile:
-        return McapFile(path) if path.suffix == ".mcap" else SqliteFile(path)
-
     def _register(self, topic: TopicInfo) -> bool:
-        """Teach the store a type that the bag defines; whether it is known now."""
+        """Teach a store of our own a type that the bag defines; whether it is known now."""
         if topic.typename in self._store.fielddefs:
             return True
         if not topic.schema or not topic.typename:
             return False
         try:
             found: Typesdict = get_types_from_msg(topic.schema, topic.typename)
+            if self._store is typestore():
+                self._store = new_typestore()
             self._store.register({k: v for k, v in found.items() if k not in self._store.fielddefs})
         except (TypesysError, KeyError, ValueError) as error:
             self._notes.append(f"type {topic.typename}: its definition in the bag cannot be used: {error}")

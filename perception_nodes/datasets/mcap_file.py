@@ -30,6 +30,9 @@ _MESSAGE_HEAD: Final = struct.Struct("<HIQQ")
 _CHUNK_HEAD: Final = struct.Struct("<QQQII")
 # What damaged bytes make the decompressors and the record readers raise.
 _DAMAGE: Final = (
+    OSError,
+    MemoryError,
+    OverflowError,
     struct.error,
     ValueError,
     EOFError,
@@ -62,16 +65,11 @@ class McapFile:
         self._channels: dict[int, Channel] = {}
         self._counts: dict[int, int] = {}
         self._blocks: list[_Block] = []
-        if self._stream.read(len(MAGIC)) != MAGIC:
+        try:
+            self._read_index()
+        except BaseException:
             self._stream.close()
-            raise InputError(
-                f"{path}: not an mcap file: it does not begin with the magic bytes 89 4D 43 41 50"
-            )
-        summary = self._summary()
-        if summary is None:
-            self._scan()
-        else:
-            self._use(summary)
+            raise
         self._blocks.sort(key=lambda b: b.start_ns)
 
     @property
@@ -116,6 +114,16 @@ class McapFile:
         """Close the file."""
         self._stream.close()
 
+    def _read_index(self) -> None:
+        if self._stream.read(len(MAGIC)) != MAGIC:
+            magic = MAGIC.hex(" ")
+            raise InputError(f"{self.path}: not an mcap file: it does not begin with the bytes {magic}")
+        summary = self._summary()
+        if summary is None:
+            self._scan()
+        else:
+            self._use(summary)
+
     def _summary(self) -> Summary | None:
         """The summary section if it is there and complete."""
         try:
@@ -124,6 +132,9 @@ class McapFile:
         except _DAMAGE:
             return None
         if summary is None or summary.statistics is None:
+            return None
+        size = self.path.stat().st_size
+        if any(c.chunk_start_offset + c.chunk_length > size for c in summary.chunk_indexes):
             return None
         indexed = summary.chunk_indexes or not summary.statistics.message_count
         known = set(summary.statistics.channel_message_counts) <= set(summary.channels)

@@ -12,6 +12,10 @@ from perception_nodes.datatypes import InputError
 from .bag_info import TopicInfo
 
 MAGIC: Final = b"SQLite format 3\x00"
+# Rows of a damaged page may hold anything.
+_WHOLE: Final = "typeof(topic_id) = 'integer' AND typeof(timestamp) = 'integer' AND typeof(data) = 'blob'"
+# Larger files are not read twice: their damage is found when it is played.
+_CHECK_BYTES: Final = 256_000_000
 
 
 class SqliteFile:
@@ -24,15 +28,15 @@ class SqliteFile:
             if stream.read(len(MAGIC)) != MAGIC:
                 raise InputError(f"{path}: not a sqlite3 file: it does not begin with 'SQLite format 3'")
         self._db = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
-        try:
-            self._topics = self._read_topics()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise InputError(f"{path}: not a readable rosbag2 database: {error}") from error
         self._damaged = False
         # (time, row id, topic id) of every readable row, only where the file is damaged.
         self._rows: list[tuple[int, int, int]] = []
-        self._counts, self.start_ns, self.end_ns = self._count()
+        try:
+            self._topics = self._read_topics()
+            self._counts, self.start_ns, self.end_ns = self._count()
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            self._db.close()
+            raise InputError(f"{path}: not a readable rosbag2 database: {error}") from error
 
     def topics(self) -> list[TopicInfo]:
         """One entry a topic."""
@@ -52,10 +56,13 @@ class SqliteFile:
         marks = ",".join("?" * len(wanted))
         query = (
             "SELECT topic_id, timestamp, data FROM messages WHERE timestamp BETWEEN ? AND ? "
-            f"AND topic_id IN ({marks}) ORDER BY timestamp, id"
+            f"AND topic_id IN ({marks}) AND {_WHOLE} ORDER BY timestamp, id"
         )
-        for topic, time_ns, data in self._db.execute(query, (start_ns, end_ns, *wanted)):
-            yield wanted[topic], int(time_ns), bytes(data)
+        try:
+            for topic, time_ns, data in self._db.execute(query, (start_ns, end_ns, *wanted)):
+                yield wanted[topic], int(time_ns), bytes(data)
+        except sqlite3.DatabaseError as error:
+            self.notes.append(f"{self.path.name} is damaged ({error}): the messages after that were not read")
 
     def close(self) -> None:
         """Close the file."""
@@ -78,11 +85,12 @@ class SqliteFile:
     def _count(self) -> tuple[dict[int, int], int, int]:
         try:
             query = (
-                "SELECT topic_id, COUNT(*), MIN(timestamp), MAX(timestamp) FROM messages GROUP BY topic_id"
+                "SELECT topic_id, COUNT(*), MIN(timestamp), MAX(timestamp) FROM messages "
+                f"WHERE {_WHOLE} GROUP BY topic_id"
             )
             rows = list(self._db.execute(query))
-            # A page that no index covers shows its damage only when its content is read.
-            list(self._db.execute("SELECT SUM(LENGTH(CAST(data AS BLOB))) FROM messages"))
+            if self.path.stat().st_size < _CHECK_BYTES:
+                self._check()
         except sqlite3.DatabaseError as error:
             return self._salvage(error)
         if not rows:
@@ -90,20 +98,24 @@ class SqliteFile:
         counts = {int(topic): int(count) for topic, count, _, _ in rows}
         return counts, min(int(r[2]) for r in rows), max(int(r[3]) for r in rows)
 
+    def _check(self) -> None:
+        """Raise DatabaseError if the file is damaged: most damage shows only when everything is read."""
+        (word,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if word != "ok":
+            raise sqlite3.DatabaseError(str(word).strip().splitlines()[-1])
+
     def _salvage(self, error: sqlite3.DatabaseError) -> tuple[dict[int, int], int, int]:
         """Go through the rows in the order they were written, up to the first that cannot be read."""
         self._damaged = True
         try:
-            for row, topic, time_ns, _ in self._db.execute(
-                "SELECT rowid, topic_id, timestamp, data FROM messages"
-            ):
+            query = f"SELECT rowid, topic_id, timestamp, data FROM messages WHERE {_WHOLE}"
+            for row, topic, time_ns, _ in self._db.execute(query):
                 self._rows.append((int(time_ns), int(row), int(topic)))
         except sqlite3.DatabaseError:
             pass  # The rows before the damage are what there is; the note below says so.
         self._rows.sort()
-        self.notes.append(
-            f"{self.path.name} is damaged ({error}): {len(self._rows)} messages before it were read"
-        )
+        count = len(self._rows)
+        self.notes.append(f"{self.path.name} is damaged ({error}): {count} messages can be read")
         counts: dict[int, int] = {}
         for _, _, topic in self._rows:
             counts[topic] = counts.get(topic, 0) + 1
