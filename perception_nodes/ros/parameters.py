@@ -1,0 +1,65 @@
+"""ROS parameters out of the frozen dataclasses of the stages: type, default, range and description live there only."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import Any, TypeVar
+
+import rclpy
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+
+from perception_nodes.datatypes import ConfigurationError
+
+Config = TypeVar("Config")
+_HUGE = 1.0e300
+_HUGE_INT = 2**62
+
+
+def declare_config(node: Node, cls: type[Config], prefix: str = "") -> Config:
+    """Declare every field of `cls` as a parameter `prefix.field` and return the dataclass with the values given.
+
+    Raises ConfigurationError naming the parameter if a value is of the wrong type or out of range.
+    """
+    values = {}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        name = f"{prefix}.{field.name}" if prefix else field.name
+        values[field.name] = declare(node, name, field.default, field.metadata)
+    return cls(**values)
+
+
+def declare(node: Node, name: str, default: Any, metadata: Any = None) -> Any:
+    """Declare one parameter and return its value (tuples are arrays in ROS; an empty one is of strings)."""
+    metadata = metadata or {}
+    wire = list(default) if isinstance(default, tuple) else default
+    descriptor = ParameterDescriptor(description=metadata.get("help", ""), read_only=False)
+    _set_range(descriptor, default, metadata.get("low"), metadata.get("high"))
+    start = rclpy.Parameter.Type.STRING_ARRAY if wire == [] else wire
+    try:
+        node.declare_parameter(name, start, descriptor)
+        value = node.get_parameter_or(name, rclpy.Parameter(name, value=None)).value
+    except Exception as error:  # rclpy has a class for each way in which a value can be wrong
+        raise ConfigurationError(f"parameter {name}: {error}") from error
+    if value is None:
+        value = wire
+    return tuple(value) if isinstance(default, tuple) else value
+
+
+def _set_range(descriptor: ParameterDescriptor, default: Any, low: float | None, high: float | None) -> None:
+    if isinstance(default, bool) or (low is None and high is None):
+        return
+    if isinstance(default, int):
+        lower = int(low) if low is not None else -_HUGE_INT
+        descriptor.integer_range = [IntegerRange(from_value=lower, to_value=int(high) if high is not None else _HUGE_INT)]
+    elif isinstance(default, float):
+        bottom = float(low) if low is not None else -_HUGE
+        top = float(high) if high is not None else _HUGE
+        descriptor.floating_point_range = [FloatingPointRange(from_value=bottom, to_value=top)]
+
+
+def config_hash(node: Node) -> str:
+    """First 16 hex digits of the SHA-256 over all parameters of a node, in the order of their names."""
+    values = node.get_parameters_by_prefix("")
+    text = "\n".join(f"{name}={values[name].value}" for name in sorted(values))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
