@@ -19,9 +19,9 @@ from .features import person_features, rider_features, vehicle_features
 F64 = npt.NDArray[np.float64]
 
 _VEHICLE = {
-    "bias": -0.6, "dense": 0.82, "range": 0.63, "free": -3.4, "foreign": 0.0, "attached": -13.0, "open": 0.0,
-    "loose": -2.2, "flat": -1.6, "high": -2.9, "floating": 0.0, "short": -2.1, "narrow": -3.8, "thin": -1.3,
-    "long": -1.9, "tall": -7.7, "upper": -1.6, "sparse": -0.95,
+    "bias": 0.55, "dense": 0.84, "range": 0.27, "free": -1.0, "foreign": 0.0, "attached": -13.5, "open": 0.0,
+    "loose": 0.0, "flat": -2.1, "high": -2.5, "floating": -1.5, "short": -2.0, "narrow": -4.5, "thin": -1.5,
+    "long": -1.7, "tall": -7.7, "upper": -2.1, "sparse": -1.4, "scatter": -9.3,
 }  # fmt: skip
 # A large vehicle is tall and long, has some depth, is no building, and is rarer.
 _LARGE = {**_VEHICLE, "bias": _VEHICLE["bias"] - 2.0, "high": 0.0, "long": 0.0, "tall": 0.0}

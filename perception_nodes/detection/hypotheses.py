@@ -15,6 +15,8 @@ _CAR = np.array([4.5, 1.85, 5.4, 2.15])
 _BIG = np.array([6.5, 2.5, 13.0, 3.0])
 _BIG_TOP_M, _BIG_TALL_SHARE = 2.3, 0.3
 _MISFIT_LIMIT = 3.0
+# No completion is taken back below these, and it is taken back in steps.
+_MIN_LENGTH_M, _MIN_WIDTH_M, _STRIP_M = 3.5, 1.6, 0.25
 # What a heading costs that nothing around has.
 _UNUSUAL = 0.4
 # Samples of the box's area along, across, and the step along its edges: to rank hypotheses, and for the best one.
@@ -57,10 +59,38 @@ def best_vehicle(
                         best_box[:] = box
                         out[5], out[6], out[10], out[11] = u1 - u0, v1 - v0, misfit, closeness
     if best > -1e8:
+        _cut_free_ends(best_box, out[5], out[6], best_yaw, origin, first, last, grid, seen)
         _weigh(best_box, best_yaw, origin, first, last, grid, seen, _FINE, trial)
         out[0:5], out[7:10] = trial[0:5], trial[7:10]
         out[26] = surroundings(out[0], out[1], out[2], out[3], out[4], first, last, grid)
         out[25] = np.exp(-(3.0 * out[7] + 1.5 * out[8] + out[10])) * out[9] * np.exp(min(0.0, -out[11] - 0.5))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _cut_free_ends(
+    box: Any, seen_u: float, seen_v: float, yaw: float, origin: int, first: int, last: int, grid: Any, seen: Any
+) -> None:
+    """Take back completion, end by end in thin strips, where the strip is seen free; never what was seen."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    ox, oy = seen[0][origin, 0], seen[0][origin, 1]
+    for side in range(4):
+        at, other = (0, 2) if side < 2 else (2, 0)
+        spare = box[at + 1] - box[at] - (max(seen_u, _MIN_LENGTH_M) if side < 2 else max(seen_v, _MIN_WIDTH_M))
+        while spare > 0.0:
+            cut = min(_STRIP_M, spare)
+            end = box[at] + cut / 2 if side % 2 == 0 else box[at + 1] - cut / 2
+            free, own = 0, 0
+            for k in range(5):
+                across = box[other] + (box[other + 1] - box[other]) * (k + 0.5) / 5
+                u, v = (end, across) if side < 2 else (across, end)
+                x, y = ox + u * c - v * s, oy + u * s + v * c
+                owner = _owner(x, y, grid)
+                own += first <= owner < last
+                free += owner >= 0 or _free_for_any(x, y, seen) == 1
+            if own > 0 or free < 3:
+                break
+            box[at + side % 2] += cut if side % 2 == 0 else -cut
+            spare -= cut
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

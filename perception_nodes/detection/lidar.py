@@ -15,7 +15,7 @@ from .classify import classify, quality
 from .clustering import build_tree
 from .config import GeometricConfig
 from .ground import GroundGrid, estimate_ground, heights_over_ground
-from .select import choose
+from .select import choose, suppress
 from .space import map_space
 
 F32 = npt.NDArray[np.float32]
@@ -97,11 +97,12 @@ def _detections(cloud: PointCloud, boxes: FittedBoxes, config: GeometricConfig) 
     keep = keep[np.argsort(-score[keep], kind="stable")][: config.max_detections]
     probabilities, score = probabilities[keep], score[keep]
     label = probabilities.argmax(axis=1).astype(np.uint8) if len(keep) else np.zeros(0, np.uint8)
-    picked = finish(boxes.pick(keep), np.isin(label, list(VEHICLES)))
+    vehicle = np.isin(label, list(VEHICLES))
+    picked = finish(boxes.pick(keep), vehicle)
     tall = np.maximum(picked["top"], 0.2)
     center = np.stack([picked["x"], picked["y"], picked["ground_z"] + tall / 2], axis=1)
     lwh = np.stack([np.maximum(picked["length"], 0.1), np.maximum(picked["width"], 0.1), tall], axis=1)
-    return Detections3D.of(
+    found = Detections3D.of(
         cloud.stamp_ns,
         cloud.frame_id,
         "lidar",
@@ -117,6 +118,7 @@ def _detections(cloud: PointCloud, boxes: FittedBoxes, config: GeometricConfig) 
         visibility=_visibility(picked),
         source_mask=np.full(len(keep), SourceMask.LIDAR, np.uint8),
     )
+    return found.select(suppress(center, lwh, picked["yaw"], score, vehicle))
 
 
 def _visibility(boxes: FittedBoxes) -> F64:

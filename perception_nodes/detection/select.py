@@ -9,8 +9,10 @@ import numpy.typing as npt
 from numba import njit
 
 from .clustering import SegmentTree
+from perception_nodes.geometry import iou_bev
 
 F64 = npt.NDArray[np.float64]
+_SHARED_SPACE = 0.35
 
 
 def choose(tree: SegmentTree, value: F64) -> npt.NDArray[np.int64]:
@@ -38,3 +40,21 @@ def _choose(weight: Any, parent: Any, taken: Any) -> None:
         p = parent[k]
         if p >= 0 and taken[k] and taken[p]:
             taken[k] = False
+
+
+def suppress(center_m: F64, lwh_m: F64, yaw_rad: F64, score: F64, vehicle: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(N,) false for boxes that cannot be there beside a better vehicle: two things do not share their space.
+
+    Boxes are in the order of falling score. A weaker one goes if it covers, or is covered by, more than a third.
+    """
+    keep = np.ones(len(score), np.bool_)
+    if len(score) == 0:
+        return keep
+    iou = iou_bev((center_m, lwh_m, yaw_rad), (center_m, lwh_m, yaw_rad))
+    area = lwh_m[:, 0] * lwh_m[:, 1]
+    shared = iou * (area[:, None] + area[None]) / (1 + iou)
+    covered = shared / np.minimum(area[:, None], area[None])
+    for k in range(len(score)):
+        if keep[k] and vehicle[k]:
+            keep[k + 1 :] &= covered[k, k + 1 :] < _SHARED_SPACE
+    return keep
