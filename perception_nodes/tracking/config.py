@@ -100,6 +100,10 @@ class TrackerConfig:
         3.0, "How much a smaller box is distrusted (partial view), in its own difference", low=0.0
     )
     grow_caution: float = param(0.5, "How much a larger box is distrusted, in its own difference", low=0.0)
+    alike_factor: float = param(
+        2.2, "Std of the size over the filter's own: successive views err alike", low=1.0
+    )
+    lasting_error_m: float = param(0.1, "Std of position errors that stay from frame to frame, m", low=0.0)
     forward_probability: float = param(
         0.97, "Probability that a moving vehicle drives forward", low=0.5, high=0.999
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -103,10 +102,3 @@ def filter_size(mean: F64, var: F64, measured: F64, noise: F64, config: TrackerC
     caution = np.where(e < 0, config.shrink_caution, config.grow_caution)
     gain = var / (var + noise + (caution * e) ** 2)
     return mean + gain * e, np.maximum((1 - gain) * var, 0.02**2)
-
-
-def unseen_covariance(yaw: F64, face: F64, size_var: F64) -> F64:
-    """(N, 2, 2) uncertainty of the centre that comes from the unknown far side of the box."""
-    direction = axes(yaw)
-    outer: Any = direction[..., :, None] * direction[..., None, :]
-    return np.asarray(((np.abs(face) * size_var[:, :2] / 4)[..., None, None] * outer).sum(axis=-3))
