@@ -1,0 +1,65 @@
+"""Sweeps of all lidars to oriented boxes in the base frame."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from perception_nodes import msg
+from perception_nodes.datatypes import Mode
+from perception_nodes.detection.lidar import GeometricConfig, GeometricLidarDetector
+from perception_nodes.ros import qos
+from perception_nodes.ros.convert import to_msg
+from perception_nodes.ros.main import run_node
+from perception_nodes.ros.node import PerceptionNode
+from perception_nodes.ros.parameters import declare, declare_config
+from perception_nodes.ros.sweep_input import Sweep, SweepInput
+
+
+class LidarDetector(PerceptionNode):
+    """Geometric detection of every merged sweep."""
+
+    model_id = "geometric"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("lidar_detector", **options)
+        self.output_rate_hz = self.rig.sensor(self.rig.reference).rate_hz
+
+    def setup(self) -> None:
+        frame = str(declare(self, "tracking_frame", self.rig.odom_frame, {"help": "base frame: no ego motion known"}))
+        self._detector = GeometricLidarDetector(declare_config(self, GeometricConfig))
+        self._detector.warm()
+        self._topic = f"/perception/detection/lidar/{self.rig.reference}"
+        self._out = self.add_output(msg.Detection3DArray, self._topic, qos.detections())
+        self._sweeps = SweepInput(self, frame, self._detect)
+
+    def start(self) -> None:
+        self._sweeps.start()
+
+    def reset(self) -> None:
+        self._sweeps.reset()
+
+    def drain(self) -> None:
+        self._sweeps.drain()
+
+    def _detect(self, sweep: Sweep) -> None:
+        found = self._detector.detect(sweep.cloud, sweep.origins_m).detections
+        sensors = self.sensor_status()
+        mode = self.mode()
+        info = self.frame_info(
+            self._topic,
+            self.trace(list(sweep.stamps_ns), sweep.received_ns),
+            sensors,
+            Mode.NOMINAL if mode == Mode.STARTING else mode,
+        )
+        self._out.publish(to_msg.detections_3d(found, info))
+        self.sent(sweep.cloud.stamp_ns, sweep.received_ns)
+
+
+def main() -> int:
+    """Entry point."""
+    return run_node(LidarDetector)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Run one node as a process."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from perception_nodes.datatypes import PerceptionError
+
+from . import transport
+
+
+def run_node(make: Callable[[], Any], args: list[str] | None = None) -> int:
+    """Spin a node until SIGINT or SIGTERM; 0 after a clean end, 2 for a configuration that cannot work.
+
+    A bug ends the process with its traceback and status 1. Signals only set a flag: rclpy's own handler would close
+    the context at once, and the last counts could not be sent. A second signal during the clean-up changes nothing.
+    """
+    transport.configure()
+    stopping: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopping.append(number)
+
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    node, status = None, 0
+    try:
+        node = make()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while not stopping and rclpy.ok():
+            executor.spin_once(timeout_sec=0.1)
+        node.finish()
+    except ExternalShutdownException:
+        pass
+    except PerceptionError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        status = 2
+    except Exception:  # a bug: said in full, and the process ends
+        traceback.print_exc()
+        status = 1
+    if node is not None:
+        node.destroy_node()
+    rclpy.try_shutdown()
+    return status

@@ -1,0 +1,321 @@
+"""The base of every node: lifecycle, accounting, errors, health, time jumps. Node files hold only what they are for.
+
+This is the one place that catches `PerceptionError`: the message is dropped, counted, published as a DropEvent and
+logged. Anything else is a bug and ends the node with its traceback.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from collections.abc import Iterator
+
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
+from rclpy.duration import Duration
+from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import QoSProfile
+
+from perception_nodes.datatypes import (
+    Drop,
+    DropReason,
+    FrameInfo,
+    LatencyTrace,
+    Modality,
+    Mode,
+    PerceptionError,
+    Rig,
+    SensorStatus,
+    load_rig,
+)
+from perception_nodes.datatypes.errors import ConfigurationError
+from diagnostic_msgs.msg import DiagnosticArray
+from perception_nodes import msg
+
+from . import qos
+from .accounts import Account
+from .convert import from_msg, to_msg
+from .heartbeat import Vitals, diagnostics_message, health_message
+from .parameters import config_hash, declare
+
+_HOST = socket.gethostname()
+_BACK = Duration(nanoseconds=-1_000_000)
+_FORWARD = Duration(seconds=2)
+
+
+class PerceptionNode(LifecycleNode):
+    """Subclasses implement `setup` (parameters, models, outputs), `start` (inputs) and, with state, `reset`.
+
+    output_rate_hz: what the node promises; NaN for nodes that only answer. With `autostart` the node configures and
+    activates itself; else a lifecycle manager does.
+    """
+
+    output_rate_hz = float("nan")
+    model_id = ""
+    model_hash = ""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.accounts: dict[str, Account] = {}
+        self.vitals = Vitals()
+        self.session_id = secrets.randbits(64)
+        self.faults: set[str] = set()
+        self.active = False
+        self._sequences: Counter[str] = Counter()
+        self._drop_totals: Counter[tuple[str, DropReason]] = Counter()
+        self._health_sequence = 0
+        self._after_jump = False
+        self._config_hash = ""
+        self.wall = Clock(clock_type=ClockType.STEADY_TIME)
+        autostart = bool(declare(self, "autostart", True, {"help": "configure and activate at start"}))
+        rig = str(declare(self, "rig", "", {"help": "rig file: sensors, topics, frames"}))
+        if not rig:
+            raise ConfigurationError(f"{name}: parameter rig: wanted the path of a rig file, got none")
+        self.rig: Rig = load_rig(Path(rig))
+        self._health = self.create_publisher(msg.PerceptionHealth, "/perception/health", qos.health())
+        self._drops = self.create_publisher(msg.DropEvent, "/perception/drops", qos.events())
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", qos.events())
+        self._beat = self.create_timer(0.1, self._heartbeat, clock=self.wall)
+        self._slow_beat = self.create_timer(1.0, self._diagnose, clock=self.wall)
+        threshold = JumpThreshold(min_forward=_FORWARD, min_backward=_BACK, on_clock_change=False)
+        self._jump_handle = self.get_clock().create_jump_callback(threshold, post_callback=self._on_jump)
+        if autostart:
+            self._autostart = self.create_timer(0.0, self._start_alone, clock=self.wall)
+
+    # ------------------------------------------------------------------ to be implemented
+    def setup(self) -> None:
+        """Declare parameters, load and warm models, create outputs. Raises PerceptionError if that is impossible."""
+
+    def start(self) -> None:
+        """Create inputs and timers: from now on messages come."""
+
+    def reset(self) -> None:
+        """Forget all state: the clock has jumped. Waiting messages are to be dropped as TIME_JUMP."""
+
+    def drain(self) -> None:
+        """Drop what is waiting as SHUTDOWN; stop threads."""
+
+    def mode(self) -> Mode:
+        """State of the node by its inputs; nodes with a sharper view override it."""
+        if not self.active or self.vitals.last_output_stamp_ns == 0:
+            return Mode.STARTING
+        if self._after_jump:
+            return Mode.FAULT
+        promised = [a for a in self.accounts.values() if a.expected_rate_hz > 0]
+        lost = [a for a in promised if not a.available or a.stale(self.ros_ns(), time.monotonic_ns())]
+        if promised and len(lost) == len(promised):
+            return Mode.BLIND
+        return Mode.DEGRADED if lost or self.faults else Mode.NOMINAL
+
+    # ------------------------------------------------------------------ lifecycle
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            self.setup()
+        except PerceptionError as error:
+            self.get_logger().error(f"cannot be configured: {error}")
+            return TransitionCallbackReturn.FAILURE
+        self._config_hash = config_hash(self)
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        result = super().on_activate(state)
+        self.active = True
+        self.start()
+        self._heartbeat()
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.finish()
+        return super().on_deactivate(state)
+
+    def finish(self) -> None:
+        """Stop taking messages, account for those waiting, send the last counts."""
+        if self.active:
+            self.active = False
+            self.drain()
+            self._heartbeat()
+
+    def _start_alone(self) -> None:
+        self._autostart.cancel()
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+            return
+        raise ConfigurationError(f"{self.get_name()}: could not be configured; the reason is above")
+
+    # ------------------------------------------------------------------ inputs
+    def add_account(
+        self, name: str, topic: str, modality: Modality = Modality.UNKNOWN, rate_hz: float = float("nan")
+    ) -> Account:
+        """Accounting for one input."""
+        self.accounts[name] = Account(name, topic, modality, rate_hz)
+        return self.accounts[name]
+
+    def listen(
+        self, account: Account, message_type: Any, profile: QoSProfile, handle: Callable[[Any, int], None]
+    ) -> Any:
+        """Subscribe; `handle(message, received_monotonic_ns)` marks the message as used, keeps it, or raises."""
+
+        def receive(message: Any) -> None:
+            received_ns = time.monotonic_ns()
+            stamp_ns = from_msg.stamp_ns(message.header)
+            account.note(stamp_ns, received_ns)
+            if not self.active:
+                self.drop(account, stamp_ns, DropReason.NOT_ACTIVE, "the node is not active")
+                return
+            with self.guarded(account, stamp_ns):
+                handle(message, received_ns)
+
+        events = SubscriptionEventCallbacks(incompatible_qos=lambda info: self._incompatible(account.topic, profile, info))
+        return self.create_subscription(message_type, account.topic, receive, profile, event_callbacks=events)
+
+    @contextmanager
+    def guarded(self, account: Account, stamp_ns: int) -> Iterator[None]:
+        """Turn a PerceptionError into a counted drop of one message of `account`."""
+        try:
+            yield
+        except PerceptionError as error:
+            self.drop(account, stamp_ns, error.reason, str(error))
+
+    def drop(
+        self,
+        account: Account,
+        stamp_ns: int,
+        reason: DropReason,
+        detail: str,
+        age_s: float = float("nan"),
+        limit_s: float = float("nan"),
+    ) -> None:
+        """One message of `account` is not used, for a reason."""
+        account.dropped += 1
+        self.report_drop(Drop(stamp_ns, "", account.topic, reason, age_s, limit_s, detail))
+
+    def report_drop(self, drop: Drop) -> None:
+        """Publish a drop that is already counted and log it, at most once in 2 s for a topic."""
+        key = (drop.topic, drop.reason)
+        self._drop_totals[key] += 1
+        self._drops.publish(to_msg.drop_event(drop, self.get_fully_qualified_name(), self._drop_totals[key]))
+        if drop.reason not in (DropReason.SHUTDOWN, DropReason.NO_MATCH):
+            text = f"dropped {drop.topic} at {drop.stamp_ns} ns: {drop.reason.name}: {drop.detail}"
+            self.get_logger().warning(text, throttle_duration_sec=2.0)
+
+    def _incompatible(self, topic: str, profile: QoSProfile, info: Any) -> None:
+        offered = [qos.describe(p.qos_profile) for p in self.get_publishers_info_by_topic(topic)]
+        policy = info.last_policy_kind
+        self.get_logger().error(
+            f"{topic}: QoS does not match ({policy}): wanted {qos.describe(profile)}; offered {offered or 'unknown'}"
+        )
+        self.faults.add("QOS." + topic.strip("/").replace("/", "_").upper())
+
+    # ------------------------------------------------------------------ outputs
+    def add_output(self, message_type: Any, topic: str, profile: QoSProfile) -> Any:
+        """A publisher that says so when a subscriber asks for more than it offers."""
+
+        def warn(info: Any) -> None:
+            wanted = [qos.describe(p.qos_profile) for p in self.get_subscriptions_info_by_topic(topic)]
+            self.get_logger().error(f"{topic}: QoS does not match: offered {qos.describe(profile)}; wanted {wanted}")
+
+        events = PublisherEventCallbacks(incompatible_qos=warn)
+        return self.create_publisher(message_type, topic, profile, event_callbacks=events)
+
+    def frame_info(
+        self,
+        topic: str,
+        latency: LatencyTrace,
+        sensors: tuple[SensorStatus, ...],
+        mode: Mode | None = None,
+        degraded_mask: int = 0,
+        coverage: float = float("nan"),
+        invalid_reason: str = "",
+    ) -> FrameInfo:
+        """FrameInfo of the next message on `topic`."""
+        sequence = self._sequences[topic]
+        self._sequences[topic] += 1
+        self._after_jump = False
+        return FrameInfo(
+            session_id=self.session_id,
+            sequence=sequence,
+            mode=Mode.NOMINAL if mode is None else mode,
+            latency=latency,
+            valid=not invalid_reason,
+            invalid_reason=invalid_reason,
+            degraded_mask=degraded_mask,
+            model_id=self.model_id,
+            model_hash=self.model_hash,
+            config_hash=self._config_hash,
+            coverage_fraction=coverage,
+            sensors=sensors,
+        )
+
+    def trace(self, sensor_stamps_ns: list[int], start_ns: int) -> LatencyTrace:
+        """A trace whose first stage is this node, from `start_ns` (monotonic) until now."""
+        known = [s for s in sensor_stamps_ns if s] or [0]
+        first = LatencyTrace("monotonic", _HOST, min(known), max(known))
+        return first.extended(self.get_name(), start_ns, time.monotonic_ns())
+
+    def extend(self, trace: LatencyTrace, start_ns: int) -> LatencyTrace:
+        """`trace` with this node as the next stage."""
+        return trace.extended(self.get_name(), start_ns, time.monotonic_ns())
+
+    def sent(self, stamp_ns: int, start_ns: int) -> None:
+        """Note that an output has been published, for rate and latency."""
+        self.vitals.output(stamp_ns, (time.monotonic_ns() - start_ns) * 1e-6)
+
+    # ------------------------------------------------------------------ time and health
+    def ros_ns(self) -> int:
+        """ROS time now, ns."""
+        return int(self.get_clock().now().nanoseconds)
+
+    def sensor_status(self) -> tuple[SensorStatus, ...]:
+        """State of the inputs, in the order in which they were added."""
+        ros_ns, wall_ns = self.ros_ns(), time.monotonic_ns()
+        return tuple(a.status(ros_ns, wall_ns) for a in self.accounts.values())
+
+    def _on_jump(self, jump: TimeJump) -> None:
+        if not any(a.received for a in self.accounts.values()):
+            return
+        delta_s = jump.delta.nanoseconds * 1e-9
+        self.get_logger().warning(f"the clock jumped by {delta_s:+.3f} s: state is reset, a new session begins")
+        self.reset()
+        self.session_id = secrets.randbits(64)
+        self._sequences.clear()
+        self._after_jump = True
+        self.vitals.last_output_stamp_ns = 0
+        for account in self.accounts.values():
+            account.restart()
+
+    def _fault_codes(self) -> list[str]:
+        name = self.get_name().upper()
+        wall_ns, ros_ns = time.monotonic_ns(), self.ros_ns()
+        stale = [a for a in self.accounts.values() if a.stale(ros_ns, wall_ns)]
+        codes = {f"{name}.{a.name.upper()}.STALE" for a in stale}
+        codes |= {f"{name}.{a.name.upper()}.NOT_AVAILABLE" for a in self.accounts.values() if not a.available}
+        return sorted(codes | {f"{name}.{f}" for f in self.faults})
+
+    def _health_now(self) -> Any:
+        self._health_sequence += 1
+        return health_message(
+            self.get_fully_qualified_name(),
+            self.session_id,
+            self._health_sequence,
+            self.get_clock().now().to_msg(),
+            self.mode(),
+            self._fault_codes(),
+            self.vitals,
+            self.sensor_status(),
+            self.output_rate_hz,
+            sum(self._drop_totals.values()),
+        )
+
+    def _heartbeat(self) -> None:
+        self.vitals.sample()
+        self._health.publish(self._health_now())
+
+    def _diagnose(self) -> None:
+        self._diagnostics.publish(diagnostics_message(self._health_now(), _HOST))
