@@ -14,10 +14,19 @@ class Cache(SimpleFilter):
         super().__init__()
         self.cache_size = cache_size
         self.allow_headerless = allow_headerless
-        self.cache_msgs: list[Any] = []
-        self.cache_times: list[Time] = []
+        self._entries: list[tuple[Any, Time]] = []
         if f is not None:
             self.connectInput(f)
+
+    @property
+    def cache_msgs(self) -> list[Any]:
+        """The messages in order of arrival."""
+        return [msg for msg, _ in self._entries]
+
+    @property
+    def cache_times(self) -> list[Time]:
+        """Their stamps."""
+        return [time for _, time in self._entries]
 
     def connectInput(self, f: SimpleFilter) -> None:  # noqa: N802
         """Take what the filter gives."""
@@ -28,9 +37,8 @@ class Cache(SimpleFilter):
         stamp = stamp_of(msg, allow_headerless=self.allow_headerless)
         if stamp is None:
             return
-        # Replaced, not changed in place: a reader in another thread keeps a consistent pair.
-        self.cache_times = [*self.cache_times, stamp][-self.cache_size :]
-        self.cache_msgs = [*self.cache_msgs, msg][-self.cache_size :]
+        # Replaced, not changed in place: a reader in another thread keeps a consistent list.
+        self._entries = [*self._entries, (msg, stamp)][-self.cache_size :]
         self.signalMessage(msg)
 
     def getInterval(self, from_stamp: Time, to_stamp: Time) -> list[Any]:  # noqa: N802
@@ -41,29 +49,26 @@ class Cache(SimpleFilter):
         """
         if to_stamp < from_stamp:
             raise AssertionError(f"interval from {from_stamp} ends before it begins, at {to_stamp}")
-        return [msg for msg, time in self._entries() if from_stamp <= time <= to_stamp]
+        return [msg for msg, time in self._entries if from_stamp <= time <= to_stamp]
 
     def getElemAfterTime(self, stamp: Time) -> Any:  # noqa: N802
         """The first to arrive of those at or after the stamp, or None."""
-        return next((msg for msg, time in self._entries() if time >= stamp), None)
+        return next((msg for msg, time in self._entries if time >= stamp), None)
 
     def getElemBeforeTime(self, stamp: Time) -> Any:  # noqa: N802
         """The last to arrive of those at or before the stamp, or None."""
-        return next((msg for msg, time in reversed(self._entries()) if time <= stamp), None)
+        return next((msg for msg, time in reversed(self._entries) if time <= stamp), None)
 
     def getLastestTime(self) -> Time | None:  # noqa: N802  (upstream's spelling)
         """The stamp of the last message, or None."""
-        return self.cache_times[-1] if self.cache_times else None
+        return self._entries[-1][1] if self._entries else None
 
     getLatestTime = getLastestTime  # noqa: N815
 
     def getOldestTime(self) -> Time | None:  # noqa: N802
         """The stamp of the first message kept, or None."""
-        return self.cache_times[0] if self.cache_times else None
+        return self._entries[0][1] if self._entries else None
 
     def getLast(self) -> Any:  # noqa: N802
         """The last message, or None."""
-        return self.cache_msgs[-1] if self.cache_msgs else None
-
-    def _entries(self) -> list[tuple[Any, Time]]:
-        return list(zip(self.cache_msgs, self.cache_times, strict=True))
+        return self._entries[-1][0] if self._entries else None

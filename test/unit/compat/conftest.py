@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from perception_nodes import compat
 
 PROVIDERS = compat.install()
