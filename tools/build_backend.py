@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, Optional  # runs on old Pythons too, as far as the sentence that they are
 
 from setuptools import build_meta
 from setuptools.build_meta import (  # noqa: F401  re-exported: the hooks that stay as they are
@@ -24,13 +23,13 @@ from setuptools.build_meta import (  # noqa: F401  re-exported: the hooks that s
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-Settings = Mapping[str, Any] | None
+Settings = Optional[Dict[str, Any]]
 
 
 def read_requirements(name: str) -> list[str]:
     """Requirements of requirements/`name`.txt, without comments."""
     lines = (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
-    return [stripped for line in lines if (stripped := line.split("#")[0].strip())]
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def build_requires(distro: str) -> list[str]:
@@ -42,7 +41,8 @@ def _check_machine() -> None:
     sys.path.insert(0, str(ROOT / "tools"))
     import preflight
 
-    if found := preflight.problems():
+    found = preflight.problems()
+    if found:
         raise SystemExit("\n".join(f"perception_nodes: {sentence}" for sentence in found))
 
 

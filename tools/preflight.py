@@ -49,18 +49,19 @@ def python_problems(version, others=()):
 
 def compiler_problems(which, environment):
     """Obstacles in the compilers: the message code is C and C++. CMake and ninja come as wheels."""
+    missing = []
     for variable, names, language in (
         ("CC", ("cc", "gcc", "clang"), "C"),
         ("CXX", ("c++", "g++", "clang++"), "C++"),
     ):
         wanted = environment.get(variable, "").split()[:1]
         if not any(which(name) for name in (wanted or names)):
-            found = (
-                "%s=%s was not found" % (variable, wanted[0])
-                if wanted
-                else "no %s compiler was found" % language
-            )
-            yield "The messages are compiled on this machine, and %s: sudo apt install g++." % found
+            missing.append("%s compiler%s" % (language, " (%s=%s)" % (variable, wanted[0]) if wanted else ""))
+    if missing:
+        yield (
+            "The messages are compiled on this machine, and no %s was found: sudo apt install g++."
+            % " and no ".join(missing)
+        )
 
 
 def header_problems(include_folders, version):

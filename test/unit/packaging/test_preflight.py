@@ -62,24 +62,22 @@ def test_python_names_one_that_works(preflight: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    ("present", "environment", "languages"),
+    ("present", "environment", "missing"),
     [
-        ({"cc", "c++"}, {}, []),
-        ({"clang", "clang++"}, {}, []),
-        ({"gcc"}, {}, ["no C++ compiler"]),
-        (set(), {}, ["no C compiler", "no C++ compiler"]),
-        ({"cc", "c++"}, {"CXX": "g++-99 -m64"}, ["CXX=g++-99 was not found"]),
-        ({"cc", "g++-99"}, {"CXX": "g++-99 -m64"}, []),
+        ({"cc", "c++"}, {}, None),
+        ({"clang", "clang++"}, {}, None),
+        ({"gcc"}, {}, "no C++ compiler was found"),
+        (set(), {}, "no C compiler and no C++ compiler was found"),
+        ({"cc", "c++"}, {"CXX": "g++-99 -m64"}, "no C++ compiler (CXX=g++-99) was found"),
+        ({"cc", "g++-99"}, {"CXX": "g++-99 -m64"}, None),
     ],
 )
 def test_compiler(
-    preflight: ModuleType, present: set[str], environment: dict[str, str], languages: list[str]
+    preflight: ModuleType, present: set[str], environment: dict[str, str], missing: str | None
 ) -> None:
     found = list(preflight.compiler_problems(lambda name: name in present, environment))
-    assert len(found) == len(languages)
-    for sentence, language in zip(found, languages, strict=True):
-        assert language in sentence
-        assert "sudo apt install g++" in sentence
+    assert len(found) == (missing is not None)
+    assert all(f"{missing}: sudo apt install g++." in sentence for sentence in found)
 
 
 def test_headers(preflight: ModuleType, tmp_path: Path) -> None:
@@ -111,5 +109,5 @@ def test_script_without_compiler(preflight: ModuleType, tmp_path: Path) -> None:
         [sys.executable, str(SCRIPT)], env=environment, capture_output=True, text=True, check=False
     )
     assert run.returncode == 1
-    assert "no C++ compiler was found: sudo apt install g++." in run.stderr
+    assert "no C compiler and no C++ compiler was found: sudo apt install g++." in run.stderr
     assert "Traceback" not in run.stderr
