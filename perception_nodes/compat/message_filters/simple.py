@@ -57,23 +57,28 @@ class Chain(SimpleFilter):
     The filters must have `add`.
     """
 
-    def __init__(self, f: SimpleFilter | None = None) -> None:
+    def __init__(self, message_filter: SimpleFilter | None = None) -> None:
         super().__init__()
         self._filters: dict[int, Any] = {}
-        self._input: SimpleFilter | None = None
-        if f is not None:
-            self.connectInput(f)
+        self.incoming_connection: int | None = None
+        if message_filter is not None:
+            self.connectInput(message_filter)
 
-    def connectInput(self, f: SimpleFilter) -> None:  # noqa: N802
-        """Take what the filter gives."""
-        self._input = f
-        f.registerCallback(self.add)
+    def connectInput(self, message_filter: SimpleFilter) -> None:  # noqa: N802
+        """Take what the filter gives.
 
-    def addFilter(self, new_filter: SimpleFilter) -> int:  # noqa: N802
+        Raises:
+            RuntimeError: the chain has an input already.
+        """
+        if self.incoming_connection is not None:
+            raise RuntimeError("Chain: already connected")
+        self.incoming_connection = message_filter.registerCallback(self.add)
+
+    def addFilter(self, message_filter: SimpleFilter) -> int:  # noqa: N802
         """Put a filter at the end; gives its index."""
         index = len(self._filters)
-        self._filters[index] = new_filter
-        new_filter.registerCallback(self._pass_on, index)
+        self._filters[index] = message_filter
+        message_filter.registerCallback(self._pass_on, index)
         return index
 
     def _pass_on(self, *msg_and_index: Any) -> None:

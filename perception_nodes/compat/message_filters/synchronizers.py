@@ -34,10 +34,14 @@ class TimeSynchronizer(SimpleFilter):
         ]
 
     def add(self, msg: Any, my_queue: Queue, my_queue_index: int | None = None) -> None:
-        """Put a message into a queue and pass on what is complete."""
+        """Put a message into a queue and pass on what is complete.
+
+        Raises:
+            ValueError: the message has no stamp.
+        """
         stamp = stamp_of(msg, allow_headerless=False)
         if stamp is None:
-            return
+            raise ValueError(f"TimeSynchronizer: {type(msg).__name__} has no header.stamp")
         with self.lock:
             self._enqueue(msg, my_queue, stamp.nanoseconds)
             common = sorted(set.intersection(*(set(queue) for queue in self.queues)))

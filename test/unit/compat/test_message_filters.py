@@ -152,6 +152,14 @@ def test_messages_without_a_stamp_are_ignored_unless_allowed() -> None:
 
 
 @pytest.mark.usefixtures("drop_ins_only")
+def test_exact_times_need_a_stamp() -> None:
+    source = SimpleFilter()
+    TimeSynchronizer([source], 10)
+    with pytest.raises(ValueError, match=r"SimpleNamespace has no header\.stamp"):
+        source.signalMessage(SimpleNamespace())
+
+
+@pytest.mark.usefixtures("drop_ins_only")
 def test_arrival_may_count_instead_of_the_stamp() -> None:
     left, right = SimpleFilter(), SimpleFilter()
     collector = Collector(ApproximateTimeSynchronizer([left, right], 10, 60.0, sync_arrival_time=True))
@@ -196,6 +204,8 @@ def test_a_chain_passes_messages_through_its_filters() -> None:
     assert chain.getFilter(1) is caches[1]
     with pytest.raises(KeyError):
         chain.getFilter(3)
+    with pytest.raises(RuntimeError, match="already connected"):
+        chain.connectInput(SimpleFilter())
     source.signalMessage(message(2))
     chain.add(message(3))
     assert [m.header.stamp.sec for m in passed] == [1, 2, 3]
