@@ -6,17 +6,13 @@ already compensated to the end of the sweep, which is their stamp; a box's yaw i
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import lzma
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from perception_nodes.datatypes import Detections3D, InputError, Modality, PointCloud, SensorSpec
 from perception_nodes.geometry import (
@@ -39,6 +35,7 @@ from .messages import (
     point_cloud,
     truth_message,
 )
+from .pandaset_files import Sweep, has_cuboids, read_cuboids, read_sweep, sweep_path
 from .poses import PoseTrack
 from .rigs import known_rig, mount
 from .truth import TruthBox, truth_frames, with_points
@@ -63,8 +60,6 @@ LABELS: Final = {
 }
 _BASE_FROM_EGO: Final = Transform(np.array([[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]), np.zeros(3))
 _LIDARS: Final = {"pandar64": 0, "pandar_gt": 1}
-_SCALE_M: Final = 0.008
-_TICK_S: Final = 1e-4
 
 
 class PandaSetInput(SequenceInput):
@@ -76,7 +71,7 @@ class PandaSetInput(SequenceInput):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._stamps_ns = _read_stamps(path / "lidar")
-        self._sweeps = [path / "lidar" / f"{k:02d}.bin.xz" for k in range(len(self._stamps_ns))]
+        self._sweeps = [sweep_path(path, k) for k in range(len(self._stamps_ns))]
         missing = [p.name for p in self._sweeps if not p.is_file()]
         if missing:
             raise InputError(
@@ -87,7 +82,7 @@ class PandaSetInput(SequenceInput):
         self._cameras = sorted(p.parent.name for p in path.glob("camera/*/intrinsics.json"))
         self.dataset_rig = known_rig("pandaset")
         self.rig = self.dataset_rig
-        self.has_truth = (path / "cuboids.jsonl.gz").is_file()
+        self.has_truth = has_cuboids(path)
         self._truth = (
             _read_truth(path, self._stamps_ns, self.dataset_rig.odom_frame) if self.has_truth else []
         )
@@ -187,18 +182,10 @@ class PandaSetInput(SequenceInput):
             first @ rotation_from_vector(turn), np.mean([t.translation_m for t in found], axis=0)
         )
 
-    def _read_sweep(self, index: int) -> tuple[npt.NDArray[Any], ...]:
-        """xyz (N, 3) float32 in the ego frame as stored, intensity 0..255, lidar 0/1, time s to the stamp."""
-        path = self._sweeps[index]
-        try:
-            stream = io.BytesIO(lzma.decompress(path.read_bytes()))
-            xyz_m = np.cumsum(np.load(stream), axis=1, dtype=np.int16).T.astype(np.float32) * np.float32(
-                _SCALE_M
-            )
-            intensity, sensor, ticks = (np.load(stream) for _ in range(3))
-        except (OSError, lzma.LZMAError, ValueError, EOFError) as error:
-            raise InputError(f"{path}: not a packed PandaSet sweep: {error}") from error
-        return xyz_m, intensity.astype(np.float32), sensor, ticks.astype(np.float32) * np.float32(_TICK_S)
+    def _read_sweep(self, index: int) -> Sweep:
+        """xyz (N, 3) in the ego frame as stored, intensity 0..255, lidar 0/1, time s to the stamp."""
+        world_from_ego = self._poses.odom_from_base[index] @ _BASE_FROM_EGO
+        return read_sweep(self._sweeps[index], world_from_ego, self._stamps_ns[index])
 
 
 def _image_builder(stamp: int, frame: str, path: Path) -> Callable[[], Any]:
@@ -232,12 +219,10 @@ def _pose(item: Any) -> Transform:
 
 
 def _read_truth(path: Path, stamps_ns: list[int], frame_id: str) -> list[Detections3D]:
-    with gzip.open(path / "cuboids.jsonl.gz", "rt") as stream:
-        rows = [json.loads(line) for line in stream]
+    rows = read_cuboids(path, len(stamps_ns))
     frames: list[list[dict[str, Any]]] = [[] for _ in stamps_ns]
     for row in rows:
-        if row["frame"] < len(frames):
-            frames[row["frame"]].append(row)
+        frames[row["frame"]].append(row)
     same = _merged_ids(rows)
     boxes = [[_box(row, same) for row in _without_siblings(frame, same)] for frame in frames]
     return truth_frames(stamps_ns, boxes, frame_id, LABELS)

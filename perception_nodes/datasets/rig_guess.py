@@ -53,7 +53,7 @@ def guess_rig(reader: BagReader) -> Guess:
     reasons: list[str] = []
     topics = [t for t in reader.info.topics if t.typename in _MODALITY and t.count]
     found = [_spec(reader, t) for t in _choose(topics, reasons)]
-    sensors = _unique_names([s for s in found if s is not None])
+    sensors = _unique_names(sorted((s for s in found if s is not None), key=lambda s: s.modality))
     if not sensors:
         raise InputError(f"{reader.path}: none of {[t.name for t in topics]} can be decoded")
     base, odom = _frames(reader, reasons)

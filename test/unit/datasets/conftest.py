@@ -22,6 +22,7 @@ from perception_nodes.datasets.messages import (
     tf_message,
 )
 from perception_nodes.datasets.typestore import message_class
+from perception_nodes.datatypes import Modality, Rig, SensorSpec
 from perception_nodes.geometry import CameraModel, Transform
 
 START_NS = 1_700_000_000_000_000_000
@@ -87,3 +88,9 @@ def make_bag(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def rig_of() -> Callable[[str], Rig]:
+    """A rig called `mine` with one lidar on the given topic."""
+    return lambda topic: Rig("mine", "lidar", (SensorSpec("lidar", Modality.LIDAR, topic),))

@@ -1,0 +1,190 @@
+"""A bag as an input: what it is taken for, what is refused, what is copied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perception_nodes.datasets import BagReader, BagWriter, guess_rig, known_rig, open_input, rig_names
+from perception_nodes.datasets.messages import IMAGE, POINT_CLOUD, TF, header, point_cloud, tf_message
+from perception_nodes.datasets.typestore import message_class
+from perception_nodes.datatypes import ConfigurationError, InputError, Modality
+from perception_nodes.geometry import Transform
+
+MakeBag = Callable[..., Path]
+
+
+def test_a_rig_is_guessed_from_topics_types_and_messages(make_bag: MakeBag) -> None:
+    source = open_input(make_bag())
+    rig = source.rig
+    lidar, camera = rig.of(Modality.LIDAR)[0], rig.of(Modality.CAMERA)[0]
+    assert (lidar.name, lidar.topic, lidar.frame, lidar.rate_hz) == (
+        "top",
+        "/sensing/lidar/top/points",
+        "lidar_top",
+        10.0,
+    )
+    assert (camera.name, camera.topic) == ("front", "/front/image_raw/compressed")
+    assert camera.info_topic == "/front/camera_info"
+    assert camera.frame == "front_optical"
+    assert (rig.reference, rig.base_frame, rig.odom_frame) == ("top", "base_link", "odom")
+    assert source.has_ego_motion
+    assert not source.has_truth
+    assert any("guessed" in note for note in source.notes)
+
+
+def test_unusual_frames_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.mcap"
+    with BagWriter(path) as writer:
+        link = Transform.from_xyz_rpy((1.0, 0.0, 2.0), (0.0, 0.0, 0.0))
+        writer.write("/tf_static", tf_message([(1, "vehicle", "lidar", link)]), TF, 1)
+        writer.write("/tf", tf_message([(1, "earth", "vehicle", link)]), TF, 1)
+        cloud = point_cloud(1, "lidar", np.zeros((1, 3), np.float32), {})
+        writer.write("/velodyne_points", cloud, POINT_CLOUD, 1)
+    rig = open_input(path).rig
+    assert (rig.base_frame, rig.odom_frame, rig.sensors[0].name) == ("vehicle", "earth", "velodyne")
+
+
+def test_a_known_rig_is_recognised_without_the_sensors_that_are_missing(tmp_path: Path) -> None:
+    path = tmp_path / "x.mcap"
+    with BagWriter(path) as writer:
+        cloud = point_cloud(1, "pandar64", np.zeros((1, 3), np.float32), {})
+        for lidar in ("pandar64", "pandar_gt"):
+            writer.write(f"/sensing/lidar/{lidar}/points", cloud, POINT_CLOUD, 1)
+    with BagReader(path) as reader:
+        guess = guess_rig(reader)
+    assert guess.rig.name == "pandaset"
+    assert [s.name for s in guess.rig.sensors] == ["pandar64", "pandar_gt"]
+    assert any("front_camera" in reason for reason in guess.reasons)
+
+
+def test_processed_clouds_and_second_encodings_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "x.mcap"
+    image = message_class(IMAGE)(
+        header=header(1, "cam"),
+        height=1,
+        width=1,
+        encoding="mono8",
+        is_bigendian=0,
+        step=1,
+        data=np.zeros(1, np.uint8),
+    )
+    with BagWriter(path) as writer:
+        cloud = point_cloud(1, "l", np.zeros((1, 3), np.float32), {})
+        for topic in ("/lidar/points", "/lidar/ground_points"):
+            writer.write(topic, cloud, POINT_CLOUD, 1)
+        writer.write("/cam/image", image, IMAGE, 1)
+        writer.write("/cam/depth/image", image, IMAGE, 1)
+    rig = open_input(path).rig
+    assert {s.topic for s in rig.sensors} == {"/lidar/points", "/cam/image"}
+
+
+def test_odometry_stands_in_for_missing_transforms(make_bag: MakeBag, tmp_path: Path) -> None:
+    source = open_input(make_bag(odom=True, tf=False))
+    assert source.rig.odometry_topic == "/vehicle/odometry"
+    assert source.has_ego_motion
+    info = source.to_bag(tmp_path / "out.mcap")
+    assert info.topic("/tf").count == 10
+    with BagReader(tmp_path / "out.mcap") as reader:
+        for k, (_, _, raw) in enumerate(reader.messages({"/tf"})):
+            (link,) = reader.decode(raw, TF).transforms
+            assert (link.header.frame_id, link.child_frame_id) == ("odom", "base_link")
+            assert link.transform.translation.x == k
+
+
+def test_odometry_is_not_doubled(make_bag: MakeBag, tmp_path: Path) -> None:
+    source = open_input(make_bag(odom=True, tf=True))
+    assert source.to_bag(tmp_path / "out.mcap").topic("/tf").count == 10
+
+
+def test_without_any_motion_it_says_so(make_bag: MakeBag) -> None:
+    source = open_input(make_bag(tf=False))
+    assert not source.has_ego_motion
+    assert any("no ego motion" in note for note in source.notes)
+
+
+def test_mounts_of_the_rig_are_added_where_the_bag_has_none(make_bag: MakeBag, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    path = make_bag(static=False)
+    rig = open_input(path).rig
+    lidar = replace(rig.sensors[0], mount_xyz_m=(0.5, 0.0, 2.0), mount_rpy_rad=(0.0, 0.0, 0.0))
+    rig = replace(rig, sensors=(lidar,), reference=lidar.name)
+    open_input(path, rig).to_bag(tmp_path / "out.mcap")
+    with BagReader(tmp_path / "out.mcap") as reader:
+        ((_, _, raw),) = reader.messages({"/tf_static"})
+        (link,) = reader.decode(raw, TF).transforms
+        assert (link.header.frame_id, link.child_frame_id) == ("base_link", "lidar_top")
+        assert link.transform.translation.z == 2.0
+        assert reader.info.topic("/front/camera_info") is None
+
+
+def test_copied_messages_are_the_same_bytes(make_bag: MakeBag, tmp_path: Path) -> None:
+    path = make_bag(compression="zstd")
+    info = open_input(path).to_bag(tmp_path / "out.mcap", compression="lz4")
+    assert info.path == tmp_path / "out.mcap"
+    with BagReader(path) as before, BagReader(tmp_path / "out.mcap") as after:
+        topics = {t.name for t in before.info.topics} - {"/tf_static"}
+        assert list(before.messages(topics)) == list(after.messages(topics))
+
+
+def test_packets_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "packets.mcap"
+    with BagWriter(path) as writer:
+        writer.declare("/velodyne_packets", "velodyne_msgs/msg/VelodyneScan", schema="uint8[] data")
+        writer.write_raw("/velodyne_packets", b"\x00\x01\x00\x00\x00\x00\x00\x00", 5)
+    with pytest.raises(
+        InputError, match=r"/velodyne_packets \(velodyne_msgs/msg/VelodyneScan, 1\)"
+    ) as caught:
+        open_input(path)
+    assert "PointCloud2" in str(caught.value)
+    assert "driver" in str(caught.value)
+
+
+def test_an_empty_bag_is_refused(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "empty.mcap") as writer:
+        writer.declare("/points", POINT_CLOUD)
+    with pytest.raises(InputError, match="holds no messages"):
+        open_input(tmp_path / "empty.mcap")
+
+
+def test_a_rig_whose_lidars_the_bag_lacks_is_refused(
+    make_bag: MakeBag, rig_of: Callable[..., object]
+) -> None:
+    with pytest.raises(InputError, match=r"wants \['/other'\].*/sensing/lidar/top/points"):
+        open_input(make_bag(), rig_of("/other"))
+
+
+@pytest.mark.parametrize("name", rig_names())
+def test_every_rig_of_the_package_is_valid(name: str) -> None:
+    rig = known_rig(name)
+    assert rig.name == name
+    assert rig.sensor(rig.reference).modality == Modality.LIDAR
+
+
+def test_an_unknown_rig_name_lists_the_known() -> None:
+    with pytest.raises(ConfigurationError, match="pandaset"):
+        known_rig("no_such_rig")
+
+
+def test_other_things_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        open_input(tmp_path / "nothing")
+    with pytest.raises(InputError, match="an empty folder"):
+        open_input(tmp_path)
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(InputError, match=r"a folder with notes\.txt: wanted a rosbag2"):
+        open_input(tmp_path)
+    with pytest.raises(InputError, match=r"not a bag file"):
+        open_input(tmp_path / "notes.txt")
+
+
+def test_a_folder_with_two_datasets_names_both(tmp_path: Path) -> None:
+    (tmp_path / "velodyne").mkdir()
+    np.zeros(4, np.float32).tofile(tmp_path / "velodyne" / "000000.bin")
+    (tmp_path / "x.info.json").write_text("{}")
+    with pytest.raises(InputError, match=r"several things: KITTI sweeps, nuScenes-format"):
+        open_input(tmp_path)
