@@ -87,7 +87,7 @@ class TrackerConfig:
     min_turn_radius_m: float = param(5.0, "Smallest turn radius of a vehicle, m", low=0.5)
     static_jitter_m: float = param(0.2, "Correlated shift of a standing object's measured centre, m", low=0.0)
     static_switch: float = param(
-        0.01, "Chance per 0.1 s that an object starts or stops moving", low=1e-5, high=0.3
+        0.003, "Chance per 0.1 s that an object starts or stops moving", low=1e-5, high=0.3
     )
     moving_prior: float = param(0.25, "Chance that a newborn track moves", low=0.01, high=0.99)
     moving_speed_mps: float = param(

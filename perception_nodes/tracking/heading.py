@@ -58,7 +58,10 @@ def follow_motion(tracks: TrackStore) -> None:
     std = np.sqrt(0.5 * (tracks.cov[:, VX, VX] + tracks.cov[:, VY, VY]))
     free = ~classes.STEERED[tracks.label] & tracks.moving & (speed > np.maximum(3 * std, 0.3))
     course = np.arctan2(mean[free, VY], mean[free, VX])
-    tracks.mean[free, YAW] = wrap_angle(mean[free, YAW] + 0.3 * wrap_angle(course - mean[free, YAW]))
+    # Boxes of such objects have no front: begin with the half turn that is nearer to the course.
+    off = wrap_angle(course - mean[free, YAW])
+    half = np.where(np.abs(off) > np.pi / 2, np.pi, 0.0)
+    tracks.mean[free, YAW] = wrap_angle(mean[free, YAW] + half + 0.3 * wrap_angle(off + half))
     # The yaw is now taken from the course: its old correlations no longer hold.
     tracks.cov[free, YAW, :] = 0.0
     tracks.cov[free, :, YAW] = 0.0
