@@ -1,0 +1,133 @@
+"""Joins the detections of one frame by its FrameSet, fuses them, publishes exactly one result for each set."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+from sensor_msgs.msg import CameraInfo
+
+from perception_nodes import msg
+from perception_nodes.datatypes import (
+    Detections2D,
+    DropReason,
+    FrameSet,
+    Modality,
+    Mode,
+    PerceptionError,
+    Qualifier,
+    SensorReason,
+    SensorStatus,
+)
+from perception_nodes.fusion import CameraView, FusionConfig, ObjectFusion
+from perception_nodes.geometry import CameraModel
+from perception_nodes.ros import qos
+from perception_nodes.ros.convert import from_msg, to_msg
+from perception_nodes.ros.joiner import Joiner
+from perception_nodes.ros.main import run_node
+from perception_nodes.ros.node import PerceptionNode
+from perception_nodes.ros.parameters import declare, declare_config
+from perception_nodes.ros.sweeps import SweepFrames, base_from_sensor
+from perception_nodes.ros.transforms import TransformStore
+
+_TOPIC = "/perception/fusion/objects"
+
+
+class Fusion(PerceptionNode):
+    """Late fusion; see `fusion.ObjectFusion`."""
+
+    model_id = "late_fusion"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("fusion", **options)
+        self.output_rate_hz = self.rig.sensor(self.rig.reference).rate_hz
+        self._models: dict[str, CameraModel] = {}
+
+    def setup(self) -> None:
+        frame = str(declare(self, "tracking_frame", self.rig.odom_frame, {"help": "base frame: no ego motion known"}))
+        wait_s = float(declare(self, "wait_s", 0.12, {"help": "wait for detections after the frame set, s", "low": 0.0}))
+        self._fusion = ObjectFusion(declare_config(self, FusionConfig))
+        self._frames = SweepFrames.of(self.rig, frame)
+        self._transforms = TransformStore(self)
+        self._out = self.add_output(msg.Detection3DArray, _TOPIC, qos.detections())
+        self._join = Joiner(self, wait_s, self._fuse)
+
+    def start(self) -> None:
+        self.add_account("frame_set", "/perception/sync/frame_set", rate_hz=self.output_rate_hz)
+        lidar = f"/perception/detection/lidar/{self.rig.reference}"
+        self.add_account("lidar", lidar, Modality.LIDAR, self.output_rate_hz)
+        self.listen(self.accounts["lidar"], msg.Detection3DArray, qos.detections(), self._join.handler("lidar"))
+        for spec in self.rig.of(Modality.CAMERA):
+            account = self.add_account(spec.name, f"/perception/detection/camera/{spec.name}", Modality.CAMERA)
+            self.listen(account, msg.Detection2DArray, qos.detections(), self._join.handler(spec.name))
+            if spec.info_topic:
+                self.create_subscription(CameraInfo, spec.info_topic, self._calibration(spec.name), qos.sensor_input())
+        self.listen(self.accounts["frame_set"], msg.FrameSet, qos.detections(), self._join.frame_set)
+        self.create_timer(0.005, self._join.poll, clock=self.wall)
+
+    def reset(self) -> None:
+        self._join.clear(DropReason.TIME_JUMP)
+        self._transforms.clear()
+
+    def drain(self) -> None:
+        self._join.clear(DropReason.SHUTDOWN)
+
+    def _calibration(self, name: str) -> Any:
+        def handle(message: Any) -> None:
+            if name in self._models:
+                return
+            try:
+                self._models[name] = from_msg.camera_model(message)
+                self.faults.discard(f"{name.upper()}.NOT_CALIBRATED")
+            except PerceptionError as error:
+                self.faults.add(f"{name.upper()}.NOT_CALIBRATED")
+                self.get_logger().error(f"{name}: {error}", throttle_duration_sec=5.0)
+
+        return handle
+
+    def _fuse(self, frame_set: FrameSet, sensors: tuple[SensorStatus, ...], found: dict[str, Any], since_ns: int) -> None:
+        """All that came of one frame; `found` maps "lidar" and camera names to their messages."""
+        stamp_ns = frame_set.reference_ns
+        lidar = from_msg.detections_3d(found["lidar"]) if "lidar" in found else None
+        names = [s.name for s in self.rig.of(Modality.CAMERA) if s.name in found and found[s.name].info.valid]
+        views = [v for v in (self._view(n, from_msg.detections_2d(found[n]), stamp_ns) for n in names) if v is not None]
+        fused = self._fusion.fuse(lidar, views, stamp_ns, self.rig.base_frame)
+        used = {v.detections.source for v in views}
+        if lidar is not None:
+            used |= {s.name for s in self.rig.of(Modality.LIDAR) if frame_set.stamp_of(s.name) is not None}
+        sensors = tuple(_as_used(s, s.name in used, frame_set) for s in sensors)
+        mask = sum(1 << i for i, s in enumerate(sensors) if s.qualifier != Qualifier.AVAILABLE)
+        mode = Mode.NOMINAL if not mask else Mode.DEGRADED if used else Mode.BLIND
+        newest = found["lidar"].info.latency if "lidar" in found else None
+        trace = from_msg.latency(newest) if newest is not None else self.trace([stamp_ns], since_ns)
+        trace = replace(trace, sensor_time_newest_ns=stamp_ns)
+        coverage = len(used) / max(1, len(sensors))
+        info = self.frame_info(_TOPIC, self.extend(trace, since_ns), sensors, mode, mask, coverage)
+        self._out.publish(to_msg.detections_3d(fused, info))
+        self.sent(stamp_ns, since_ns)
+
+    def _view(self, name: str, found: Detections2D, stamp_ns: int) -> CameraView | None:
+        model = self._models.get(name)
+        if model is None:
+            return None
+        pose = base_from_sensor(self._frames, found.frame_id, found.stamp_ns, stamp_ns, self._transforms.lookup)
+        return CameraView(found, model, pose.inverse())
+
+
+def _as_used(status: SensorStatus, used: bool, frame_set: FrameSet) -> SensorStatus:
+    """The sensor's status as far as this frame is concerned."""
+    if used or status.qualifier == Qualifier.NOT_AVAILABLE:
+        return status
+    if frame_set.complete and frame_set.stamp_of(status.name) is None:
+        return status  # a slower sensor that was not due
+    return replace(status, qualifier=Qualifier.NOT_AVAILABLE, reason=SensorReason.INPUT_MISSING)
+
+
+def main() -> int:
+    """Entry point."""
+    return run_node(Fusion)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""Sweeps to lane dividers and road boundaries in odom."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from perception_nodes import msg
+from perception_nodes.datatypes import Mode
+from perception_nodes.mapping import MapBuilder, MapConfig
+from perception_nodes.ros import qos
+from perception_nodes.ros.convert import to_msg
+from perception_nodes.ros.main import run_node
+from perception_nodes.ros.node import PerceptionNode
+from perception_nodes.ros.parameters import declare, declare_config
+from perception_nodes.ros.sweep_input import Sweep, SweepInput
+
+_TOPIC = "/perception/map/elements"
+
+
+class MapElementsNode(PerceptionNode):
+    """Accumulates over the ego motion; publishes after every sweep."""
+
+    model_id = "intensity_and_height_steps"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("map_elements", **options)
+        self.output_rate_hz = self.rig.sensor(self.rig.reference).rate_hz
+
+    def setup(self) -> None:
+        frame = str(declare(self, "tracking_frame", self.rig.odom_frame, {"help": "frame of the map elements"}))
+        self._builder = MapBuilder(declare_config(self, MapConfig))
+        self._builder.warm()
+        self._out = self.add_output(msg.MapElementArray, _TOPIC, qos.objects())
+        self._sweeps = SweepInput(self, frame, self._update)
+        if frame == self.rig.base_frame:
+            self.faults.add("ODOMETRY.MISSING")
+
+    def start(self) -> None:
+        self._sweeps.start()
+
+    def reset(self) -> None:
+        self._sweeps.reset()
+        self._builder.reset()
+
+    def drain(self) -> None:
+        self._sweeps.drain()
+
+    def _update(self, sweep: Sweep) -> None:
+        elements = self._builder.update(sweep.cloud, sweep.odom_from_base)
+        mode = self.mode()
+        info = self.frame_info(
+            _TOPIC,
+            self.trace(list(sweep.stamps_ns), sweep.received_ns),
+            self.sensor_status(),
+            Mode.NOMINAL if mode == Mode.STARTING else mode,
+        )
+        self._out.publish(to_msg.map_elements(elements, info))
+        self.sent(sweep.cloud.stamp_ns, sweep.received_ns)
+
+
+def main() -> int:
+    """Entry point."""
+    return run_node(MapElementsNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

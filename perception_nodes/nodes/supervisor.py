@@ -1,0 +1,131 @@
+"""Health of all nodes and sensors as one state, 10 Hz and at once on every change."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from perception_nodes import msg
+from perception_nodes.datatypes import Mode, Modality, Qualifier, SensorStatus
+from perception_nodes.ros import qos
+from perception_nodes.ros.convert import to_msg
+from perception_nodes.ros.convert.statuses import sensor_statuses
+from perception_nodes.ros.main import run_node
+from perception_nodes.ros.node import PerceptionNode
+from perception_nodes.ros.parameters import declare
+
+_TOPIC = "/perception/state"
+
+# Without these the outputs that planning consumes stop.
+_VITAL = ("tracker", "fusion", "lidar_detector")
+
+
+class Supervisor(PerceptionNode):
+    """A node counts as lost when its heartbeat is older than `heartbeat_limit_s`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("supervisor", **options)
+        self._heard_ns: dict[str, int] = {}
+        self._reports: dict[str, Any] = {}
+        self._published: tuple[Any, ...] = ()
+        self._published_ns = 0
+        self._state_sequence = 0
+
+    def setup(self) -> None:
+        nodes = ["sync", "lidar_detector", "camera_detector", "fusion", "tracker", "map_elements"]
+        self._expected = list(declare(self, "nodes", tuple(nodes), {"help": "nodes that must be alive"}))
+        limit = {"help": "a heartbeat older than this means that its node is lost, s", "low": 0.12, "high": 10.0}
+        self._limit_ns = round(1e9 * float(declare(self, "heartbeat_limit_s", 0.25, limit)))
+        self._out = self.add_output(msg.PerceptionState, _TOPIC, qos.latched())
+
+    def start(self) -> None:
+        self.create_subscription(msg.PerceptionHealth, "/perception/health", self._hear, qos.events())
+        self.create_timer(0.02, self._check, clock=self.wall)
+
+    def mode(self) -> Mode:
+        """Of this node itself, not of the graph."""
+        return Mode.NOMINAL if self.active else Mode.STARTING
+
+    def _hear(self, message: Any) -> None:
+        name = str(message.node).rsplit("/", 1)[-1]
+        self._heard_ns[name] = time.monotonic_ns()
+        self._reports[name] = message
+
+    def _check(self) -> None:
+        if not self.active:
+            return
+        now_ns = time.monotonic_ns()
+        ages = {n: (now_ns - self._heard_ns[n]) * 1e-9 if n in self._heard_ns else float("nan") for n in self._expected}
+        modes = {n: self._node_mode(n, now_ns) for n in self._expected}
+        faults = self._faults(modes)
+        mode = self._graph_mode(modes)
+        state = (mode, tuple(faults), tuple(modes.values()))
+        if state != self._published or now_ns - self._published_ns >= 100_000_000:
+            if self._published and mode != self._published[0]:
+                self.get_logger().warning(f"{self._published[0].name} -> {mode.name}: {', '.join(faults) or 'all well'}")
+            self._published, self._published_ns = state, now_ns
+            self._publish(mode, faults, modes, ages)
+
+    def _node_mode(self, name: str, now_ns: int) -> Mode:
+        if name not in self._heard_ns:
+            return Mode.STARTING
+        if now_ns - self._heard_ns[name] > self._limit_ns:
+            return Mode.FAULT
+        return Mode(int(self._reports[name].mode))
+
+    def _faults(self, modes: dict[str, Mode]) -> list[str]:
+        lost = [f"NODE.{n.upper()}.LOST" for n, m in modes.items() if m == Mode.FAULT and self._is_lost(n)]
+        told = [str(f) for n, h in self._reports.items() if not self._is_lost(n) for f in h.active_faults]
+        return sorted({*lost, *told})
+
+    def _is_lost(self, name: str) -> bool:
+        return name in self._heard_ns and time.monotonic_ns() - self._heard_ns[name] > self._limit_ns
+
+    def _graph_mode(self, modes: dict[str, Mode]) -> Mode:
+        """FAULT if a vital node is lost or in fault; else what the tracker, which sees all sensors, says or worse."""
+        vital = [m for n, m in modes.items() if n in _VITAL]
+        if Mode.FAULT in vital:
+            return Mode.FAULT
+        if modes.get("tracker") == Mode.BLIND or modes.get("lidar_detector") == Mode.BLIND == modes.get("fusion"):
+            return Mode.BLIND
+        if Mode.STARTING in modes.values():
+            return Mode.STARTING
+        return Mode.DEGRADED if any(m != Mode.NOMINAL for m in modes.values()) else Mode.NOMINAL
+
+    def _sensors(self) -> list[SensorStatus]:
+        """Each sensor of the rig as its consumer sees it."""
+        consumers = {Modality.LIDAR: "lidar_detector", Modality.CAMERA: "camera_detector"}
+        seen = {}
+        for modality, node in consumers.items():
+            if node in self._reports:
+                seen |= {s.name: s for s in sensor_statuses(self._reports[node].sensors) if s.modality == modality}
+        return [seen.get(s.name, SensorStatus(s.name, s.modality)) for s in self.rig.sensors]
+
+    def _publish(self, mode: Mode, faults: list[str], modes: dict[str, Mode], ages: dict[str, float]) -> None:
+        sensors = self._sensors()
+        self._state_sequence += 1
+        out = msg.PerceptionState(
+            session_id=self.session_id,
+            sequence=self._state_sequence,
+            mode=int(mode),
+            active_faults=faults,
+            nodes=list(modes),
+            node_modes=[int(m) for m in modes.values()],
+            node_age_s=[float(ages[n]) for n in modes],
+            sensors=[to_msg.sensor_status(s) for s in sensors],
+            degraded_mask=sum(1 << i for i, s in enumerate(sensors) if s.qualifier != Qualifier.AVAILABLE),
+            summary=f"{mode.name}: {', '.join(faults)}" if faults else mode.name,
+        )
+        out.header.stamp = self.get_clock().now().to_msg()
+        self._out.publish(out)
+        self.sent(self.ros_ns(), time.monotonic_ns())
+
+
+def main() -> int:
+    """Entry point."""
+    return run_node(Supervisor)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

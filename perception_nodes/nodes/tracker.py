@@ -1,0 +1,154 @@
+"""Fused objects to tracks in odom, at a constant rate: a missing frame is filled with predicted tracks."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+from perception_nodes import msg
+from perception_nodes.datatypes import (
+    LABELS,
+    TAXONOMY,
+    DropReason,
+    LatencyTrace,
+    Modality,
+    Mode,
+    Qualifier,
+    SensorReason,
+    SensorStatus,
+    Tracks,
+    TransformUnavailable,
+)
+from perception_nodes.geometry import transform_detections
+from perception_nodes.ros import qos
+from perception_nodes.ros.convert import from_msg, to_msg
+from perception_nodes.ros.convert.statuses import sensor_statuses
+from perception_nodes.ros.main import run_node
+from perception_nodes.ros.node import PerceptionNode
+from perception_nodes.ros.parameters import declare, declare_config
+from perception_nodes.ros.transforms import TransformStore
+from perception_nodes.tracking import MultiObjectTracker, TrackerConfig
+
+_TOPIC = "/perception/objects"
+_PATIENCE_NS = 200_000_000
+_COAST_NS = 1_000_000_000
+
+
+class Tracker(PerceptionNode):
+    """Owns identity and time."""
+
+    model_id = "multi_object_tracker"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("tracker", **options)
+        self.output_rate_hz = self.rig.sensor(self.rig.reference).rate_hz
+        self._period_ns = round(1e9 / self.output_rate_hz)
+        self._waiting: deque[tuple[Any, int]] = deque()
+        self._last: tuple[int, int] | None = None  # stamp and monotonic time of the last output
+        self._measured_ns = 0
+        self._sensors: tuple[SensorStatus, ...] = ()
+
+    def setup(self) -> None:
+        self._frame = str(declare(self, "tracking_frame", self.rig.odom_frame, {"help": "frame of the tracks"}))
+        self._tracker = MultiObjectTracker(declare_config(self, TrackerConfig))
+        self._transforms = TransformStore(self)
+        self._out = self.add_output(msg.TrackedObjectArray, _TOPIC, qos.objects())
+        labels = msg.LabelInfo(taxonomy=TAXONOMY, names=list(LABELS), model_id=self.model_id)
+        labels.range_min_m, labels.range_max_m, labels.expected_calibration_error = 0.0, 70.0, float("nan")
+        self._labels = self.add_output(msg.LabelInfo, "/perception/labels", qos.latched())
+        self._labels.publish(labels)
+        if self._frame == self.rig.base_frame:
+            self.faults.add("ODOMETRY.MISSING")
+
+    def start(self) -> None:
+        self.add_account("fusion", "/perception/fusion/objects", Modality.UNKNOWN, self.output_rate_hz)
+        self.listen(self.accounts["fusion"], msg.Detection3DArray, qos.detections(), self._receive)
+        self.create_timer(0.005, self._poll, clock=self.wall)
+
+    def reset(self) -> None:
+        self._clear(DropReason.TIME_JUMP)
+        self._tracker.reset()
+        self._transforms.clear()
+        self._last, self._measured_ns = None, 0
+
+    def drain(self) -> None:
+        self._clear(DropReason.SHUTDOWN)
+
+    def _clear(self, reason: DropReason) -> None:
+        while self._waiting:
+            message, _ = self._waiting.popleft()
+            self.drop(self.accounts["fusion"], from_msg.stamp_ns(message.header), reason, "waiting for a transform")
+
+    def _receive(self, message: Any, received_ns: int) -> None:
+        self._waiting.append((message, received_ns))
+        self._work()
+
+    def _poll(self) -> None:
+        if self.active:
+            self._work()
+            self._fill_gap()
+
+    def _work(self) -> None:
+        """Step over everything whose transform is there, in order."""
+        while self._waiting:
+            message, received_ns = self._waiting[0]
+            stamp_ns = from_msg.stamp_ns(message.header)
+            with self.guarded(self.accounts["fusion"], stamp_ns):
+                try:
+                    pose = self._transforms.lookup(self._frame, message.header.frame_id, stamp_ns)
+                except TransformUnavailable:
+                    if time.monotonic_ns() - received_ns < _PATIENCE_NS:
+                        return
+                    self._waiting.popleft()
+                    raise
+                self._waiting.popleft()
+                found = transform_detections(from_msg.detections_3d(message), self._frame, pose)
+                tracks = self._tracker.step(found, pose)
+                self.accounts["fusion"].used += 1
+                self._sensors = sensor_statuses(message.info.sensors)
+                if message.info.mode != Mode.BLIND:
+                    self._measured_ns = stamp_ns
+                trace = self.extend(from_msg.latency(message.info.latency), received_ns)
+                self._publish(tracks, trace, received_ns, Mode(int(message.info.mode)), message.info)
+
+    def _fill_gap(self) -> None:
+        """One predicted output for each period without input; after 1 s of that, none but BLIND."""
+        if self._last is None:
+            return
+        stamp_ns, sent_ns = self._last
+        now_ns = time.monotonic_ns()
+        # ROS time must have gone on as well: while playing is paused or over, there is nothing to predict.
+        if now_ns - sent_ns < 1.5 * self._period_ns or self.ros_ns() - stamp_ns < 1.5 * self._period_ns:
+            return
+        stamp_ns += self._period_ns
+        blind = stamp_ns - self._measured_ns > _COAST_NS
+        tracks = Tracks.empty(stamp_ns, self._frame) if blind else self._tracker.predict(stamp_ns)
+        lost = tuple(
+            replace(s, qualifier=Qualifier.NOT_AVAILABLE, reason=SensorReason.STALE) for s in self._sensors
+        )
+        self._sensors = lost
+        trace = self.trace([self._measured_ns], now_ns)
+        self._publish(tracks, trace, now_ns, Mode.BLIND if blind else Mode.DEGRADED, None)
+
+    def _publish(self, tracks: Tracks, trace: LatencyTrace, start_ns: int, mode: Mode, fused: Any) -> None:
+        mask = int(fused.degraded_mask) if fused is not None else (1 << len(self._sensors)) - 1
+        coverage = float(fused.coverage_fraction) if fused is not None else 0.0
+        if self._frame == self.rig.base_frame and mode == Mode.NOMINAL:
+            mode = Mode.DEGRADED
+        invalid = "no sensor for more than 1 s" if mode == Mode.BLIND else ""
+        info = self.frame_info(_TOPIC, trace, self._sensors, mode, mask, coverage, invalid)
+        self._out.publish(to_msg.tracks(tracks, info))
+        self._last = (tracks.stamp_ns, time.monotonic_ns())
+        self.sent(tracks.stamp_ns, start_ns)
+
+
+def main() -> int:
+    """Entry point."""
+    return run_node(Tracker)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

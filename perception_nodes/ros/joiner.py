@@ -1,0 +1,140 @@
+"""Joins detection messages by the stamps of a FrameSet, with a time limit; every message is used or dropped."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from perception_nodes.datatypes import DropReason, FrameSet, Modality, PerceptionError, SensorStatus, TransformUnavailable
+
+from .convert import from_msg
+from .convert.statuses import sensor_statuses
+from .node import PerceptionNode
+
+Fuse = Callable[[FrameSet, tuple[SensorStatus, ...], dict[str, Any], int], None]
+
+_KEPT = 20
+_FORGOTTEN_NS = 1_000_000_000
+_TRANSFORM_PATIENCE_NS = 200_000_000
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    frame_set: FrameSet
+    sensors: tuple[SensorStatus, ...]
+    received_ns: int
+
+
+class Joiner:
+    """`fuse` is called once for each frame set, in order, as soon as all that is expected has come or time is up.
+
+    Expected are the detections of sensors whose detector has spoken within the last second.
+    """
+
+    def __init__(self, node: PerceptionNode, wait_s: float, fuse: Fuse) -> None:
+        self._node = node
+        self._wait_ns = round(wait_s * 1e9)
+        self._fuse = fuse
+        self._sets: deque[_Waiting] = deque()
+        self._messages: dict[str, deque[tuple[int, Any]]] = {}
+        self._heard_ns: dict[str, int] = {}
+
+    def handler(self, source: str) -> Callable[[Any, int], None]:
+        """Callback for the detections of "lidar" or of a camera."""
+        self._messages[source] = deque()
+
+        def handle(message: Any, received_ns: int) -> None:
+            queue = self._messages[source]
+            self._heard_ns[source] = received_ns
+            queue.append((from_msg.stamp_ns(message.header), message))
+            if len(queue) > _KEPT:
+                self._drop(source, queue.popleft()[0], DropReason.QUEUE_OVERFLOW, f"more than {_KEPT} wait for a frame set")
+            self.poll()
+
+        return handle
+
+    def frame_set(self, message: Any, received_ns: int) -> None:
+        """Callback for frame sets."""
+        value = from_msg.frame_set(message)
+        self._sets.append(_Waiting(value, sensor_statuses(message.info.sensors), received_ns))
+        self.poll()
+
+    def poll(self) -> None:
+        """Fuse every set, in order, that is complete or out of time."""
+        while self._sets and self._node.active:
+            waiting = self._sets[0]
+            found = self._found(waiting.frame_set)
+            now_ns = time.monotonic_ns()
+            late = now_ns - waiting.received_ns >= self._wait_ns
+            if not late and not self._complete(waiting.frame_set, found, now_ns):
+                return
+            try:
+                self._fuse(waiting.frame_set, waiting.sensors, {k: m for k, (_, m) in found.items()}, waiting.received_ns)
+            except TransformUnavailable as error:
+                if now_ns - waiting.received_ns < _TRANSFORM_PATIENCE_NS:
+                    return
+                self._finish(found, error)
+            except PerceptionError as error:
+                self._finish(found, error)
+            else:
+                self._finish(found, None)
+
+    def clear(self, reason: DropReason) -> None:
+        """Drop everything that waits."""
+        detail = "waiting when the node stopped or was reset"
+        while self._sets:
+            self._drop("frame_set", self._sets.popleft().frame_set.reference_ns, reason, detail)
+        for source, queue in self._messages.items():
+            while queue:
+                self._drop(source, queue.popleft()[0], reason, detail)
+
+    def _wanted(self, frame_set: FrameSet) -> dict[str, int]:
+        """Stamp of the detection message of each source that belongs to the set."""
+        wanted = {}
+        lidar_names = {s.name for s in self._node.rig.of(Modality.LIDAR)}
+        for name, stamp in zip(frame_set.sensors, frame_set.stamp_ns, strict=True):
+            if stamp and name in self._messages:
+                wanted[name] = stamp
+        lidars = [s for n, s in zip(frame_set.sensors, frame_set.stamp_ns, strict=True) if s and n in lidar_names]
+        if lidars:
+            wanted["lidar"] = frame_set.stamp_ns[0] or lidars[0]
+        return wanted
+
+    def _found(self, frame_set: FrameSet) -> dict[str, tuple[int, Any]]:
+        out = {}
+        for source, stamp in self._wanted(frame_set).items():
+            match = next((m for m in self._messages[source] if m[0] == stamp), None)
+            if match is not None:
+                out[source] = match
+        return out
+
+    def _complete(self, frame_set: FrameSet, found: dict[str, Any], now_ns: int) -> bool:
+        speaking = {s for s, t in self._heard_ns.items() if now_ns - t < _FORGOTTEN_NS}
+        missing = set(self._wanted(frame_set)) - set(found)
+        return not (missing & speaking) and not ("lidar" in missing and "lidar" not in self._heard_ns)
+
+    def _finish(self, found: dict[str, tuple[int, Any]], error: PerceptionError | None) -> None:
+        """Account for the set at the front, for what it used, and for what is now too old for any set."""
+        waiting = self._sets.popleft()
+        accounts = self._node.accounts
+        stamp_ns = waiting.frame_set.reference_ns
+        if error is None:
+            accounts["frame_set"].used += 1
+        else:
+            self._drop("frame_set", stamp_ns, error.reason, str(error))
+        for source, match in found.items():
+            self._messages[source].remove(match)
+            if error is None:
+                accounts[source].used += 1
+            else:
+                self._drop(source, match[0], error.reason, str(error))
+        for source, stamp in self._wanted(waiting.frame_set).items():
+            queue = self._messages[source]
+            while queue and queue[0][0] <= stamp:
+                self._drop(source, queue.popleft()[0], DropReason.NO_MATCH, "no frame set named it in time")
+
+    def _drop(self, source: str, stamp_ns: int, reason: DropReason, detail: str) -> None:
+        self._node.drop(self._node.accounts[source], stamp_ns, reason, detail)
