@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -72,7 +73,11 @@ class Sink(Protocol):
 
 
 class Player:
-    """Plays a bag once or in a loop. `published` and `skipped` count messages by topic, `late_s` has one entry each."""
+    """Plays a bag once or in a loop; /tf_static is published whole at the start (`static`), not played.
+
+    published, skipped: messages by topic; late_s: how late each was published; fresh: (stamp_ns, late_s) of the
+    newest, for a consumer in another thread; stopped: set by `stop`.
+    """
 
     def __init__(self, reader: BagReader, config: PlayerConfig, rig: Rig | None = None) -> None:
         self.config = config
@@ -92,19 +97,20 @@ class Player:
         self.published = dict.fromkeys(self.topics, 0)
         self.skipped = dict.fromkeys(self.topics, 0)
         self.late_s: list[float] = []
-        self._stop = threading.Event()
+        self.fresh: deque[tuple[int, float]] = deque(maxlen=1000)
+        self.stopped = threading.Event()
 
     def stop(self) -> None:
         """End `play` soon (from any thread)."""
-        self._stop.set()
+        self.stopped.set()
 
     def play(self, sink: Sink) -> None:
         """Publish everything; returns at the end, or after `stop`."""
         loop = 0
         while True:
             timeline = self._play_once(sink, loop)
-            if self._stop.is_set() or not self.config.loop:
-                sink.state(timeline, loop, True)
+            if self.stopped.is_set() or not self.config.loop:
+                sink.state(timeline, loop, not self.stopped.is_set())
                 return
             loop += 1
 
@@ -117,7 +123,7 @@ class Player:
 
     def _choose(self, topics: tuple[TopicInfo, ...]) -> dict[str, TopicInfo]:
         """Topics to play; /tf_static is not among them (it is published whole at the start)."""
-        wanted = self.config.topics
+        wanted = tuple(filter(None, self.config.topics))
         absent = sorted(set(wanted) - {t.name for t in topics})
         if absent:
             raise InputError(f"{self._reader.path}: no topic {absent}: it has {[t.name for t in topics]}")
@@ -146,7 +152,7 @@ class Player:
             clock_ns = self.start_ns
             for topic, time_ns, raw in items:
                 clock_ns = self._wait(sink, timeline, clock_ns, time_ns)
-                if self._stop.is_set():
+                if self.stopped.is_set():
                     break
                 if clock_ns < time_ns:
                     sink.clock(time_ns)
@@ -155,7 +161,9 @@ class Player:
             return timeline
 
     def _publish(self, sink: Sink, timeline: Timeline, topic: str, time_ns: int, raw: bytes) -> None:
-        self.late_s.append((time.monotonic_ns() - timeline.wall_ns(time_ns)) * 1e-9)
+        late_s = (time.monotonic_ns() - timeline.wall_ns(time_ns)) * 1e-9
+        self.late_s.append(late_s)
+        self.fresh.append((time_ns, late_s))
         done = sink.publish(topic, raw)
         counts = self.published if done else self.skipped
         counts[topic] += 1
@@ -163,10 +171,10 @@ class Player:
     def _wait(self, sink: Sink, timeline: Timeline, clock_ns: int, due_ns: int) -> int:
         """Until a stamp is due, with /clock ticks on the way; the last clock published."""
         step_ns = max(1, round(1e9 / self.config.clock_hz * timeline.rate))
-        while not self._stop.is_set():
+        while not self.stopped.is_set():
             target_ns = min(due_ns, clock_ns + step_ns)
             left_s = (timeline.wall_ns(target_ns) - time.monotonic_ns()) * 1e-9
-            if left_s > 0 and self._stop.wait(left_s):
+            if left_s > 0 and self.stopped.wait(left_s):
                 break
             if target_ns >= due_ns:
                 break

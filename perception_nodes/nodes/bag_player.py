@@ -2,63 +2,77 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.parameter import Parameter
-
+from perception_nodes import msg
 from perception_nodes.datasets import BagReader, Player, PlayerConfig, Timeline
-from perception_nodes.datatypes import InputError, Modality, PerceptionError, Rig, load_rig
-from perception_nodes.msg import PlaybackState
-from perception_nodes.ros import transport
+from perception_nodes.datatypes import ConfigurationError, InputError, Modality, PerceptionError
+from perception_nodes.ros.main import run_node
+from perception_nodes.ros.node import PerceptionNode
+from perception_nodes.ros.parameters import declare, declare_config
 from perception_nodes.ros.playback import ClockPublisher, message_class, playback_qos, playback_state
 
-_NAME = "bag_player"
 _SETTLE_S = 0.5
-_POLL_S = 0.05
+_POLL_S = 0.02
+_WATCH_S = 0.05
+_STATE_PERIOD_S = 1.0
 
 
-class BagPlayer(Node):
-    """Publishes what a `Player` hands it. `play` runs in a thread of its own beside the executor."""
+class BagPlayer(PerceptionNode):
+    """Publishes what a `Player` hands it, from a thread of its own beside the executor (it is the player's sink)."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(_NAME, **options)
-        for name, default in {"bag": "", "rig": "", "exit_at_end": True, **_defaults()}.items():
-            kind = Parameter.Type.STRING_ARRAY if isinstance(default, list) else None
-            self.declare_parameter(name, default if kind is None else kind)
-        self._reader = BagReader(Path(self._text("bag")))
-        rig = load_rig(Path(self._text("rig"))) if self._text("rig") else None
-        self.config = PlayerConfig(**{k: self._value(k, v) for k, v in _defaults().items()})
-        self.player = Player(self._reader, self.config, rig)
+        super().__init__("bag_player", **options)
+        self._player: Player | None = None
+        self._thread = threading.Thread(target=self._play, name="play")
+        self._failure: BaseException | None = None
+        self._now: tuple[Timeline, int, bool] | None = None
+        self._state_lock = threading.Lock()
+
+    def setup(self) -> None:
+        """Open the bag, make a publisher for each topic to play, publish the static transforms."""
+        bag = str(declare(self, "bag", "", {"help": "rosbag2: folder, .mcap or .db3"}))
+        if not bag:
+            raise ConfigurationError("parameter bag: wanted the path of a rosbag2, got none")
+        self._exit = bool(
+            declare(self, "exit_at_end", True, {"help": "end the process after the last message"})
+        )
+        self._config = declare_config(self, PlayerConfig)
+        self._reader = BagReader(Path(bag))
+        self._player = Player(self._reader, self._config, self.rig)
         for note in self._reader.info.notes:
             self.get_logger().warning(note)
-        self._clock_out = ClockPublisher(self)
-        self._state_out = self.create_publisher(
-            PlaybackState, "/perception/playback", playback_qos(latched=True)
+        self._clock_output = ClockPublisher(self)
+        self._state_output = self.add_output(
+            msg.PlaybackState, "/perception/playback", playback_qos(latched=True)
         )
-        self._outputs = self._make_publishers()
-        self._wanted = _wanted_topics(self.config.wait_for, rig, self._outputs)
+        self._outputs = self._make_outputs(self._player)
+        self._wanted = self._topics_to_wait_for()
 
-    def play(self) -> None:
-        """Wait for subscribers, then play to the end; raises InputError if a topic of `wait_for` gets none."""
-        self._publish_static()
-        self._wait_for_subscribers()
-        self.player.play(self)
-        p50, p99, high = self.player.lateness_ms()
-        count = sum(self.player.published.values())
-        self.get_logger().info(
-            f"played {count} messages; late p50 {p50:.2f}, p99 {p99:.2f}, max {high:.2f} ms"
-        )
+    def start(self) -> None:
+        """Begin to play (once the topics of `wait_for` have subscribers)."""
+        self._thread.start()
+        self.create_timer(_WATCH_S, self._watch, clock=self.wall)
+        self.create_timer(_STATE_PERIOD_S, self._publish_state, clock=self.wall)
 
+    def drain(self) -> None:
+        """Stop playing; the last state holds the counts so far."""
+        if self._player is not None:
+            self._player.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._reader.close()
+
+    # ------------------------------------------------------------------ the player's sink
     def clock(self, stamp_ns: int) -> None:
         """Publish /clock."""
-        self._clock_out.publish(stamp_ns)
+        self._clock_output.publish(stamp_ns)
 
     def publish(self, topic: str, raw: bytes) -> bool:
         """Publish stored bytes; False if the type is not installed."""
@@ -70,127 +84,94 @@ class BagPlayer(Node):
 
     def state(self, timeline: Timeline, loop: int, finished: bool) -> None:
         """Publish the latched PlaybackState."""
-        self._state_out.publish(playback_state(self.player, timeline, loop, finished))
+        self._now = timeline, loop, finished
+        self._publish_state()
 
-    def close(self) -> None:
-        """Stop playing, close the bag."""
-        self.player.stop()
-        self._reader.close()
-
-    def _make_publishers(self) -> dict[str, Any]:
+    # ------------------------------------------------------------------ inside
+    def _make_outputs(self, player: Player) -> dict[str, Any]:
         out = {}
-        for name, topic in self.player.topics.items():
+        for name, topic in player.topics.items():
             cls = message_class(topic.typename)
             if cls is None:
-                self.get_logger().warning(
-                    f"{name}: type {topic.typename} is not installed: {topic.count} not played"
-                )
-                continue
-            out[name] = self.create_publisher(cls, name, playback_qos(topic.latched, name))
+                reason = f"type {topic.typename} is not installed: {topic.count} messages are not played"
+                self.get_logger().warning(f"{name}: {reason}")
+            else:
+                out[name] = self.add_output(cls, name, playback_qos(topic.latched, name))
+        cls = message_class("tf2_msgs/msg/TFMessage")
+        if player.static is not None and cls is not None:
+            self._static_output = self.add_output(cls, "/tf_static", playback_qos(latched=True))
+            self._static_output.publish(player.static)
         return out
 
-    def _publish_static(self) -> None:
-        cls = message_class("tf2_msgs/msg/TFMessage")
-        if self.player.static is not None and cls is not None:
-            self._static_out = self.create_publisher(cls, "/tf_static", playback_qos(latched=True))
-            self._static_out.publish(self.player.static)
+    def _topics_to_wait_for(self) -> list[str]:
+        """Topics of `wait_for`; the word "lidars" stands for the lidar topics of the rig that the bag has."""
+        out: list[str] = []
+        for word in filter(None, self._config.wait_for):
+            if word == "lidars":
+                out += [s.topic for s in self.rig.of(Modality.LIDAR) if s.topic in self._outputs]
+            elif word in self._outputs:
+                out.append(word)
+            else:
+                wanted = f"'lidars' or one of {sorted(self._outputs)}"
+                raise ConfigurationError(f"parameter wait_for: {word!r} is not played: wanted {wanted}")
+        return out
 
-    def _wait_for_subscribers(self) -> None:
+    def _play(self) -> None:
+        player = self._player
+        if player is None:
+            return
+        try:
+            self._wait_for_subscribers(player)
+            player.play(self)
+        except PerceptionError as error:
+            self._failure = error
+            return
+        p50, p99, high = player.lateness_ms()
+        count = sum(player.published.values())
+        late = f"late p50 {p50:.2f}, p99 {p99:.2f}, max {high:.2f} ms"
+        self.get_logger().info(f"played {count} messages; {late}")
+
+    def _wait_for_subscribers(self, player: Player) -> None:
         """Until every wanted topic has one, and then until no more appear for half a second."""
-        deadline = time.monotonic() + self.config.wait_timeout_s
+        limit_s = self._config.wait_timeout_s
+        deadline = time.monotonic() + limit_s
         while missing := [t for t in self._wanted if not self._outputs[t].get_subscription_count()]:
             if time.monotonic() > deadline:
-                raise InputError(
-                    f"no subscriber on {missing} within {self.config.wait_timeout_s:g} s (wait_for)"
-                )
-            self._pause()
+                raise InputError(f"no subscriber on {missing} within {limit_s:g} s (parameter wait_for)")
+            if player.stopped.wait(_POLL_S):
+                return
         seen, since = -1, time.monotonic()
         while self._wanted and time.monotonic() - since < _SETTLE_S:
             count = sum(p.get_subscription_count() for p in self._outputs.values())
             if count != seen:
                 seen, since = count, time.monotonic()
-            self._pause()
+            if player.stopped.wait(_POLL_S):
+                return
 
-    def _pause(self) -> None:
-        if not self.context.ok():
-            raise ExternalShutdownException
-        time.sleep(_POLL_S)
+    def _watch(self) -> None:
+        """In the executor: raise what ended the playing thread, account for lateness, end the process at the end."""
+        if self._failure is not None:
+            raise self._failure
+        player = self._player
+        while player is not None and player.fresh:
+            stamp_ns, late_s = player.fresh.popleft()
+            self.vitals.output(stamp_ns, late_s * 1e3)
+        if self._exit and not self._thread.is_alive():
+            # The handler in run_node ends the loop as for any other end.
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    def _text(self, name: str) -> str:
-        return str(self.get_parameter(name).value)
-
-    def _value(self, name: str, default: Any) -> Any:
-        value = self.get_parameter_or(name, Parameter(name, value=default)).value
-        return tuple(v for v in value if v) if isinstance(default, list) else value
-
-
-def _defaults() -> dict[str, Any]:
-    values = vars(PlayerConfig())
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
-
-
-def _wanted_topics(words: tuple[str, ...], rig: Rig | None, publishers: dict[str, Any]) -> list[str]:
-    """Topics of `wait_for`; the word "lidars" stands for the lidar topics of the rig that the bag has."""
-    out: list[str] = []
-    for word in words:
-        if word == "lidars":
-            out += [s.topic for s in rig.of(Modality.LIDAR) if s.topic in publishers] if rig else []
-        elif word in publishers:
-            out.append(word)
-        else:
-            raise InputError(
-                f"wait_for: {word!r} is not played: wanted 'lidars' or one of {sorted(publishers)}"
-            )
-    return out
+    def _publish_state(self) -> None:
+        with self._state_lock:
+            if self._now is not None and self._player is not None:
+                self._state_output.publish(playback_state(self._player, *self._now))
 
 
-def main(args: list[str] | None = None) -> None:
-    """Run the player as a process: exit code 0 at the end, 2 on an input that cannot be played."""
-    # The reader thread must not hold the interpreter for 5 ms when a message is due.
+def main() -> int:
+    """Entry point."""
+    # The reading thread must not hold the interpreter for the usual 5 ms when a message is due.
     sys.setswitchinterval(0.0005)
-    transport.configure()
-    rclpy.init(args=args)
-    failed: list[BaseException] = []
-    node: BagPlayer | None = None
-    try:
-        node = BagPlayer()
-        _run(node, failed)
-    except PerceptionError as error:
-        failed.append(error)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
-    if failed:
-        sys.stderr.write(f"{_NAME}: {failed[0]}\n")
-        sys.exit(2)
-
-
-def _run(node: BagPlayer, failed: list[BaseException]) -> None:
-    """Spin while the player plays in a thread; its errors are collected in `failed`."""
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-
-    def work() -> None:
-        try:
-            node.play()
-        except PerceptionError as error:
-            failed.append(error)
-        except ExternalShutdownException:
-            return
-
-    thread = threading.Thread(target=work, name="play")
-    thread.start()
-    try:
-        while rclpy.ok() and (thread.is_alive() or not (failed or node.get_parameter("exit_at_end").value)):
-            executor.spin_once(timeout_sec=0.1)
-    finally:
-        node.player.stop()
-        thread.join()
+    return run_node(BagPlayer)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,8 +108,6 @@ def test_without_any_motion_it_says_so(make_bag: MakeBag) -> None:
 
 
 def test_mounts_of_the_rig_are_added_where_the_bag_has_none(make_bag: MakeBag, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     path = make_bag(static=False)
     rig = open_input(path).rig
     lidar = replace(rig.sensors[0], mount_xyz_m=(0.5, 0.0, 2.0), mount_rpy_rad=(0.0, 0.0, 0.0))
