@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from .clustering import SegmentTree
-from .heading import HEADING_BINS, candidate_headings, facing_cost, local_headings, search_heading
+from .heading import HEADING_BINS, candidate_headings, facing_cost, local_headings, long_axis, search_heading
 from .hypotheses import best_vehicle, surroundings
 from .space import SpaceMap
 
@@ -24,7 +24,7 @@ F64 = npt.NDArray[np.float64]
 
 SEARCH_POINTS = 80
 # Things longer than the first vote on the usual heading, by their length up to the second.
-VOTE_LENGTH_M = (2.5, 12.0)
+VOTE_LENGTH_M, VOTE_RATIO = (2.5, 12.0), 1.4
 # Below the windows of every vehicle.
 LOW_BODY_M = 0.8
 # No car is taller.
@@ -96,7 +96,7 @@ def _fit_all(
     max_extent: float, out: Any,
 ) -> None:  # fmt: skip
     found, weight = np.full((len(node), 3), np.nan), np.zeros(len(node))
-    origin_of = np.zeros(len(node), np.int64)
+    origin_of, axis = np.zeros(len(node), np.int64), np.zeros(len(node))
     x, y = np.empty(SEARCH_POINTS + 1), np.empty(SEARCH_POINTS + 1)
     for c in range(len(node)):
         first, last = node[c, 0], node[c, 1]
@@ -104,11 +104,14 @@ def _fit_all(
         origin_of[c] = _describe(xyz, height, source, members, seen[0], out[c])
         out[c, 17] = last - first
         out[c, 13], out[c, 18] = _robust_top(cell_top[first:last])
-        if len(members) > 1:
+        found[c, 0], found[c, 2] = 0.0, 0.0
+        if max(out[c, 3], out[c, 4]) >= MIN_VEHICLE_M:
             count = _sample(xyz, members, seen[0][origin_of[c]], x, y)
             search_heading(x[:count], y[:count], found[c])
             size = min(max(out[c, 3], out[c, 4]), VOTE_LENGTH_M[1])
-            weight[c] = size * max(-found[c, 2], 0.0) if size > VOTE_LENGTH_M[0] else 0.0
+            axis[c], ratio = long_axis(x[:count], y[:count], found[c, 0])
+            if size > VOTE_LENGTH_M[0] and ratio > VOTE_RATIO:
+                weight[c] = size * max(-found[c, 2], 0.0)
     voter = np.flatnonzero(weight)
     histogram = np.zeros(HEADING_BINS)
     for c in range(len(node)):
@@ -117,7 +120,10 @@ def _fit_all(
         if len(members) < 2 or max(out[c, 3], out[c, 4]) > max_extent:
             continue
         count = _sample(xyz, members, seen[0][origin_of[c]], x, y)
-        local_headings(out[:, :2], voter, found[:, 0], weight, out[c, :2], histogram)
+        if out[c, 16] >= MIN_VEHICLE_POINTS and max(out[c, 3], out[c, 4]) >= MIN_VEHICLE_M:
+            local_headings(out[:, :2], voter, axis, weight, out[c, :2], histogram)
+        else:
+            histogram[:] = 0.0
         _fit_one(xyz, members, x[:count], y[:count], origin_of[c], first, last, found[c], histogram, grid, seen, out[c])
         if out[c, 25] > 0:
             out[c, 28] = _scatter(xyz, height, members, seen[0][origin_of[c]], out[c])

@@ -11,7 +11,7 @@ from perception_nodes.datatypes import check_ranges, param
 class GeometricConfig:
     """Ground, clustering and box fit; lengths in m in the base frame, heights over the local ground."""
 
-    range_m: float = param(80.0, "points beyond this (larger of |x|, |y|) are not used", low=10.0, high=150.0)
+    range_m: float = param(70.0, "points beyond this (larger of |x|, |y|) are not used", low=10.0, high=150.0)
     ego_length_m: float = param(4.9, "length of the own vehicle; returns inside its footprint are removed", low=0.0)
     ego_width_m: float = param(2.1, "width of the own vehicle, mirrors included", low=0.0)
     ego_center_x_m: float = param(0.0, "centre of the own footprint ahead of the base frame's origin")

@@ -23,6 +23,11 @@ F64 = npt.NDArray[np.float64]
 _PLANE_RANGE_M = 25.0
 _PLANE_SAMPLES = 120
 _PLANE_BAND_M = 0.15
+# Neighbours that predict a cell: offsets and their distance in cells.
+_NEIGHBOURS = np.array(
+    [(a, b, abs(a) + abs(b)) for a in range(-2, 3) for b in range(-2, 3) if (a, b) != (0, 0) and abs(a) + abs(b) != 3],
+    np.int64,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,16 +186,15 @@ def _grow(
         i, j = order[k] // n, order[k] % n
         base = plane[0] * (low + (i + 0.5) * cell) + plane[1] * (low + (j + 0.5) * cell) + plane[2]
         weight, total, nearest = 0.0, 0.0, np.float32(1e9)
-        for di in range(-2, 3):
-            for dj in range(-2, 3):
-                a, b = i + di, j + dj
-                if a < 0 or b < 0 or a >= n or b >= n or not done[a, b]:
-                    continue
-                step = (abs(di) + abs(dj)) * cell * slope
-                w = 1.0 / (0.02 + spread[a, b] + step) ** 2
-                weight += w
-                total += w * height[a, b]
-                nearest = min(nearest, spread[a, b] + step)
+        for m in range(len(_NEIGHBOURS)):
+            a, b = i + _NEIGHBOURS[m, 0], j + _NEIGHBOURS[m, 1]
+            if a < 0 or b < 0 or a >= n or b >= n or not done[a, b]:
+                continue
+            step = _NEIGHBOURS[m, 2] * cell * slope
+            w = 1.0 / ((0.02 + spread[a, b] + step) * (0.02 + spread[a, b] + step))
+            weight += w
+            total += w * height[a, b]
+            nearest = min(nearest, spread[a, b] + step)
         predicted = total / weight if weight > 0 else 0.0
         uncertain = min(nearest, 0.8) if weight > 0 else 0.3
         done[i, j] = True

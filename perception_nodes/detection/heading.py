@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-HEADING_BINS = _STEPS = 30
+_STEPS = 30
+HEADING_BINS = 2 * _STEPS
 _STEP_RAD = np.pi / 2 / _STEPS
 _CLOSE_M = 0.08
 _FAR_M = 0.6
@@ -38,22 +39,35 @@ def search_heading(x: Any, y: Any, out: Any) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def local_headings(position: Any, voter: Any, heading: Any, weight: Any, at: Any, histogram: Any) -> None:
-    """Smoothed histogram (bins over [0, pi/2)) of the headings around `at`, scaled to a largest value of 1.
+def long_axis(x: Any, y: Any, heading: float) -> Any:
+    """Direction in [0, pi) of the longer side of the box at `heading`, and how many times longer it is."""
+    c, s = np.cos(heading), np.sin(heading)
+    u0, u1, v0, v1 = np.inf, -np.inf, np.inf, -np.inf
+    for k in range(len(x)):
+        u, v = x[k] * c + y[k] * s, y[k] * c - x[k] * s
+        u0, u1, v0, v1 = min(u0, u), max(u1, u), min(v0, v), max(v1, v)
+    if u1 - u0 >= v1 - v0:
+        return heading % np.pi, (u1 - u0) / max(v1 - v0, 0.1)
+    return (heading + np.pi / 2) % np.pi, (v1 - v0) / max(u1 - u0, 0.1)
 
-    position (M, 2), heading (M,), weight (M,) of things around, of which the rows `voter` count, less with distance.
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def local_headings(position: Any, voter: Any, axis: Any, weight: Any, at: Any, histogram: Any) -> None:
+    """Smoothed histogram (HEADING_BINS over [0, pi)) of long sides around `at`, its largest value 1.
+
+    position (M, 2), axis (M,), weight (M,) of things around, of which the rows `voter` count, less with distance.
     """
-    raw = np.zeros(_STEPS)
+    raw = np.zeros(HEADING_BINS)
     for k in voter:
         dx, dy = position[k, 0] - at[0], position[k, 1] - at[1]
         share = weight[k] / (1.0 + (dx * dx + dy * dy) / _NEIGHBOUR_M**2)
-        raw[int(heading[k] / _STEP_RAD) % _STEPS] += share
+        raw[int(axis[k] / _STEP_RAD) % HEADING_BINS] += share
     largest = 1e-9
-    for s in range(_STEPS):
-        near = raw[s - 1] + raw[(s + 1) % _STEPS]
-        histogram[s] = raw[s] + 0.7 * near + 0.2 * (raw[s - 2] + raw[(s + 2) % _STEPS])
+    for s in range(HEADING_BINS):
+        after, later = raw[(s + 1) % HEADING_BINS], raw[(s + 2) % HEADING_BINS]
+        histogram[s] = raw[s] + 0.7 * (raw[s - 1] + after) + 0.2 * (raw[s - 2] + later)
         largest = max(largest, histogram[s])
-    for s in range(_STEPS):
+    for s in range(HEADING_BINS):
         histogram[s] /= largest
 
 
@@ -65,21 +79,21 @@ def candidate_headings(found: Any, histogram: Any, out: Any) -> int:
         if not np.isnan(found[k]):
             out[count] = found[k] % (np.pi / 2)
             count += 1
-    usual = (np.argmax(histogram) + 0.5) * _STEP_RAD
+    common = ((np.argmax(histogram) % _STEPS) + 0.5) * _STEP_RAD
     for k in range(count):
-        apart = abs(out[k] - usual)
+        apart = abs(out[k] - common)
         if min(apart, np.pi / 2 - apart) < 2 * _STEP_RAD:
             return count
     if histogram.max() > 0.0:
-        out[count] = usual
+        out[count] = common
         count += 1
     return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def usual(heading: float, histogram: Any) -> float:
-    """How usual a heading is around here, 0..1."""
-    return float(histogram[int((heading % (np.pi / 2)) / _STEP_RAD) % _STEPS])
+    """How usual a direction of the long side is around here, 0..1."""
+    return float(histogram[int((heading % np.pi) / _STEP_RAD) % HEADING_BINS])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

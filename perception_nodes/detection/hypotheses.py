@@ -18,9 +18,9 @@ _MISFIT_LIMIT = 3.0
 # No completion is taken back below these, and it is taken back in steps.
 _MIN_LENGTH_M, _MIN_WIDTH_M, _STRIP_M = 3.5, 1.6, 0.25
 # What a heading costs that nothing around has.
-_UNUSUAL = 0.4
+_UNUSUAL, _UNUSUAL_SIDE = 0.6, 0.12
 # Samples of the box's area along, across, and the step along its edges: to rank hypotheses, and for the best one.
-_COARSE = (5, 3, 0.8)
+_COARSE = (4, 3, 1.0)
 _FINE = (10, 5, 0.35)
 
 
@@ -32,24 +32,30 @@ def best_vehicle(
     """Write the best vehicle box into out[0:12] and its plausibility into out[25]."""
     best, best_box, best_yaw = -1e9, np.zeros(4), 0.0
     trial, box = np.zeros(12), np.empty(4)
+    ox, oy = seen[0][origin, 0], seen[0][origin, 1]
     for h in range(len(headings)):
         closeness = facing_cost(x, y, headings[h])
-        reason = 1.5 * closeness + _UNUSUAL * (1.0 - usual(headings[h], histogram))
+        along, across = usual(headings[h], histogram), usual(headings[h] + np.pi / 2, histogram)
         for role in range(2):
             yaw = headings[h]
             u0, u1, v0, v1 = edges[h, 0], edges[h, 1], edges[h, 2], edges[h, 3]
             if role == 1:
                 yaw += np.pi / 2
                 u0, u1, v0, v1 = v0, v1, -u1, -u0
+            reason = 1.5 * closeness + _UNUSUAL * (1.0 - max(along, across))
+            reason += _UNUSUAL_SIDE * (1.0 - (across if role == 1 else along))
             model = _BIG if out[13] > _BIG_TOP_M and out[18] > _BIG_TALL_SHARE else _CAR
             misfit = max(u1 - u0 - model[2], 0.0) / 0.5 + max(v1 - v0 - model[3], 0.0) / 0.25
             if misfit > _MISFIT_LIMIT:
                 continue
+            c, s = np.cos(yaw), np.sin(yaw)
+            blind_u = _near_end_hidden(u0, u1, v0, v1, c, s, ox, oy, seen)
+            blind_v = _near_end_hidden(v0, v1, -u1, -u0, -s, c, ox, oy, seen)
             for way_u in range(3):
-                if not _way(u0, u1, model[0], way_u, box, 0):
+                if (not blind_u and way_u != _away(u0, u1)) or not _way(u0, u1, model[0], way_u, box, 0):
                     continue
                 for way_v in range(2):
-                    if not _way(v0, v1, model[1], way_v, box, 2):
+                    if (not blind_v and way_v != _away(v0, v1)) or not _way(v0, v1, model[1], way_v, box, 2):
                         continue
                     toward = 0.15 * (_toward(u0, u1, way_u) + _toward(v0, v1, way_v))
                     score = _weigh(box, yaw, origin, first, last, grid, seen, _COARSE, trial)
@@ -98,8 +104,29 @@ def _toward(low: float, high: float, way: int) -> float:
     """1 if the completion goes towards the sensor, which a beam should have met; 0.5 to both sides."""
     if way == 2:
         return 0.5
-    away_is_high = low + high > 0
-    return 0.0 if (way == 0) == away_is_high else 1.0
+    return 0.0 if way == _away(low, high) else 1.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _away(low: float, high: float) -> int:
+    """The way that leads away from the sensor: 0 upwards, 1 downwards."""
+    return 0 if low + high > 0 else 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _near_end_hidden(
+    low: float, high: float, side_low: float, side_high: float, c: float, s: float, ox: float, oy: float, seen: Any
+) -> bool:
+    """Whether something hides the place just before the end that is nearer to the sensor.
+
+    Axes: the end lies along (c, s), the side across it.
+    """
+    u = low - _STRIP_M if low + high > 0 else high + _STRIP_M
+    for k in range(3):
+        v = side_low + (side_high - side_low) * (k + 0.5) / 3
+        if _free_for_any(ox + u * c - v * s, oy + u * s + v * c, seen) < 0:
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -108,7 +135,7 @@ def _way(low: float, high: float, wanted: float, way: int, box: Any, at: int) ->
     missing = wanted - (high - low)
     if missing <= 0.0:
         box[at], box[at + 1] = low, high
-        return way == 0
+        return way == _away(low, high)
     if way == 0:
         box[at], box[at + 1] = low, high + missing
     elif way == 1:
@@ -205,9 +232,11 @@ def _owner(x: float, y: float, grid: Any) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _near_own(x: float, y: float, first: int, last: int, grid: Any) -> bool:
-    """Whether a cell of the group lies within about 0.4 m."""
+    """Whether a cell of the group lies within about 0.4 m of (x, y)."""
     position, n, low, cell = grid
     i, j = int((x - low) / cell), int((y - low) / cell)
+    if 0 <= i < n and 0 <= j < n and first < position[i * n + j] <= last:
+        return True
     for a in range(max(i - 2, 0), min(i + 3, n)):
         for b in range(max(j - 2, 0), min(j + 3, n)):
             p = position[a * n + b] - 1

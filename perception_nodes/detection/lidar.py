@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from perception_nodes.datatypes import VEHICLES, Detections3D, MalformedMessage, Orientation, PointCloud, SourceMask
 from perception_nodes.geometry import wrap_angle
@@ -20,22 +22,28 @@ from .space import map_space
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
+# Beyond this height over or under the base frame there is nothing to detect.
+_MAX_Z_M = 30.0
 
 
 @dataclass(frozen=True, eq=False)
 class LidarFrame:
     """What one merged cloud gave, all in the cloud's frame.
 
-    detections: the boxes; ground: height grid; used (N,) true for points of the input inside the range and outside
-    of the own vehicle; height_m (N,) float32 height of each point over the ground; on_ground (N,) true for used points
-    of the ground surface, kerbs included (a map builder takes intensity and height steps from these).
+    detections: the boxes; ground: height grid; height_m (N,) float32 height of each input point over the ground, NaN
+    for points out of range or on the own vehicle; ground_band_m: points at most this high are ground, kerbs included.
+    A map builder takes intensity and height steps from the points that `on_ground` marks.
     """
 
     detections: Detections3D
     ground: GroundGrid
-    used: npt.NDArray[np.bool_]
     height_m: F32
-    on_ground: npt.NDArray[np.bool_]
+    ground_band_m: float
+
+    @property
+    def on_ground(self) -> npt.NDArray[np.bool_]:
+        """(N,) true for input points on the ground surface."""
+        return np.asarray(np.abs(self.height_m) <= self.ground_band_m)
 
 
 class GeometricLidarDetector:
@@ -64,29 +72,40 @@ class GeometricLidarDetector:
         if len(origins) == 0 or int(source.max(initial=0)) >= len(origins):
             wanted = int(source.max(initial=0)) + 1
             raise MalformedMessage(f"lidar detector: origins_m: wanted {wanted} rows, got {len(origins)}")
-        used = self._usable(cloud.xyz_m)
-        kept = np.flatnonzero(used)
-        xyz = np.ascontiguousarray(cloud.xyz_m[kept])
+        kept, xyz, source = self._usable(cloud.xyz_m, source)
         ground = estimate_ground(xyz, self.config)
         height = heights_over_ground(xyz, ground)
         tree = build_tree(xyz, height, self.config)
-        space = map_space(xyz, height, source[kept], origins, ground.height_at(origins[:, :2]))
-        nodes = fit_boxes(xyz, height, source[kept], tree, origins, space, self.config.max_length_m)
+        space = map_space(xyz, height, source, origins, ground.height_at(origins[:, :2]))
+        nodes = fit_boxes(xyz, height, source, tree, origins, space, self.config.max_length_m)
         boxes = nodes.pick(choose(tree, quality(nodes)))
         all_height = np.full(len(cloud), np.nan, np.float32)
         all_height[kept] = height
-        on_ground = np.zeros(len(cloud), np.bool_)
-        on_ground[kept] = np.abs(height) <= self.config.object_min_height_m
-        detections = _detections(cloud, boxes, self.config)
-        return LidarFrame(detections, ground, used, all_height, on_ground)
+        return LidarFrame(_detections(cloud, boxes, self.config), ground, all_height, self.config.object_min_height_m)
 
-    def _usable(self, xyz_m: F32) -> npt.NDArray[np.bool_]:
-        """Points in range and outside of the own vehicle."""
+    def _usable(
+        self, xyz_m: F32, source: npt.NDArray[np.uint8]
+    ) -> tuple[npt.NDArray[np.int64], F32, npt.NDArray[np.uint8]]:
+        """Points in range and outside of the own vehicle: their indices, positions and sources."""
         c = self.config
-        x, y = xyz_m[:, 0], xyz_m[:, 1]
-        near = (np.abs(x) < c.range_m) & (np.abs(y) < c.range_m) & (np.abs(xyz_m[:, 2]) < 100.0)
-        own = (np.abs(x - c.ego_center_x_m) <= c.ego_length_m / 2) & (np.abs(y - c.ego_center_y_m) <= c.ego_width_m / 2)
-        return np.asarray(near & ~own)
+        own = (c.ego_center_x_m, c.ego_center_y_m, c.ego_length_m / 2, c.ego_width_m / 2)
+        kept = np.empty(len(xyz_m), np.int64)
+        xyz, of = np.empty((len(xyz_m), 3), np.float32), np.empty(len(xyz_m), np.uint8)
+        n = _select(xyz_m, source, c.range_m, _MAX_Z_M, own, kept, xyz, of)
+        return kept[:n], xyz[:n], of[:n]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _select(xyz: Any, source: Any, reach: float, max_z: float, own: Any, kept: Any, out: Any, of: Any) -> int:
+    n = 0
+    for k in range(len(xyz)):
+        x, y, z = xyz[k, 0], xyz[k, 1], xyz[k, 2]
+        inside = abs(x) < reach and abs(y) < reach and abs(z) < max_z
+        if inside and not (abs(x - own[0]) <= own[2] and abs(y - own[1]) <= own[3]):
+            kept[n], of[n] = k, source[k]
+            out[n, 0], out[n, 1], out[n, 2] = x, y, z
+            n += 1
+    return n
 
 
 def _detections(cloud: PointCloud, boxes: FittedBoxes, config: GeometricConfig) -> Detections3D:

@@ -50,11 +50,12 @@ def suppress(center_m: F64, lwh_m: F64, yaw_rad: F64, score: F64, vehicle: npt.N
     keep = np.ones(len(score), np.bool_)
     if len(score) == 0:
         return keep
-    iou = iou_bev((center_m, lwh_m, yaw_rad), (center_m, lwh_m, yaw_rad))
+    rows = np.flatnonzero(vehicle)
+    strong = (center_m[rows], lwh_m[rows], yaw_rad[rows])
+    iou = iou_bev(strong, (center_m, lwh_m, yaw_rad))
     area = lwh_m[:, 0] * lwh_m[:, 1]
-    shared = iou * (area[:, None] + area[None]) / (1 + iou)
-    covered = shared / np.minimum(area[:, None], area[None])
-    for k in range(len(score)):
-        if keep[k] and vehicle[k]:
-            keep[k + 1 :] &= covered[k, k + 1 :] < _SHARED_SPACE
+    covered = iou * (area[rows, None] + area[None]) / (1 + iou) / np.minimum(area[rows, None], area[None])
+    for k, row in enumerate(rows):
+        if keep[row]:
+            keep[row + 1 :] &= covered[k, row + 1 :] < _SHARED_SPACE
     return keep

@@ -17,7 +17,7 @@ F64 = npt.NDArray[np.float64]
 
 BINS = 1440
 RING_M = 0.5
-_RINGS = 240
+_RINGS = 200
 # A return lower than this has come in low enough to have crossed the space before it at the height of cars.
 _LOW_RETURN_M = 0.35
 _BODY_M = 0.9
@@ -41,7 +41,6 @@ def map_space(xyz_m: F32, height_m: F32, source: npt.NDArray[np.uint8], origins_
     nearest = np.full((k, BINS), np.inf, np.float32)
     low = np.zeros((k, BINS, _RINGS), np.int16)
     _fill(xyz_m, height_m, source, origins_m, nearest, low)
-    np.cumsum(low, axis=2, out=low)
     mount = np.maximum(origins_m[:, 2] - ground_z_m, _BODY_M + 0.1)
     crossing = np.clip((mount - _BODY_M) / (mount - _LOW_RETURN_M / 2), 0.3, 1.0)
     return SpaceMap(nearest, low, crossing)
@@ -71,6 +70,10 @@ def _fill(xyz: Any, height: Any, source: Any, origins: Any, nearest: Any, low: A
                 low[s, b, ring] += 1
         elif height[k] > _HIDES_M and r < nearest[s, b]:
             nearest[s, b] = r
+    for s in range(low.shape[0]):
+        for b in range(low.shape[1]):
+            for ring in range(1, low.shape[2]):
+                low[s, b, ring] += low[s, b, ring - 1]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
