@@ -78,3 +78,8 @@ def test_rotation_matrix_and_rotate_agree_with_scipy(q: tuple[float, ...], v: tu
     expected = Rotation.from_quat(q)
     np.testing.assert_allclose(rigid.rotation_matrix(q), expected.as_matrix(), atol=1e-12)
     np.testing.assert_allclose(rigid.rotate(q, v), expected.apply(v), atol=1e-8)
+
+
+def test_zeros_are_not_a_rotation() -> None:
+    with pytest.raises(ValueError, match="not a rotation"):
+        rigid.normalized((0.0, 0.0, 0.0, 0.0))

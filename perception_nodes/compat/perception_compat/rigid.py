@@ -37,9 +37,16 @@ def conjugate(q: Quaternion) -> Quaternion:
 
 
 def normalized(q: Quaternion) -> Quaternion:
-    """`q` scaled to unit length."""
+    """`q` scaled to unit length.
+
+    Raises:
+        ValueError: it has no length.
+    """
     x, y, z, w = q
-    scale = 1.0 / sqrt(x * x + y * y + z * z + w * w)
+    square = x * x + y * y + z * z + w * w
+    if square == 0.0:
+        raise ValueError("a quaternion of zeros is not a rotation")
+    scale = 1.0 / sqrt(square)
     return (x * scale, y * scale, z * scale, w * scale)
 
 
@@ -105,4 +112,5 @@ def rotation_matrix(q: Quaternion) -> NDArray[np.float64]:
     """(3, 3) matrix of a quaternion of any length but zero."""
     x, y, z, w = normalized(q)
     columns = [rotate((x, y, z, w), axis) for axis in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))]
-    return np.array(columns).T
+    matrix: NDArray[np.float64] = np.array(columns).T
+    return matrix

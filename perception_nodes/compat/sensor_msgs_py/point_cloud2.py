@@ -49,6 +49,7 @@ def read_points(
 
     Raises:
         AssertionError: a name in `field_names` is not a field of the cloud.
+        ValueError: the data is shorter than the size of the cloud says.
     """
     dtype = dtype_from_fields(cloud.fields, point_step=cloud.point_step)
     points = _flat_points(cloud, dtype)
@@ -76,10 +77,23 @@ def read_points(
 
 def _flat_points(cloud: PointCloud2, dtype: "np.dtype[Any]") -> NDArray[Any]:
     packed_row = cloud.width * cloud.point_step
-    if cloud.height <= 1 or cloud.row_step in (0, packed_row):
-        return np.ndarray((cloud.width * cloud.height,), dtype, buffer=cloud.data)
-    strides = (cloud.row_step, cloud.point_step)
-    return np.ndarray((cloud.height, cloud.width), dtype, buffer=cloud.data, strides=strides).reshape(-1)
+    padded = cloud.height > 1 and cloud.row_step not in (0, packed_row)
+    row_step = cloud.row_step if padded else packed_row
+    needed = (cloud.height - 1) * row_step + packed_row if cloud.height else 0
+    if len(cloud.data) < needed:
+        raise ValueError(
+            f"{cloud.height} x {cloud.width} points need {needed} bytes, data has {len(cloud.data)}"
+        )
+    points: NDArray[Any]
+    if padded:
+        strides = (row_step, cloud.point_step)
+        rows: NDArray[Any] = np.ndarray(
+            (cloud.height, cloud.width), dtype, buffer=cloud.data, strides=strides
+        )
+        points = rows.reshape(-1)
+    else:
+        points = np.ndarray((cloud.width * cloud.height,), dtype, buffer=cloud.data)
+    return points
 
 
 def read_points_numpy(

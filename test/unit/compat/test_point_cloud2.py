@@ -54,6 +54,19 @@ def test_padded_rows_are_skipped() -> None:
     np.testing.assert_array_equal(point_cloud2.read_points_numpy(cloud), XYZ)
 
 
+@pytest.mark.usefixtures("drop_ins_only")
+def test_truncated_data_is_refused() -> None:
+    from geometry_msgs.msg import TransformStamped
+    from tf2_sensor_msgs import do_transform_cloud
+
+    cloud = point_cloud2.create_cloud_xyz32(Header(), XYZ)
+    cloud.data = cloud.data[:-1]
+    with pytest.raises(ValueError, match="1 x 4 points need 48 bytes, data has 47"):
+        point_cloud2.read_points(cloud)
+    with pytest.raises(ValueError, match="1 x 4 points need 48 bytes, data has 47"):
+        do_transform_cloud(cloud, TransformStamped())
+
+
 def test_nans_are_skipped_in_the_kept_fields_unless_the_cloud_is_dense() -> None:
     holed = XYZ.copy()
     holed[1, 0] = np.nan
