@@ -12,7 +12,7 @@ from typing import Any
 
 from perception_nodes import msg
 from perception_nodes.datasets import BagReader, Player, PlayerConfig, Timeline
-from perception_nodes.datatypes import ConfigurationError, InputError, Modality, PerceptionError
+from perception_nodes.datatypes import ConfigurationError, InputError, Modality
 from perception_nodes.ros.main import run_node
 from perception_nodes.ros.node import PerceptionNode
 from perception_nodes.ros.parameters import declare, declare_config
@@ -31,7 +31,7 @@ class BagPlayer(PerceptionNode):
         super().__init__("bag_player", **options)
         self._player: Player | None = None
         self._thread = threading.Thread(target=self._play, name="play")
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._now: tuple[Timeline, int, bool] | None = None
         self._state_lock = threading.Lock()
 
@@ -123,7 +123,7 @@ class BagPlayer(PerceptionNode):
         try:
             self._wait_for_subscribers(player)
             player.play(self)
-        except PerceptionError as error:
+        except Exception as error:  # noqa: BLE001  raised again in the executor, where it ends the process
             self._failure = error
             return
         p50, p99, high = player.lateness_ms()
