@@ -1,9 +1,12 @@
 """tf2_ros and message_filters over real DDS: the drop-ins, or a real installation where there is one."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,6 +152,33 @@ def test_the_thread_of_a_listener_ends(graph: Graph) -> None:
     for thread in threads:
         thread.join(DEADLINE_S)
         assert not thread.is_alive()
+
+
+@drop_ins_only
+@pytest.mark.parametrize("ending", ["", "rclpy.shutdown()", "node.destroy_node(); rclpy.shutdown()"])
+def test_a_process_that_forgets_its_listener_exits_cleanly(ending: str, tmp_path: Path) -> None:
+    script = f"""
+from perception_nodes import compat
+compat.install()
+import rclpy, tf2_ros
+rclpy.init()
+node = rclpy.create_node("forgetful")
+buffer = tf2_ros.Buffer(node=node)
+listener = tf2_ros.TransformListener(buffer, node, spin_thread=True)
+rclpy.spin_once(node, timeout_sec=0.2)
+{ending}
+"""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_DOMAIN_ID": str(40 + os.getpid() % 50),
+        "ROS_LOG_DIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, timeout=DEADLINE_S, check=False, capture_output=True
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @drop_ins_only

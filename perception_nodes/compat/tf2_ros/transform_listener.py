@@ -1,6 +1,8 @@
 """Feeds a buffer from /tf and /tf_static."""
 
 import threading
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import rclpy
@@ -40,6 +42,7 @@ class TransformListener:
         self.group = ReentrantCallbackGroup()
         self.executor: SingleThreadedExecutor | None = None
         self.dedicated_listener_thread: threading.Thread | None = None
+        self._stop: Callable[[], object] | None = None
         self._own_node: Node | None = None
         if spin_thread:
             # The caller's remappings count, not those of a node that the caller does not know of.
@@ -66,13 +69,14 @@ class TransformListener:
             target=_spin, args=(self.executor,), name="tf_listener", daemon=True
         )
         self.dedicated_listener_thread.start()
+        # Also at exit: a thread that is inside of the middleware while the interpreter goes down aborts the process.
+        self._stop = weakref.finalize(self, _stop, self.executor, self.dedicated_listener_thread)
 
     def unregister(self) -> None:
         """Stop listening; the buffer keeps what it has."""
-        if self.executor is not None and self.dedicated_listener_thread is not None:
-            self.executor.shutdown()
-            self.dedicated_listener_thread.join()
-            self.executor = self.dedicated_listener_thread = None
+        if self._stop is not None:
+            self._stop()
+            self.executor = self.dedicated_listener_thread = self._stop = None
         subscriber = self._own_node or self.node
         for subscription in (self.tf_sub, self.tf_static_sub):
             subscriber.destroy_subscription(subscription)
@@ -108,3 +112,8 @@ def _spin(executor: Any) -> None:
         executor.spin()
     except ExternalShutdownException:
         return  # the context went down: nothing left to listen to
+
+
+def _stop(executor: SingleThreadedExecutor, thread: threading.Thread) -> None:
+    executor.shutdown()
+    thread.join()
