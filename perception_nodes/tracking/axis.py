@@ -55,7 +55,7 @@ def judge_axis(tracks: TrackStore, index: I64, measured: Measurements, config: T
     belief = _MEMORY * tracks.axis_log[index] + votes(measured, yaw)
     mean = tracks.mean[index]
     speed = np.hypot(mean[:, VX], mean[:, VY])
-    clear = tracks.moving[index] & (speed > 4 * config.moving_speed_mps)
+    clear = config.world_fixed & tracks.moving[index] & (speed > 4 * config.moving_speed_mps)
     course = np.arctan2(mean[:, VY], mean[:, VX]) - yaw
     belief += np.where(clear[:, None], 0.5 * np.cos(2 * (_OFFSETS[None] - course[:, None])), 0.0)
     belief -= belief.max(axis=1, keepdims=True)

@@ -81,6 +81,13 @@ class TrackerConfig:
     max_gap_s: float = param(2.0, "A gap in the input longer than this ends all tracks (RESET), s", low=0.1)
 
     # Motion
+    world_fixed: bool = param(
+        True,
+        "The tracking frame stands still on the ground; false: no rest, no heading is inferred from motion",
+    )
+    vehicle_frame: str = param(
+        "base_link", "Detections in this frame mean that there is no odometry: world_fixed is taken as false"
+    )
     acceleration_time_s: float = param(0.6, "Correlation time of the acceleration (Singer), s", low=0.05)
     turn_time_s: float = param(1.0, "Correlation time of the yaw rate, s", low=0.05)
     slip_std_mps: float = param(0.25, "Std of a vehicle's sideways speed, m/s", low=0.01)

@@ -41,7 +41,11 @@ def _from_motion(tracks: TrackStore, index: I64, config: TrackerConfig) -> npt.N
     c, s = np.cos(mean[:, YAW]), np.sin(mean[:, YAW])
     forward = c * mean[:, VX] + s * mean[:, VY]
     std = np.sqrt(c * c * cov[:, VX, VX] + 2 * c * s * cov[:, VX, VY] + s * s * cov[:, VY, VY])
-    clear = tracks.moving[index] & (np.abs(forward) > np.maximum(2 * std, config.moving_speed_mps))
+    clear = (
+        config.world_fixed
+        & tracks.moving[index]
+        & (np.abs(forward) > np.maximum(2 * std, config.moving_speed_mps))
+    )
     per_frame = 0.3 * np.log(config.forward_probability / (1 - config.forward_probability))
     return np.where(clear, np.sign(forward) * per_frame, 0.0)
 
@@ -51,8 +55,10 @@ def _turn(tracks: TrackStore, index: I64, angle_rad: float) -> None:
     tracks.static_mean[index, 2] = wrap_angle(tracks.static_mean[index, 2] + angle_rad)
 
 
-def follow_motion(tracks: TrackStore) -> None:
+def follow_motion(tracks: TrackStore, config: TrackerConfig) -> None:
     """Objects that are not steered (pedestrians) face where they go, once they clearly go somewhere; in place."""
+    if not config.world_fixed:
+        return
     mean = tracks.mean
     speed = np.hypot(mean[:, VX], mean[:, VY])
     std = np.sqrt(0.5 * (tracks.cov[:, VX, VX] + tracks.cov[:, VY, VY]))

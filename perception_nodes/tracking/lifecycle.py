@@ -25,6 +25,9 @@ B = npt.NDArray[np.bool_]
 _OCCLUDED = 0.5
 _RELATED = 0.6
 _PASSING_MPS = 1.0
+_UNKNOWN_EGO_STD_MPS = 10.0
+_TRUSTED_HITS = 4
+_NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,14 @@ class Ends:
 
 
 def born(
-    measured: Measurements, index: I64, ids: npt.NDArray[np.uint64], config: TrackerConfig
+    tracks: TrackStore, measured: Measurements, index: I64, ids: npt.NDArray[np.uint64], config: TrackerConfig
 ) -> TrackStore:
-    """New tentative tracks from the measurements `index` (K,)."""
+    """New tentative tracks from the measurements `index` (K,); `tracks`: those that there are."""
     new = TrackStore.empty(len(index))
     label = measured.probabilities[index].argmax(axis=1)
     new.id = ids
+    new.class_sum = measured.probabilities[index] * measured.class_weight[index, None]
+    new.static_log_odds[:] = np.log((1 - config.moving_prior) / config.moving_prior)
     new.mean[:, [0, 1, 2]] = measured.pose[index]
     new.cov[:, :3, :3] = measured.pose_cov[index]
     new.cov[:, [VX, VY], [VX, VY]] = (classes.SPEED_STD_MPS[label] ** 2)[:, None]
@@ -50,13 +55,13 @@ def born(
     seen = measured.has_velocity[index]
     new.mean[seen, 3:5] = measured.velocity[index[seen]]
     new.cov[seen, 3:5, 3:5] = measured.velocity_cov[index[seen]]
+    if not config.world_fixed:
+        _move_with_the_others(new, tracks)
     new.yaw_known = measured.detections.orientation[index] != 0
     new.cov[~new.yaw_known, YAW, YAW] = np.pi**2 / 3
     new.static_mean, new.static_cov = new.mean[:, :3].copy(), new.cov[:, :3, :3].copy()
-    new.static_log_odds[:] = np.log((1 - config.moving_prior) / config.moving_prior)
     new.bottom_m, new.bottom_var = measured.bottom_m[index].copy(), measured.bottom_var[index].copy()
     new.size_m, new.size_var = measured.size_m[index].copy(), measured.size_var[index].copy()
-    new.class_sum = measured.probabilities[index] * measured.class_weight[index, None]
     new.quality, new.quality_weight[:] = measured.quality[index].copy(), 1.0
     odds = config.birth_existence / (1 - config.birth_existence) * new.quality / (1 - new.quality)
     new.presence = np.minimum(odds / (1 + odds), config.existence_max)
@@ -68,6 +73,19 @@ def born(
     new.source_mask = measured.detections.source_mask[index].copy()
     new.source_mask_history = new.source_mask.copy()
     return new
+
+
+def _move_with_the_others(new: TrackStore, tracks: TrackStore) -> None:
+    """Seen from a vehicle that moves all things move alike: start with the median velocity of the nearest tracks."""
+    new.static_log_odds[:], new.moving[:] = -5.0, True
+    new.cov[:, [VX, VY], [VX, VY]] = np.maximum(new.cov[:, [VX, VY], [VX, VY]], _UNKNOWN_EGO_STD_MPS**2)
+    old = np.flatnonzero(tracks.hits >= _TRUSTED_HITS)
+    if len(old) == 0 or len(new) == 0:
+        return
+    distance = np.linalg.norm(new.mean[:, None, :2] - tracks.mean[None, old, :2], axis=2)
+    nearest = old[np.argsort(distance, axis=1, kind="stable")[:, :_NEIGHBOURS]]
+    new.mean[:, VELOCITY] = np.median(tracks.mean[nearest][..., VELOCITY], axis=1)
+    new.cov[:, [VX, VY], [VX, VY]] = (classes.SPEED_STD_MPS[new.label] ** 2)[:, None]
 
 
 def may_begin(tracks: TrackStore, measured: Measurements, free: I64, config: TrackerConfig) -> I64:

@@ -100,7 +100,7 @@ def constrain(tracks: TrackStore, config: TrackerConfig) -> None:
     """What is known without measuring: vehicles do not slide sideways and turn no tighter than they can; what
     stands has no speed. Applied as measurements of value zero, in place.
     """
-    if len(tracks) == 0:
+    if len(tracks) == 0 or not config.world_fixed:
         return
     steered = np.flatnonzero(classes.STEERED[tracks.label] & tracks.yaw_known)
     if len(steered):
@@ -144,6 +144,10 @@ def judge_standing(
     innovation (K, 2, 2), spread (K, 2, 2, 2): position innovations from before the update and their covariances, of
     the moving [:, 0] and the standing [:, 1] hypothesis.
     """
+    if not config.world_fixed:
+        tracks.static_log_odds[index], tracks.moving[index] = -_MAX_LOG_ODDS, True
+        _rest_here(tracks, index)
+        return
     likelihood = log_likelihood(innovation, spread)
     ratio = likelihood[:, 1] - likelihood[:, 0]
     velocity = tracks.mean[index][:, VELOCITY]
@@ -159,9 +163,14 @@ def judge_standing(
     starts = ~was & (belief < -1.5) & (speed > config.moving_speed_mps)
     stops = was & ((belief > 1.5) | ((belief > 0) & (speed < config.moving_speed_mps)))
     tracks.moving[index] = (was | starts) & ~stops
-    fast = index[belief < -np.log(9.0)]
-    tracks.static_mean[fast] = tracks.mean[fast][:, [X, Y, YAW]]
-    tracks.static_cov[fast] = tracks.cov[fast][:, [X, Y, YAW]][:, :, [X, Y, YAW]]
+    _rest_here(tracks, index[belief < -_SURE_STANDING])
+
+
+def _rest_here(tracks: TrackStore, index: npt.NDArray[np.int64]) -> None:
+    """Should what moves for sure come to rest, then it does here: put the standing hypothesis onto the moving one."""
+    pose = np.array([X, Y, YAW])
+    tracks.static_mean[index] = tracks.mean[index[:, None], pose]
+    tracks.static_cov[index] = tracks.cov[index[:, None, None], pose[:, None], pose]
 
 
 def position_covariances(tracks: TrackStore, config: TrackerConfig) -> F64:

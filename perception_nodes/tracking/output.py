@@ -75,7 +75,7 @@ def to_tracks(
     """
     n = len(tracks)
     moving = tracks.moving[:, None]
-    sure = np.abs(tracks.static_log_odds) > _UNSURE_LOG_ODDS
+    sure = config.world_fixed & (np.abs(tracks.static_log_odds) > _UNSURE_LOG_ODDS)
     motion = np.where(tracks.moving, int(MotionState.MOVING), int(MotionState.STATIONARY))
     return Tracks(
         stamp_ns=stamp_ns,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,7 @@ class MultiObjectTracker:
         self.config = config or TrackerConfig()
         self.rejected: Counter[str] = Counter()
         self.last_rejected: Counter[str] = Counter()
+        self._now = self.config
         self._tracks = TrackStore.empty()
         self._stamp_ns: int | None = None
         self._frame_id = "odom"
@@ -62,6 +64,8 @@ class MultiObjectTracker:
         dt_s = self._elapsed_s(detections.stamp_ns)
         measured = prepare(self._accepted(detections), odom_from_base.translation_m[:2])
         self._stamp_ns, self._frame_id = detections.stamp_ns, detections.frame_id
+        fixed = self.config.world_fixed and detections.frame_id != self.config.vehicle_frame
+        self._now = replace(self.config, world_fixed=fixed)
         if dt_s > self.config.max_gap_s:
             pairs, ended = no_pairs(), lifecycle.all_end(self._tracks, EndReason.RESET)
         else:
@@ -88,7 +92,7 @@ class MultiObjectTracker:
             motion.predict(copy, dt_s, self.config)
             copy.presence = existence.survive(copy.presence, dt_s, self.config)
         return to_tracks(
-            copy, stamp_ns, self._frame_id, states(copy, stamp_ns, False, self.config), self.config
+            copy, stamp_ns, self._frame_id, states(copy, stamp_ns, False, self.config), self._now
         )
 
     def reset(self) -> Tracks:
@@ -130,13 +134,13 @@ class MultiObjectTracker:
     ) -> None:
         tracks = self._tracks
         if len(pairs.track):
-            correct(tracks, pairs.track, measured.select(pairs.detection), self.config)
+            correct(tracks, pairs.track, measured.select(pairs.detection), self._now)
         missed = np.setdiff1d(np.arange(len(tracks)), pairs.track)
         existence.average_quality(tracks, missed, np.full(len(missed), 0.05), probability[missed])
         tracks.presence[missed] = existence.miss(tracks.presence[missed], probability[missed])
         tracks.misses[missed] += 1
-        motion.constrain(tracks, self.config)
-        heading.follow_motion(tracks)
+        motion.constrain(tracks, self._now)
+        heading.follow_motion(tracks, self._now)
         lifecycle.confirm(tracks, self.config)
 
     def _begin(self, pairs: Assignment, measured: Measurements, ended: lifecycle.Ends) -> I64:
@@ -145,7 +149,7 @@ class MultiObjectTracker:
         free = lifecycle.may_begin(self._tracks.select(ended.reason == 0), measured, free, self.config)
         ids = np.arange(self._next_id, self._next_id + len(free)).astype(np.uint64)
         self._next_id += len(free)
-        self._tracks.extend(lifecycle.born(measured, free, ids, self.config))
+        self._tracks.extend(lifecycle.born(self._tracks, measured, free, ids, self._now))
         return free
 
     def _provenance(
@@ -174,6 +178,6 @@ class MultiObjectTracker:
         state = states(tracks, stamp_ns, True, self.config)
         state[reason > 0] = int(TrackState.DELETED)
         known = {"end_reason": reason, "merged_into": merged, "measurements": sources}
-        out = to_tracks(tracks, stamp_ns, self._frame_id, state, self.config, **known)
+        out = to_tracks(tracks, stamp_ns, self._frame_id, state, self._now, **known)
         tracks.keep(reason == 0)
         return out
