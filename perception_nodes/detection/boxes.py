@@ -16,7 +16,7 @@ from numba import njit
 
 from .clustering import SegmentTree
 from .heading import HEADING_BINS, candidate_headings, facing_cost, local_headings, long_axis, search_heading
-from .hypotheses import best_vehicle, surroundings
+from .hypotheses import best_vehicle, continued, surroundings
 from .space import SpaceMap
 
 F32 = npt.NDArray[np.float32]
@@ -35,7 +35,7 @@ MIN_VEHICLE_M, MIN_VEHICLE_POINTS, MIN_VEHICLE_TOP_M = 0.8, 5, 0.5
 FIELDS = (
     "x", "y", "yaw", "length", "width", "seen_length", "seen_width", "free", "foreign", "coverage", "size_misfit",
     "closeness", "bottom", "top", "ground_z", "range", "points", "cells", "tall", "small_length", "small_width",
-    "small_yaw", "mid_x", "mid_y", "low_share", "vehicle", "attached", "small_attached", "scatter",
+    "small_yaw", "mid_x", "mid_y", "low_share", "vehicle", "attached", "small_attached", "scatter", "continued",
 )  # fmt: skip
 NUM_FIELDS = len(FIELDS)
 
@@ -127,6 +127,7 @@ def _fit_all(
         _fit_one(xyz, members, x[:count], y[:count], origin_of[c], first, last, found[c], histogram, grid, seen, out[c])
         if out[c, 25] > 0:
             out[c, 28] = _scatter(xyz, height, members, seen[0][origin_of[c]], out[c])
+            out[c, 29] = continued(out[c], seen[0][origin_of[c]], first, last, grid)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -19,16 +19,16 @@ from .features import person_features, rider_features, vehicle_features
 F64 = npt.NDArray[np.float64]
 
 _VEHICLE = {
-    "bias": 0.55, "dense": 0.84, "range": 0.27, "free": -1.0, "foreign": 0.0, "attached": -13.5, "open": 0.0,
-    "loose": 0.0, "flat": -2.1, "high": -2.5, "floating": -1.5, "short": -2.0, "narrow": -4.5, "thin": -1.5,
-    "long": -1.7, "tall": -7.7, "upper": -2.1, "sparse": -1.4, "scatter": -9.3,
+    "bias": 0.5, "dense": 0.85, "range": 0.1, "free": -1.6, "foreign": 0.0, "attached": -13.5, "open": 0.0,
+    "loose": 0.0, "flat": -1.7, "high": -2.5, "floating": -1.3, "short": -2.0, "narrow": -4.5, "thin": -1.4,
+    "long": -1.6, "tall": -7.7, "upper": -2.0, "sparse": -1.6, "scatter": -9.3, "continued": -0.2,
 }  # fmt: skip
 # A large vehicle is tall and long, has some depth, is no building, and is rarer.
-_LARGE = {**_VEHICLE, "bias": _VEHICLE["bias"] - 2.0, "high": 0.0, "long": 0.0, "tall": 0.0}
+_LARGE = {**_VEHICLE, "bias": _VEHICLE["bias"] - 2.0, "high": 0.0, "long": 0.0, "tall": 0.0, "continued": -6.0}
 _LARGE_TOP_M, _LARGE_TALL_SHARE, _BUILDING_TOP_M, _SLAB_M, _SLAB = 2.3, 0.3, 4.3, 1.2, -4.0
 _PERSON = {
-    "bias": -1.1, "dense": 0.5, "range": -3.3, "attached": -5.8, "low": -6.9, "high": -3.7, "floating": -2.2,
-    "long": -1.9, "wide": -1.2, "slender": -2.0, "thin": -5.0, "sparse": -1.3,
+    "bias": 0.1, "dense": 0.27, "range": -3.6, "attached": -10.5, "low": -3.7, "high": -4.0, "floating": -2.2,
+    "long": -2.1, "wide": -0.8, "slender": -0.5, "thin": -3.3, "sparse": 0.0,
 }  # fmt: skip
 _RIDER = {
     "bias": -2.2, "dense": 0.13, "range": -1.4, "attached": -12.0, "low": -8.8, "high": -1.9, "floating": -2.0,

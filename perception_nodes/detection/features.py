@@ -32,6 +32,7 @@ def vehicle_features(boxes: FittedBoxes) -> dict[str, F64]:
         "long": _over(boxes["small_length"], 5.2),
         "tall": boxes["tall"],
         "scatter": boxes["scatter"],
+        "continued": boxes["continued"],
         "upper": 1.0 - boxes["low_share"],
         # Points fall with the square of the distance: far fewer than any lidar gives on a solid surface.
         "sparse": _under(points + 2 * np.log(np.maximum(boxes["range"], 4.0)) - np.log(face), 9.0),

@@ -221,6 +221,28 @@ def surroundings(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def continued(box: Any, origin: Any, first: int, last: int, grid: Any) -> float:
+    """Share of the lines ahead of both ends of the long side that faces the sensor on which something else stands.
+
+    A wall that a gap or a shadow has cut into pieces goes on there; a vehicle ends. `box`: x, y, yaw, length, width.
+    """
+    c, s = np.cos(box[2]), np.sin(box[2])
+    side = 1.0 if (origin[1] - box[1]) * c - (origin[0] - box[0]) * s > 0 else -1.0
+    taken, total = 0, 0
+    for end in range(2):
+        for k in range(8):
+            u = (box[3] / 2 + 0.4 + 0.35 * k) * (1 - 2 * end)
+            for shift in range(3):
+                v = side * (box[4] / 2 - 0.1) + 0.25 * (shift - 1)
+                owner = _owner(box[0] + u * c - v * s, box[1] + u * s + v * c, grid)
+                if owner >= 0 and (owner < first or owner >= last):
+                    taken += 1
+                    break
+            total += 1
+    return taken / total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _owner(x: float, y: float, grid: Any) -> int:
     """Place in the tree's sequence of the occupied cell at (x, y), -1 if it is empty or outside."""
     position, n, low, cell = grid
