@@ -57,8 +57,8 @@ test-colcon:
 	@test/colcon/run.sh $(PYTHON)
 
 check: venv
-	@$(BIN)/ruff format --check --quiet . || { echo "make format does this for you"; exit 1; }
-	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet --output-format concise . || { echo "make format does this for you"; exit 1; }
+	@$(BIN)/ruff check --quiet --output-format concise .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
 
