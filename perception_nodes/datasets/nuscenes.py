@@ -157,7 +157,8 @@ class NuScenesInput(SequenceInput):
         boxes = []
         for k, frame in enumerate(self._frames):
             odom_from_lidar = self._odom_from_lidar(k)
-            items = [i for i in frame.get("instances", []) if i.get("bbox_3d_isvalid", True)]
+            # bbox_3d_isvalid only says whether any point was counted; here every box has its num_points.
+            items = frame.get("instances", [])
             boxes.append([_box(item, n, k, self._names, odom_from_lidar) for n, item in enumerate(items)])
         mapping = {name: name for name in self._names.values()}
         return truth_frames(self._stamps_ns, boxes, self.dataset_rig.odom_frame, mapping)

@@ -46,7 +46,7 @@ def _frame(k: int) -> dict[str, Any]:
                 "lidar2cam": camera_from_lidar.matrix.tolist(),
             }
         },
-        # 20 m ahead of the lidar, heading ahead, driving at 3 m/s to the front.
+        # 20 m ahead of the lidar, heading ahead, driving at 3 m/s to the front; and a bus without points.
         "instances": [
             {
                 "bbox_3d": [0.0, 20.0, -1.0, 4.0, 2.0, 1.6, np.pi / 2],
@@ -74,11 +74,11 @@ def test_truth_is_in_odom(frames: Path) -> None:
     source = open_input(frames)
     truth = source.truth(1)
     # odom begins at the first ego position and keeps the world's axes: 5 m driven, 0.9 m mount, 20 m ahead.
-    np.testing.assert_allclose(truth.center_m, [[0.0, 5.0 + 0.9 + 20.0, 0.8]], atol=1e-6)
-    assert truth.yaw_rad[0] == pytest.approx(np.pi / 2)
-    np.testing.assert_allclose(truth.velocity_mps, [[0.0, 3.0]], atol=1e-6)
-    assert truth.label.tolist() == [LABEL_INDEX["car"]]
-    assert truth.num_points.tolist() == [1]
+    np.testing.assert_allclose(truth.center_m, [[0.0, 25.9, 0.8], [9.0, 25.9, 0.8]], atol=1e-6)
+    np.testing.assert_allclose(truth.yaw_rad, [np.pi / 2, 0.0], atol=1e-9)
+    np.testing.assert_allclose(truth.velocity_mps[0], [0.0, 3.0], atol=1e-6)
+    assert truth.label.tolist() == [LABEL_INDEX["car"], LABEL_INDEX["bus"]]
+    assert truth.num_points.tolist() == [1, 0]
 
 
 def test_clouds_keep_their_rings(frames: Path) -> None:
