@@ -102,7 +102,7 @@ class TrackerConfig:
     )
 
     # Shape and heading
-    size_drift_m: float = param(0.03, "Growth of the std of the size, m per root second", low=0.0)
+    size_drift_m: float = param(0.1, "Growth of the std of the size, m per root second", low=0.0)
     shrink_caution: float = param(
         3.0, "How much a smaller box is distrusted (partial view), in its own difference", low=0.0
     )

@@ -61,7 +61,10 @@ def born(
     new.cov[~new.yaw_known, YAW, YAW] = np.pi**2 / 3
     new.static_mean, new.static_cov = new.mean[:, :3].copy(), new.cov[:, :3, :3].copy()
     new.bottom_m, new.bottom_var = measured.bottom_m[index].copy(), measured.bottom_var[index].copy()
-    new.size_m, new.size_var = measured.size_m[index].copy(), measured.size_var[index].copy()
+    new.size_m = measured.size_m[index].copy()
+    # Smaller than its class is: probably only a part of it has been seen.
+    lack = np.maximum(classes.SIZE_M[label] - new.size_m, 0.0)
+    new.size_var = measured.size_var[index] + (lack / 2) ** 2
     new.quality, new.quality_weight[:] = measured.quality[index].copy(), 1.0
     odds = config.birth_existence / (1 - config.birth_existence) * new.quality / (1 - new.quality)
     new.presence = np.minimum(odds / (1 + odds), config.existence_max)

@@ -12,7 +12,12 @@ from perception_nodes.geometry import Transform
 from perception_nodes.tracking import MultiObjectTracker, TrackerConfig
 
 STEP_NS = 100_000_000
-LWH = {"car": (4.5, 1.9, 1.6), "truck": (6.5, 2.4, 2.8), "pedestrian": (0.7, 0.7, 1.75)}
+LWH = {
+    "car": (4.5, 1.9, 1.6),
+    "truck": (6.5, 2.4, 2.8),
+    "bicycle": (1.8, 0.7, 1.6),
+    "pedestrian": (0.7, 0.7, 1.75),
+}
 
 
 def detections(stamp_ns: int, boxes: list[tuple], labels: list[str], **known: np.ndarray) -> Detections3D:

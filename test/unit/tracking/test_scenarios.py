@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -284,3 +286,96 @@ def test_a_thousand_false_alarms_do_not_bring_it_down(make_drive):
     near = drive.nearest(10.0, 3.0)
     assert near.id[0] == 1
     np.testing.assert_allclose(near.center_m[0, :2], (10.0, 3.0), atol=0.3)
+
+
+def test_rows_of_parked_cars_keep_their_ids_without_odometry(make_drive, make_detections):
+    # Seen from a car at 14 m/s without odometry: each frame the row has moved by half of its spacing.
+    drive = make_drive()
+    for k in range(40):
+        boxes = [(3.0 * i - 1.4 * k, 4.0, np.pi / 2) for i in range(40) if -30 < 3.0 * i - 1.4 * k < 40]
+        rng = np.random.default_rng(k)
+        noisy = [(x + rng.normal(0, 0.08), y + rng.normal(0, 0.08), yaw) for x, y, yaw in boxes]
+        d = make_detections((k + 1) * 100_000_000, noisy, ["car"] * len(noisy))
+        drive.outputs.append(drive.tracker.step(replace(d, frame_id="base_link"), drive.ego))
+    live = drive.live()
+    np.testing.assert_allclose(np.median(live.velocity_mps, axis=0), (-14.0, 0.0), atol=0.5)
+    assert (live.motion_state == MotionState.UNKNOWN).all()
+    assert len(ids_of(drive.outputs)) <= 45
+
+
+def test_weak_detections_continue_tracks_but_start_none(make_drive):
+    drive = make_drive(noise_m=0.0)
+    for _ in range(5):
+        drive.step((10.0, 3.0, 0.0), score=np.array([0.8]))
+    for _ in range(10):
+        drive.step((10.0, 3.0, 0.0), (25.0, 3.0, 0.0), score=np.array([0.15, 0.15]))
+    assert drive.live().id.tolist() == [1]
+    assert drive.live().state.tolist() == [TrackState.CONFIRMED]
+    assert len(drive.outputs[-1]) == 1
+
+
+def test_a_weak_detection_does_not_take_the_track_of_a_good_one(make_drive):
+    # The weak box lies nearer, but the good one is asked first.
+    drive = make_drive(noise_m=0.0)
+    for _ in range(6):
+        drive.step((10.0, 3.0, 0.0))
+    out = drive.step((10.0, 3.0, 0.0), (10.6, 3.0, 0.0), score=np.array([0.1, 0.9]))
+    assert [m.detection_id for m in out.measurements[0]] == [1]
+
+
+def test_a_part_of_a_tracked_object_starts_no_track(make_drive, make_detections):
+    drive = make_drive(noise_m=0.0)
+    for _ in range(6):
+        drive.step((10.0, 3.0, 0.0))
+    for _ in range(6):
+        d = make_detections(drive.frame * 100_000_000, [(10.0, 3.0, 0.0), (11.5, 3.0, 0.0)], ["car", "car"])
+        d = replace(d, lwh_m=np.array([[4.5, 1.9, 1.6], [1.2, 1.7, 1.4]]))
+        out = drive.tracker.step(d, drive.ego)
+        drive.frame += 1
+    assert out.id.tolist() == [1]
+
+
+def test_the_class_decides_between_two_that_fit(make_drive):
+    # Both detections fit both tracks; the classes tell them apart.
+    drive = make_drive(noise_m=0.0)
+    for _ in range(6):
+        drive.step((10.0, 3.0, 0.0), (10.0, 4.6, 0.0), labels=["bicycle", "pedestrian"])
+    out = drive.step((10.0, 3.9, 0.0), (10.0, 3.7, 0.0), labels=["bicycle", "pedestrian"])
+    first = {int(i): m[0].detection_id for i, m in zip(out.id, out.measurements, strict=True) if m}
+    assert first == {1: 0, 2: 1}
+
+
+def test_a_walking_pedestrian_faces_where_it_goes(make_drive):
+    # Its box says nothing about the direction.
+    drive = make_drive(noise_m=0.05)
+    for k in range(40):
+        drive.step((10.0 - 1.4 * DT * k, 5.0, 0.9), labels=["pedestrian"])
+    assert abs(wrap_angle(drive.live().yaw_rad[0] - np.pi)) < 0.3
+    assert drive.live().orientation[0] == Orientation.AVAILABLE
+
+
+def test_a_car_does_not_slide_sideways(make_drive):
+    # The noise is the same in both directions, but the heading is known: the speed across it must be calmer.
+    drive = make_drive(noise_m=0.3)
+    velocity = []
+    for k in range(80):
+        drive.step((10.0 * DT * k, 5.0, 0.0))
+        if k > 20:
+            velocity.append(drive.live().velocity_mps[0])
+    along, across = np.std(velocity, axis=0)
+    assert across < 0.65 * along
+
+
+def test_growing_a_box_does_not_push_the_car(make_drive, make_detections):
+    # First only the rear is seen, then more and more of the car: the box grows away from the sensor.
+    drive = make_drive(noise_m=0.0)
+    speeds = []
+    for k in range(25):
+        length = min(1.5 + 0.3 * k, 4.5)
+        d = make_detections(drive.frame * 100_000_000, [(10.0 + length / 2, 0.0, 0.0)], ["car"])
+        out = drive.tracker.step(replace(d, lwh_m=np.array([[length, 1.9, 1.6]])), drive.ego)
+        drive.frame += 1
+        speeds.append(np.abs(out.velocity_mps).max())
+    assert max(speeds) == 0.0
+    assert out.center_m[0, 0] - out.lwh_m[0, 0] / 2 == pytest.approx(10.0, abs=0.1)
+    assert out.lwh_m[0, 0] > 3.5
