@@ -88,11 +88,11 @@ def _optional() -> Iterator[Finding]:
     import onnxruntime
 
     yield Finding(Level.OK, "onnxruntime providers", ", ".join(onnxruntime.get_available_providers()))
-    for module, use, extra in (("embreex", "perception demo", "sim"), ("foxglove", "--view", "viz")):
+    for module, use, package in (("embreex", "perception demo", "embreex"), ("foxglove", "--view", "foxglove-sdk")):
         try:
             importlib.import_module(module)
         except ImportError:
-            yield Finding(Level.NOTE, module, f"absent; needed by {use}", f"pip install 'perception_nodes[{extra}]'")
+            yield Finding(Level.NOTE, module, f"absent; needed by {use}", f"pip install {package}")
         else:
             yield Finding(Level.OK, module, f"found ({use})")
 
