@@ -35,7 +35,7 @@ class ObjectFusion:
         mask = objects.source_mask.copy()
         extra = []
         for view in cameras:
-            projection = project_boxes(objects, view)
+            projection = project_boxes(objects, view.model, view.optical_from_base)
             matched_object, matched_box = self._associate(projection, view)
             log_odds[matched_object] += self._match_evidence(view, matched_box)
             camera_class = np.clip(view.detections.class_probabilities[matched_box], _EPS, 1.0)

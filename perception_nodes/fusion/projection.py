@@ -38,17 +38,17 @@ class Projection:
     inside: F64
 
 
-def project_boxes(boxes: Detections3D, view: CameraView) -> Projection:
+def project_boxes(boxes: Detections3D, model: CameraModel, optical_from_base: Transform) -> Projection:
     """Project upright boxes; boxes behind the camera get NaN and a share of 0."""
     n = len(boxes)
     corners = corners_3d(boxes.center_m, boxes.lwh_m, boxes.yaw_rad).reshape(-1, 3)
-    optical = np.asarray(view.optical_from_base.apply(corners), np.float64)
-    depth = np.asarray(view.optical_from_base.apply(boxes.center_m), np.float64)[:, 2]
+    optical = np.asarray(optical_from_base.apply(corners), np.float64)
+    depth = np.asarray(optical_from_base.apply(boxes.center_m), np.float64)[:, 2]
     # A corner behind the image plane has no pixel: it is moved onto the near plane, which keeps the box's side.
     optical[:, 2] = np.maximum(optical[:, 2], _NEAR_M)
-    uv = view.model.project(optical)[0].reshape(n, 8, 2)
+    uv = model.project(optical)[0].reshape(n, 8, 2)
     low, high = uv.min(axis=1, initial=np.inf), uv.max(axis=1, initial=-np.inf)
-    size = np.array([view.model.width_px, view.model.height_px], np.float64)
+    size = np.array([model.width_px, model.height_px], np.float64)
     clipped_low, clipped_high = np.clip(low, 0, size), np.clip(high, 0, size)
     area = np.prod(np.maximum(high - low, 1e-9), axis=1)
     inside = np.prod(np.maximum(clipped_high - clipped_low, 0), axis=1) / area

@@ -79,6 +79,7 @@ def health_message(
     sensors: tuple[SensorStatus, ...],
     expected_rate_hz: float,
     dropped_total: int,
+    active: bool,
 ) -> Any:
     """PerceptionHealth from the node's state."""
     p50, p95, high = vitals.latency_ms()
@@ -88,6 +89,7 @@ def health_message(
         session_id=session_id,
         sequence=sequence,
         mode=int(mode),
+        active=active,
         hazard=hazard,
         active_faults=faults,
         last_output_stamp_ns=vitals.last_output_stamp_ns,

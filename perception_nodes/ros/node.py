@@ -311,6 +311,7 @@ class PerceptionNode(LifecycleNode):
             self.sensor_status(),
             self.output_rate_hz,
             sum(self._drop_totals.values()),
+            self.active,
         )
 
     def _heartbeat(self) -> None:

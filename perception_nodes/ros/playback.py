@@ -6,10 +6,11 @@ import importlib
 from typing import Any
 
 from builtin_interfaces.msg import Time
-from perception_nodes.msg import PlaybackState
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
+
+from perception_nodes.msg import PlaybackState
 
 
 def message_class(type_name: str) -> Any | None:

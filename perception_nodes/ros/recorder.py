@@ -87,6 +87,15 @@ class Recorder:
         """The newest PlaybackState message, None before the player has started."""
         return self._playback
 
+    def publishers_of(self, topic: str) -> int:
+        """How many publishers of a topic are visible now."""
+        return len(self._node.get_publishers_info_by_topic(topic))
+
+    def is_active(self, node: str) -> bool:
+        """Whether a node's newest heartbeat says that it has been activated."""
+        message = self.health.get(f"/{node}")
+        return message is not None and bool(message.active)
+
     def close(self) -> None:
         """Stop listening and hand over what is still held back. May be called twice."""
         self._executor.shutdown(timeout_sec=2.0)

@@ -21,14 +21,14 @@ from perception_nodes.datatypes import (
     MalformedMessage,
     Modality,
     PerceptionError,
-    PointCloud,
     Rig,
     SensorSpec,
     TransformUnavailable,
 )
-from perception_nodes.geometry import CameraModel, Transform, deskew, merge_clouds
+from perception_nodes.geometry import CameraModel
 from perception_nodes.pipeline import CameraInput, FrameInput
 from perception_nodes.ros.convert import from_msg
+from perception_nodes.ros.sweeps import SweepFrames, base_from_sensor, merged_sweep
 from perception_nodes.ros.transforms import TransformStore
 from perception_nodes.sync import Aligner, AlignerConfig
 
@@ -63,6 +63,7 @@ class BagFrames:
     def __post_init__(self) -> None:
         self._reader = BagReader(self.path)
         self._types = {t.name: t.typename for t in self._reader.info.topics}
+        self._frames = SweepFrames.of(self.rig, self.tracking_frame)
         self._transforms = TransformStore()
         self._aligner = Aligner(AlignerConfig(), self.rig.sensors, self.rig.reference)
         self._messages: dict[str, deque[tuple[int, Any]]] = {s.name: deque(maxlen=_KEPT) for s in self.rig.sensors}
@@ -169,45 +170,15 @@ class BagFrames:
     def _assemble(self, frame_set: FrameSet) -> FrameInput:
         reference_ns = frame_set.reference_ns
         base = self.rig.base_frame
-        parts = []
+        sweeps = []
         for spec in self.rig.of(Modality.LIDAR):
             stamp_ns = frame_set.stamp_of(spec.name)
             if stamp_ns is not None:
-                parts.append(self._cloud(spec, self._message(spec.name, stamp_ns), reference_ns))
-        cloud, origins = merge_clouds(parts, reference_ns, base)
-        pose = Transform.identity()
-        if self.tracking_frame != base:
-            pose = self._transforms.lookup(self.tracking_frame, base, reference_ns)
+                sweeps.append((spec, from_msg.point_cloud(self._message(spec.name, stamp_ns))))
+        cloud, origins = merged_sweep(sweeps, reference_ns, self._frames, self._transforms.lookup)
+        pose = self._transforms.lookup(self.tracking_frame, base, reference_ns)
         cameras = [self._camera(s, frame_set) for s in self.rig.of(Modality.CAMERA)]
         return FrameInput(cloud, origins, pose, tuple(c for c in cameras if c is not None))
-
-    def _cloud(self, spec: SensorSpec, message: Any, reference_ns: int) -> tuple[PointCloud, Transform]:
-        """One sensor's sweep, compensated, with base(reference)_from_sensor(stamp)."""
-        cloud = from_msg.point_cloud(message)
-        moves = self.tracking_frame != self.rig.base_frame
-        if moves and cloud.time_s is not None and not spec.motion_compensated and len(cloud):
-            start_s, end_s = float(cloud.time_s.min()), float(cloud.time_s.max())
-            if end_s > start_s:
-                motion = self._motion(cloud.frame_id, cloud.stamp_ns, start_s, end_s)
-                cloud = deskew(cloud, motion, start_s, end_s)
-        return cloud, self._base_from_sensor(cloud.frame_id, cloud.stamp_ns, reference_ns)
-
-    def _motion(self, frame: str, stamp_ns: int, start_s: float, end_s: float) -> Transform:
-        """end_from_start of a sensor frame, both times relative to the stamp."""
-        odom = self.rig.odom_frame
-        odom_from_start = self._transforms.lookup(odom, frame, stamp_ns + round(start_s * 1e9))
-        odom_from_end = self._transforms.lookup(odom, frame, stamp_ns + round(end_s * 1e9))
-        return odom_from_end.inverse() @ odom_from_start
-
-    def _base_from_sensor(self, frame: str, stamp_ns: int, reference_ns: int) -> Transform:
-        """base_link at the reference stamp from a sensor frame at its own stamp (ego motion between them included)."""
-        base, odom = self.rig.base_frame, self.rig.odom_frame
-        base_from_sensor = self._transforms.lookup(base, frame, stamp_ns)
-        if stamp_ns == reference_ns or self.tracking_frame == base:
-            return base_from_sensor
-        odom_from_base_then = self._transforms.lookup(odom, base, stamp_ns)
-        odom_from_base_now = self._transforms.lookup(odom, base, reference_ns)
-        return odom_from_base_now.inverse() @ odom_from_base_then @ base_from_sensor
 
     def _camera(self, spec: SensorSpec, frame_set: FrameSet) -> CameraInput | None:
         stamp_ns = frame_set.stamp_of(spec.name)
@@ -215,5 +186,6 @@ class BagFrames:
         if stamp_ns is None or model is None:
             return None
         image = from_msg.image(self._message(spec.name, stamp_ns))
-        base_from_optical = self._base_from_sensor(image.frame_id, stamp_ns, frame_set.reference_ns)
+        lookup = self._transforms.lookup
+        base_from_optical = base_from_sensor(self._frames, image.frame_id, stamp_ns, frame_set.reference_ns, lookup)
         return CameraInput(spec.name, image, model, base_from_optical.inverse())

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from types import FrameType
 
-import yaml
-
 from perception_nodes.datasets import BagWriter
-from perception_nodes.datatypes import InputError, PerceptionError, Rig, load_rig
-from perception_nodes.ros.graph import load_graph, node_specs
+from perception_nodes.datatypes import PerceptionError
+from perception_nodes.ros.graph import NodeSpec, load_graph, node_specs
 from perception_nodes.ros.recorder import Recorder
 from perception_nodes.ros.runner import GraphRunner
 
@@ -25,6 +23,11 @@ from .progress import RunProgress, latency_text
 PREFIXES = ("/perception/", "/tf", "/diagnostics")
 _DRAIN_QUIET_S = 0.4
 _DRAIN_LIMIT_S = 3.0
+_DISCOVERY_S = 0.5
+_SETTLE_S = 0.2
+_POLL_S = 0.05
+
+Stop = Callable[[], bool]
 
 
 @dataclass
@@ -92,7 +95,8 @@ def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgres
             progress.stage("stopping")
             player.stop()
             graph.stop()
-            _settle(recorder)
+            # The last heartbeats, with the final counts, are still on their way.
+            time.sleep(_SETTLE_S)
             log.unknown_types = dict(recorder.unknown_types)
     return log
 
@@ -106,13 +110,13 @@ def _sink(writer: BagWriter) -> Callable[[str, str, int, bytes], None]:
     return write
 
 
-def _specs(options: RunOptions, prepared: PreparedInput) -> list[object]:
+def _specs(options: RunOptions, prepared: PreparedInput) -> list[NodeSpec]:
     """The graph's nodes with this run's arguments."""
     arguments = {
-        "rig": str(prepared.rig_path),
+        "rig": str(prepared.rig_path.resolve()),
         "use_sim_time": "true",
         "camera_model": str(options.camera_model.resolve()) if options.camera_model else "",
-        "tracking_frame": prepared.rig.odom_frame if prepared.has_ego_motion else prepared.rig.base_frame,
+        "tracking_frame": prepared.tracking_frame,
         "sync_policy": options.sync_policy,
         "bag": str(prepared.bag.resolve()),
         "rate": str(options.rate),
@@ -123,3 +127,78 @@ def _specs(options: RunOptions, prepared: PreparedInput) -> list[object]:
     }
     arguments |= dict(a.split(":=", 1) for a in options.graph_arguments)
     return node_specs(load_graph(options.graph), arguments)
+
+
+def _refuse_second_graph(recorder: Recorder) -> None:
+    """Two graphs in one domain would feed each other."""
+    time.sleep(_DISCOVERY_S)
+    others = recorder.publishers_of("/perception/objects")
+    if others:
+        where = os.environ.get("ROS_DOMAIN_ID", "0")
+        raise GraphFailed(f"a perception graph is running already in domain {where}: stop it, or set ROS_DOMAIN_ID")
+
+
+def _wait_ready(
+    options: RunOptions, recorder: Recorder, graph: GraphRunner, names: list[str], progress: RunProgress, stopped: Stop
+) -> bool:
+    """Until every node has sent a heartbeat as active; False if interrupted."""
+    end = time.monotonic() + options.start_timeout_s
+    while not stopped():
+        ready = [n for n in names if recorder.is_active(n)]
+        progress.update(len(ready), len(names), f"{len(ready)} of {len(names)} nodes ready")
+        if len(ready) == len(names):
+            return True
+        for name, code in graph.poll().items():
+            if code is not None:
+                raise GraphFailed(f"node {name} ended with status {code} at the start:\n{graph.log_tail(name)}")
+        if time.monotonic() > end:
+            missing = sorted(set(names) - set(ready))
+            raise GraphFailed(f"not ready after {options.start_timeout_s:g} s: {missing}; see their files in logs/")
+        time.sleep(_POLL_S)
+    return False
+
+
+def _play(
+    recorder: Recorder, graph: GraphRunner, player: GraphRunner, log: RunLog, progress: RunProgress, stopped: Stop
+) -> None:
+    """Until the player has ended; nodes that die are noted, the others go on."""
+    while not stopped():
+        _note_deaths(graph, log, progress)
+        code = player.poll()["bag_player"]
+        if code is not None:
+            if code != 0:
+                raise GraphFailed(f"the bag player ended with status {code}:\n{player.log_tail('bag_player')}")
+            return
+        _show(recorder, progress)
+        time.sleep(_POLL_S)
+
+
+def _note_deaths(graph: GraphRunner, log: RunLog, progress: RunProgress) -> None:
+    for name, code in graph.poll().items():
+        if code is not None and name not in log.died:
+            log.died[name] = code
+            progress.console.print(f"[red]node {name} has died with status {code}[/red]; the others go on")
+
+
+def _show(recorder: Recorder, progress: RunProgress) -> None:
+    playback = recorder.playback
+    if playback is None:
+        return
+    total_s = (int(playback.stamp_end_ns) - int(playback.stamp_start_ns)) * 1e-9
+    played_s = (time.monotonic_ns() - int(playback.wall_start_ns)) * 1e-9 * float(playback.rate)
+    objects = recorder.last_objects
+    count = sum(o.state in (1, 2) for o in objects.objects) if objects is not None else 0
+    frames = recorder.counts["/perception/objects"]
+    drops = recorder.counts["/perception/drops"]
+    detail = f"{min(played_s, total_s):.1f}/{total_s:.1f} s  {frames} frames  {count} objects"
+    progress.update(min(played_s, total_s), total_s, f"{detail}  {latency_text(recorder.latency_s)}  {drops} drops")
+
+
+def _drain(recorder: Recorder, stopped: Stop) -> None:
+    """Wait until no new output has come for a moment."""
+    end = time.monotonic() + _DRAIN_LIMIT_S
+    while not stopped() and time.monotonic() < end:
+        quiet_s = (time.monotonic_ns() - recorder.last_output_ns) * 1e-9
+        if recorder.last_output_ns and quiet_s > _DRAIN_QUIET_S:
+            return
+        time.sleep(_POLL_S)

@@ -26,6 +26,11 @@ class PreparedInput:
     has_truth: bool
     notes: tuple[str, ...]
 
+    @property
+    def tracking_frame(self) -> str:
+        """odom, or the base frame where the ego motion is not known."""
+        return self.rig.odom_frame if self.has_ego_motion else self.rig.base_frame
+
 
 def prepare_input(options: RunOptions, progress: RunProgress) -> PreparedInput:
     """Open the input, settle the rig, convert a dataset to `input.mcap` in the output folder.

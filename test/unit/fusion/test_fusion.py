@@ -71,7 +71,7 @@ def view(boxes: np.ndarray, label: int = CAR, score: float = 0.8) -> CameraView:
 
 
 def rectangles(objects: Detections3D) -> np.ndarray:
-    return project_boxes(objects, view(np.zeros((0, 4)))).rect_px
+    return project_boxes(objects, CAMERA, OPTICAL_FROM_BASE).rect_px
 
 
 def test_projection_by_hand() -> None:
@@ -82,7 +82,7 @@ def test_projection_by_hand() -> None:
 
 
 def test_objects_behind_are_not_in_view() -> None:
-    projection = project_boxes(lidar((-10.0, 0.0)), view(np.zeros((0, 4))))
+    projection = project_boxes(lidar((-10.0, 0.0)), CAMERA, OPTICAL_FROM_BASE)
     assert np.isnan(projection.rect_px).all()
     assert projection.inside[0] == 0.0
 

@@ -1,0 +1,82 @@
+"""The node graph as data: `config/graph.yaml` to the nodes that a launcher starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from perception_nodes.datatypes import ConfigurationError
+from perception_nodes.resources import resource_path
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a graph."""
+
+    default: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Arguments by name and the raw node entries; `path` for messages."""
+
+    path: Path
+    arguments: dict[str, Argument]
+    nodes: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node to start: its executable, its name, its parameters with the arguments filled in."""
+
+    executable: str
+    name: str
+    parameters: dict[str, Any]
+    parameter_files: tuple[str, ...] = ()
+
+
+def load_graph(path: Path | None = None) -> Graph:
+    """Read a graph file; raises ConfigurationError naming file and key if it is not one."""
+    file = path or resource_path("config/graph.yaml")
+    try:
+        data = yaml.safe_load(file.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"graph file {file}: {error}") from error
+    if not isinstance(data, Mapping) or set(data) != {"arguments", "nodes"}:
+        raise ConfigurationError(f"graph file {file}: wanted the keys arguments and nodes, got {data!r:.80}")
+    arguments = {n: Argument(str(a["default"]), str(a["description"])) for n, a in data["arguments"].items()}
+    for node in data["nodes"]:
+        unknown = set(node) - {"executable", "name", "parameters", "if"}
+        if unknown or "executable" not in node:
+            raise ConfigurationError(f"graph file {file}: node {node}: unknown or missing key {sorted(unknown)}")
+    return Graph(file, arguments, tuple(data["nodes"]))
+
+
+def node_specs(graph: Graph, values: Mapping[str, str]) -> list[NodeSpec]:
+    """The nodes that `values` select; raises ConfigurationError for an argument that the graph does not have."""
+    unknown = sorted(set(values) - set(graph.arguments))
+    if unknown:
+        raise ConfigurationError(f"{graph.path.name}: no argument {unknown[0]!r}: wanted one of {sorted(graph.arguments)}")
+    filled = {name: values.get(name, argument.default) for name, argument in graph.arguments.items()}
+    files = (filled["params_file"],) if filled.get("params_file") else ()
+    specs = []
+    for node in graph.nodes:
+        if "if" in node and not _truth(filled[node["if"]]):
+            continue
+        parameters = {k: _typed(str(v).format(**filled)) for k, v in (node.get("parameters") or {}).items()}
+        specs.append(NodeSpec(node["executable"], node.get("name", node["executable"]), parameters, files))
+    return specs
+
+
+def _truth(value: str) -> bool:
+    return value.lower() in ("1", "true", "yes", "on")
+
+
+def _typed(value: str) -> Any:
+    """A parameter's value as YAML would read it, but an empty text stays a text."""
+    return yaml.safe_load(value) if value else ""

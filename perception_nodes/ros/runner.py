@@ -1,0 +1,126 @@
+"""Starts and stops the graph's processes where launch_ros is absent. Not ROS launch: it runs graph files only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+import yaml
+
+from . import transport
+from .graph import NodeSpec
+
+_PATIENCE_S = ((signal.SIGINT, 4.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
+_SHM = Path("/dev/shm")
+
+
+class GraphRunner:
+    """One process a node, each in a session of its own (a Ctrl-C on the terminal reaches only the caller)."""
+
+    def __init__(self, specs: Sequence[NodeSpec], log_dir: Path) -> None:
+        self._specs = tuple(specs)
+        self._log_dir = log_dir
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._logs: list[IO[bytes]] = []
+        self._parameters = tempfile.TemporaryDirectory(prefix="perception_graph_")
+
+    def __enter__(self) -> GraphRunner:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by node name."""
+        return {name: p.pid for name, p in self._processes.items()}
+
+    def start(self) -> None:
+        """Start all nodes; their output goes to `<log_dir>/<name>.log`."""
+        transport.configure()
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        # BLAS threads only get in each other's way with ten processes on a few cores.
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        for spec in self._specs:
+            log = (self._log_dir / f"{spec.name}.log").open("wb")
+            self._logs.append(log)
+            self._processes[spec.name] = subprocess.Popen(
+                self._command(spec),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+
+    def poll(self) -> dict[str, int | None]:
+        """Exit status of each node, None while it runs."""
+        return {name: p.poll() for name, p in self._processes.items()}
+
+    def stop(self) -> dict[str, int | None]:
+        """Ask, urge, kill; returns the exit statuses and removes what killed processes left in shared memory."""
+        killed = [p.pid for p in self._processes.values() if (p.poll() or 0) < 0]
+        for number, patience_s in _PATIENCE_S:
+            running = [p for p in self._processes.values() if p.poll() is None]
+            if not running:
+                break
+            for process in running:
+                process.send_signal(number)
+                if number == signal.SIGKILL:
+                    killed.append(process.pid)
+            _wait(running, patience_s)
+        for log in self._logs:
+            log.close()
+        self._parameters.cleanup()
+        if killed:
+            _remove_orphans()
+        return self.poll()
+
+    def log_tail(self, name: str, lines: int = 12) -> str:
+        """The last lines of a node's output."""
+        path = self._log_dir / f"{name}.log"
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.is_file() else ""
+
+    def _command(self, spec: NodeSpec) -> list[str]:
+        file = Path(self._parameters.name) / f"{spec.name}.yaml"
+        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": spec.parameters}}))
+        command = [sys.executable, "-m", f"perception_nodes.nodes.{spec.executable}"]
+        command += ["--ros-args", "-r", f"__node:={spec.name}"]
+        for path in (*spec.parameter_files, str(file)):
+            command += ["--params-file", path]
+        return command
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]], patience_s: float) -> None:
+    end = time.monotonic() + patience_s
+    for process in processes:
+        try:
+            process.wait(max(0.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _remove_orphans() -> None:
+    """Fast DDS marks each segment's owner by a lock file; what nobody holds a lock on is an orphan."""
+    import fcntl
+
+    for lock in _SHM.glob("fastdds_*_el"):
+        try:
+            with lock.open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            continue
+        segment = lock.with_name(lock.name.removesuffix("_el"))
+        lock.unlink(missing_ok=True)
+        segment.unlink(missing_ok=True)

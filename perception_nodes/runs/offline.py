@@ -1,0 +1,90 @@
+"""`--offline`: the same stages in one process, frame by frame, as fast as it goes; writes the same recording."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import socket
+import time
+from typing import Any
+
+from rclpy.serialization import serialize_message
+
+from perception_nodes.datasets import BagReader, BagWriter
+from perception_nodes.datatypes import FrameInfo, FrameSet, LatencyTrace, Mode
+from perception_nodes.pipeline import FrameInput, FrameOutput, Pipeline, PipelineConfig
+from perception_nodes.ros.convert import to_msg
+
+from .frames import BagFrames
+from .online import RunLog, interruptible
+from .options import RunOptions
+from .prepare import PreparedInput
+from .progress import RunProgress
+
+
+def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProgress) -> RunLog:
+    """Run the pipeline over a prepared input; leaves `outputs.mcap` in the output folder."""
+    log = RunLog()
+    progress.stage("loading the pipeline")
+    pipeline = Pipeline(PipelineConfig(), prepared.tracking_frame, options.camera_model)
+    frames = BagFrames(prepared.bag, prepared.rig, prepared.tracking_frame, options.start_s, options.duration_s)
+    with BagReader(prepared.bag) as reader:
+        info = reader.info
+    progress.stage("running the pipeline")
+    with interruptible() as stopped, BagWriter(options.output / "outputs.mcap") as writer:
+        record = _Recording(writer, prepared)
+        for frame_set, frame in frames:
+            began_ns = time.monotonic_ns()
+            output = pipeline.process(frame)
+            record.write(frame_set, frame, output, began_ns, time.monotonic_ns())
+            done_s = (frame_set.reference_ns - info.start_ns) * 1e-9
+            progress.update(done_s, info.duration_s, f"{done_s:.1f}/{info.duration_s:.1f} s  {record.count} frames")
+            if stopped():
+                log.interrupted = True
+                break
+        record.write_accounts(frames)
+    return log
+
+
+class _Recording:
+    """Pipeline outputs as the messages that the nodes would have sent, at the stamp of their frame."""
+
+    def __init__(self, writer: BagWriter, prepared: PreparedInput) -> None:
+        self._writer = writer
+        self._rig = prepared.rig
+        self._session = secrets.randbits(64)
+        self._host = socket.gethostname()
+        self.count = 0
+
+    def write(
+        self, frame_set: FrameSet, frame: FrameInput, output: FrameOutput, began_ns: int, ended_ns: int
+    ) -> None:
+        """One frame. Receipt is the stamp plus the computing time, so that latency is computing time."""
+        info = self._info(frame_set, began_ns, ended_ns)
+        at_ns = frame_set.reference_ns + ended_ns - began_ns
+        lidar = f"/perception/detection/lidar/{self._rig.reference}"
+        named = dataclasses.replace(output.lidar, source=self._rig.reference)
+        self._put("/perception/sync/frame_set", to_msg.frame_set(frame_set, self._rig.sensor(self._rig.reference).frame, info), at_ns)
+        self._put(lidar, to_msg.detections_3d(named, info), at_ns)
+        for found in output.cameras:
+            self._put(f"/perception/detection/camera/{found.source}", to_msg.detections_2d(found, info), at_ns)
+        self._put("/perception/fusion/objects", to_msg.detections_3d(output.fused, info), at_ns)
+        self._put("/perception/objects", to_msg.tracks(output.tracks, info), at_ns)
+        self._put("/perception/map/elements", to_msg.map_elements(output.elements, info), at_ns)
+        self.count += 1
+
+    def write_accounts(self, frames: BagFrames) -> None:
+        """Drops, with the name of the pipeline in place of a node's."""
+        for total, drop in enumerate(frames.drops, 1):
+            self._put("/perception/drops", to_msg.drop_event(drop, "/pipeline", total), max(0, drop.stamp_ns))
+
+    def _info(self, frame_set: FrameSet, began_ns: int, ended_ns: int) -> FrameInfo:
+        stamps = [s for s in frame_set.stamp_ns if s]
+        trace = LatencyTrace("monotonic", self._host, min(stamps), frame_set.reference_ns)
+        mode = Mode.NOMINAL if frame_set.complete else Mode.DEGRADED
+        return FrameInfo(self._session, self.count, mode, trace.extended("pipeline", began_ns, ended_ns))
+
+    def _put(self, topic: str, message: Any, at_ns: int) -> None:
+        type_name = f"perception_nodes/msg/{type(message).__name__}"
+        self._writer.declare(topic, type_name)
+        self._writer.write_raw(topic, serialize_message(message), at_ns)

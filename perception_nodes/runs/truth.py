@@ -1,0 +1,80 @@
+"""The truth in an input bag, and the scores of a run against it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perception_nodes.datasets import TRUTH_TOPIC, BagReader
+from perception_nodes.evaluation import BoxFrame, RunScores, evaluate_run, frames_of_rows
+from perception_nodes.geometry import Transform
+
+from .records import Record, stamp_ns, truth_records
+
+Pose = Callable[[int], Transform | None]
+
+
+def read_truth(bag: Path, start_ns: int, end_ns: int) -> dict[int, list[Record]]:
+    """True boxes by stamp, within the part that was played."""
+    with BagReader(bag) as reader:
+        info = reader.info.topic(TRUTH_TOPIC)
+        if info is None:
+            return {}
+        messages = (reader.decode(raw, info.typename) for _, _, raw in reader.messages([TRUTH_TOPIC], start_ns, end_ns))
+        return {stamp_ns(m.header): list(truth_records(m)) for m in messages}
+
+
+def write_truth(truth: Mapping[int, list[Record]], path: Path) -> None:
+    """`truth.jsonl`."""
+    with path.open("w") as stream:
+        for records in truth.values():
+            for record in records:
+                stream.write(json.dumps(record) + "\n")
+
+
+def score(tracks: Mapping[int, list[Record]], truth: Mapping[int, list[Record]], pose: Pose) -> RunScores:
+    """Scores of the published tracks against the truth; a stamp without objects is a frame without boxes."""
+    return evaluate_run(_frames(tracks, pose), _frames(truth, pose))
+
+
+def _frames(records: Mapping[int, list[Record]], pose: Pose) -> list[BoxFrame]:
+    by_stamp = {f.stamp_ns: f for f in frames_of_rows([r for rows in records.values() for r in rows])}
+    out = []
+    for stamp in sorted(records):
+        frame = by_stamp.get(stamp) or _empty(stamp)
+        at = pose(stamp)
+        out.append(replace(frame, ego_xy_m=at.translation_m[:2]) if at is not None else frame)
+    return out
+
+
+def _empty(stamp: int) -> BoxFrame:
+    none, numbers = np.zeros(0), np.zeros(0, np.int64)
+    return BoxFrame(stamp, numbers, numbers, none, np.zeros((0, 3)), np.zeros((0, 3)), none, np.zeros((0, 2)), numbers)
+
+
+def metrics_block(scores: RunScores) -> dict[str, Any]:
+    """The scores as in summary.json, with the rows and tiles that the report shows."""
+    plain = scores.to_dict()
+    columns = ["class", "truth", "AP@2m", "recall", "precision", "MOTA", "HOTA", "IDF1", "id switches"]
+    rows = []
+    for name, one in plain["classes"].items():
+        if one["num_truth"] or one["num_predictions"]:
+            keys = ("recall", "precision", "mota", "hota", "idf1", "id_switches")
+            ap = next((v for k, v in one["ap"].items() if float(k) == 2.0), None)
+            rows.append([name, one["num_truth"], ap, *(one[k] for k in keys)])
+    near = plain["near_cars"]
+    config = plain["config"]
+    car = next((r for r in rows if r[0] == "car"), None)
+    tiles = [("car AP at 2 m", car[2]), ("car HOTA", car[6])] if car else []
+    words = f"cars within {config['near_range_m']:g} m with >= {config['near_min_points']} points"
+    tiles += [(f"recall, {words}", near["recall"]), (f"id switches, {words}", near["id_switches"])]
+    protocol = (
+        f"{scores.frames} frames; centre distance below {config['match_distance_m']:g} m seen from above; within"
+        f" {config['max_range_m']:g} m, truth with >= {config['min_points']} points"
+    )
+    return {**plain, "columns": columns, "rows": rows, "tiles": tiles, "protocol": protocol}
