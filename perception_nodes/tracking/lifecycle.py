@@ -138,10 +138,12 @@ def _merged(tracks: TrackStore, alive: B, config: TrackerConfig) -> npt.NDArray[
     share = _overlap_area(box, box) / np.minimum(area[:, None], area[None])
     related = agreement(tracks.class_probabilities, tracks.class_probabilities) > _RELATED
     close = np.triu((share > config.merge_overlap) & related, k=1)
-    rank = np.where(tracks.confirmed, 1e6, 0.0) + tracks.hits - 10.0 * tracks.misses
+    rank = np.where(tracks.confirmed, 1e6, 0.0) + tracks.hits - 10.0 * tracks.misses + tracks.quality
     velocity = np.where(tracks.moving[:, None], tracks.mean[:, VELOCITY], 0.0)
     seen = tracks.confirmed & (tracks.misses == 0)
-    for i, j in np.argwhere(close):
+    # Most overlapping first, so that the order of the rows decides nothing.
+    pairs = np.argwhere(close)
+    for i, j in pairs[np.argsort(-share[close], kind="stable")]:
         if not (alive[i] and alive[j]) or into[i] or into[j]:
             continue
         # Two that are both seen and pass each other are two.
