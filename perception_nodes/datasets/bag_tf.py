@@ -34,6 +34,23 @@ def dynamic_links(reader: BagReader) -> set[tuple[str, str]]:
     return links
 
 
+def unmounted(reader: BagReader, rig: Rig) -> tuple[str, ...]:
+    """Sensors of the rig whose frame is not connected with the base frame, neither by the bag nor by the rig."""
+    parent = {child: top for top, child in dynamic_links(reader)}
+    static = static_transforms(reader).values()
+    parent |= {t.child_frame_id.lstrip("/"): t.header.frame_id.lstrip("/") for t in static}
+    parent |= {frame: rig.base_frame for frame in rig_mounts(rig) if frame not in parent}
+
+    def root(frame: str) -> str:
+        seen = {frame}
+        while frame in parent and parent[frame] not in seen:
+            frame = parent[frame]
+            seen.add(frame)
+        return frame
+
+    return tuple(s.name for s in rig.sensors if s.frame and root(s.frame) != root(rig.base_frame))
+
+
 def merged_static(reader: BagReader, rig: Rig | None) -> bytes | None:
     """One /tf_static message with all static transforms of the bag and the mounts that only the rig knows.
 

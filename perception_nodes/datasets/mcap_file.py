@@ -45,13 +45,17 @@ _DAMAGE: Final = (
 
 @dataclass(frozen=True)
 class _Block:
-    """Where messages lie: a chunk record, or a run of bare message records (`chunked` False)."""
+    """Where messages lie: a chunk record, or a run of bare message records (`chunked` False).
+
+    channels: ids of the channels in it, empty = not known.
+    """
 
     start_ns: int
     end_ns: int
     offset: int
     length: int
     chunked: bool
+    channels: frozenset[int] = frozenset()
 
 
 class McapFile:
@@ -100,7 +104,8 @@ class McapFile:
         heap: list[tuple[int, int, int, bytes]] = []
         wanted = {k: c.topic for k, c in self._channels.items() if topics is None or c.topic in topics}
         for order, block in enumerate(self._blocks):
-            if block.end_ns < start_ns or block.start_ns > end_ns:
+            other = block.channels and not block.channels & wanted.keys()
+            if other or block.end_ns < start_ns or block.start_ns > end_ns:
                 continue
             while heap and heap[0][0] < block.start_ns:
                 yield _emit(heap, wanted)
@@ -147,7 +152,9 @@ class McapFile:
         for chunk in summary.chunk_indexes:
             if chunk.message_start_time or chunk.message_end_time:
                 times = chunk.message_start_time, chunk.message_end_time
-                self._blocks.append(_Block(*times, chunk.chunk_start_offset, chunk.chunk_length, True))
+                channels = frozenset(chunk.message_index_offsets)
+                place = chunk.chunk_start_offset, chunk.chunk_length
+                self._blocks.append(_Block(*times, *place, True, channels))
 
     def _scan(self) -> None:
         """Build the index by reading the whole file, up to where it is cut off."""
@@ -177,14 +184,16 @@ class McapFile:
             return
         try:
             content = _chunk_content(data)
-            times = [m[1] for m in self._walk(content, count=True)]
+            found = [(channel, time_ns) for channel, time_ns, _ in self._walk(content, count=True)]
         except _DAMAGE as error:
             self.notes.append(
                 f"{self.path.name}: the chunk at byte {offset} is damaged ({error}) and was left out"
             )
             return
-        if times:
-            self._blocks.append(_Block(min(times), max(times), offset, length, True))
+        if found:
+            times = [time_ns for _, time_ns in found]
+            channels = frozenset(channel for channel, _ in found)
+            self._blocks.append(_Block(min(times), max(times), offset, length, True, channels))
 
     def _learn(self, data: bytes, offset: int) -> None:
         """A bare record outside chunks."""

@@ -56,9 +56,10 @@ def guess_rig(reader: BagReader) -> Guess:
     sensors = _unique_names(sorted((s for s in found if s is not None), key=lambda s: s.modality))
     if not sensors:
         raise InputError(f"{reader.path}: none of {[t.name for t in topics]} can be decoded")
-    base, odom = _frames(reader, reasons)
-    odometry = next((t.name for t in reader.info.topics if t.typename == ODOMETRY and t.count), "")
     lidars = [s for s in sensors if s.modality == Modality.LIDAR]
+    odometry = next((t.name for t in reader.info.topics if t.typename == ODOMETRY and t.count), "")
+    alone = [] if odometry else lidars  # odometry is that of a base frame, not of a lidar
+    base, odom = _frames(reader, reasons) or _lone_frame(alone, reasons)
     reference = max(lidars or sensors, key=lambda s: reader_count(reader, s.topic)).name
     reasons += [
         f"{s.name}: {s.modality.name.lower()} on {s.topic}, frame {s.frame!r}, {s.rate_hz:g} Hz"
@@ -194,17 +195,26 @@ def _rate_hz(reader: BagReader, topic: TopicInfo) -> float:
     return 10.0
 
 
-def _frames(reader: BagReader, reasons: list[str]) -> tuple[str, str]:
-    """Base and odom frame from the transforms: a dynamic link to a frame that carries sensors."""
+def _frames(reader: BagReader, reasons: list[str]) -> tuple[str, str] | None:
+    """Base and odom frame from the transforms: a link to a frame that carries sensors; None without transforms."""
     links = dynamic_links(reader)
     children = {child for _, child in links}
     parents = {t.header.frame_id.lstrip("/") for t in static_transforms(reader).values()}
     candidates = [f for f in _BASE_FRAMES if f in children] + [f for f in _BASE_FRAMES if f in parents]
     base = next(iter([*candidates, *sorted(children & parents)]), "")
     if not base:
-        return "base_link", "odom"
-    over = [parent for parent, child in links if child == base]
+        return None
+    over = sorted(parent for parent, child in links if child == base)
     odom = next((f for f in _ODOM_FRAMES if f in over), over[0] if over else "odom")
     if (base, odom) != ("base_link", "odom"):
         reasons.append(f"frames: base {base!r}, odom {odom!r}, from /tf and /tf_static")
     return base, odom
+
+
+def _lone_frame(lidars: list[SensorSpec], reasons: list[str]) -> tuple[str, str]:
+    """Without any transform to a base frame, the first lidar's frame serves as one: what it sees needs no mount."""
+    if not lidars or not lidars[0].frame:
+        return "base_link", "odom"
+    frame = lidars[0].frame
+    reasons.append(f"no transforms in the bag: the frame {frame!r} of {lidars[0].name} is taken as the base")
+    return frame, "odom"

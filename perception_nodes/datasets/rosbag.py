@@ -11,7 +11,15 @@ from perception_nodes.datatypes import InputError, Modality, Rig
 
 from .bag import BagReader
 from .bag_info import BagInfo
-from .bag_tf import TF_STATIC_TOPIC, TF_TOPIC, dynamic_links, merged_static, needs_odometry, with_odometry
+from .bag_tf import (
+    TF_STATIC_TOPIC,
+    TF_TOPIC,
+    dynamic_links,
+    merged_static,
+    needs_odometry,
+    unmounted,
+    with_odometry,
+)
 from .bag_writer import bag_in_the_making
 from .inputs import TRUTH_TOPIC, Input, Progress
 from .messages import COMPRESSED_IMAGE, IMAGE, POINT_CLOUD, TF
@@ -38,9 +46,16 @@ class RosbagInput(Input):
             self.rig = guess.rig
             self._check_rig(rig)
             self.has_ego_motion = self._has_ego_motion(reader)
+            loose = unmounted(reader, self.rig)
             unknown = sorted(t.typename for t in self.info.topics if not reader.knows(t.typename))
         self.has_truth = any(t.name == TRUTH_TOPIC and t.count for t in self.info.topics)
-        self.notes = (*self.info.notes, *guess.reasons, *self._motion_notes(), *_unknown_notes(unknown))
+        self.notes = (
+            *self.info.notes,
+            *guess.reasons,
+            *self._motion_notes(),
+            *_loose_notes(loose),
+            *_unknown_notes(unknown),
+        )
 
     @property
     def playable(self) -> Path:
@@ -135,6 +150,15 @@ def _remedy(info: BagInfo) -> str:
     return (
         f" {', '.join(packets)} looks like raw packets of a lidar: run the lidar's driver on the bag and record the "
         "PointCloud2 that it publishes"
+    )
+
+
+def _loose_notes(sensors: tuple[str, ...]) -> tuple[str, ...]:
+    if not sensors:
+        return ()
+    names = ", ".join(sensors)
+    return (
+        f"no transform to {names}: its messages will be dropped unless a rig file gives mount_xyz_m, mount_rpy_rad",
     )
 
 

@@ -49,6 +49,25 @@ def test_unusual_frames_are_found(tmp_path: Path) -> None:
     assert (rig.base_frame, rig.odom_frame, rig.sensors[0].name) == ("vehicle", "earth", "velodyne")
 
 
+def test_a_lidar_alone_is_its_own_base(tmp_path: Path) -> None:
+    path = tmp_path / "x.mcap"
+    with BagWriter(path) as writer:
+        writer.write(
+            "/points_raw", point_cloud(1, "velodyne", np.zeros((1, 3), np.float32), {}), POINT_CLOUD, 1
+        )
+    source = open_input(path)
+    assert source.rig.base_frame == "velodyne"
+    assert not source.has_ego_motion
+    assert not any("no transform to" in note for note in source.notes)
+
+
+def test_sensors_without_a_mount_are_named(make_bag: MakeBag) -> None:
+    notes = open_input(make_bag()).notes
+    assert any(note.startswith("no transform to front:") for note in notes)
+    notes = open_input(make_bag("b.mcap", static=False)).notes
+    assert any(note.startswith("no transform to top, front:") for note in notes)
+
+
 def test_a_known_rig_is_recognised_without_the_sensors_that_are_missing(tmp_path: Path) -> None:
     path = tmp_path / "x.mcap"
     with BagWriter(path) as writer:
