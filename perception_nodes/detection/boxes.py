@@ -2,7 +2,7 @@
 
 References: X. Zhang et al., Efficient L-Shape Fitting for Vehicle Detection Using Laser Scanners, IV 2017 (search over
 the heading, closeness of points to the edges). Differs: only the edges that face the sensor attract points; headings,
-roles of the sides and ways to complete the box are hypotheses, weighed by what the beams say about the space of the box.
+roles of the sides and ways to complete the box are hypotheses, weighed by what the beams say about its space.
 """
 
 from __future__ import annotations
@@ -15,6 +15,35 @@ import numpy.typing as npt
 from numba import njit
 
 from .clustering import SegmentTree
+from .columns import (
+    BOTTOM,
+    CELLS,
+    CLOSENESS,
+    CONTINUED,
+    FIELDS,
+    GROUND_Z,
+    LENGTH,
+    LOW_SHARE,
+    MID_X,
+    MID_Y,
+    NUM_FIELDS,
+    POINTS,
+    RANGE,
+    SCATTER,
+    SEEN_LENGTH,
+    SEEN_WIDTH,
+    SMALL_ATTACHED,
+    SMALL_LENGTH,
+    SMALL_WIDTH,
+    SMALL_YAW,
+    TALL,
+    TOP,
+    VEHICLE,
+    WIDTH,
+    YAW,
+    X,
+    Y,
+)
 from .heading import HEADING_BINS, candidate_headings, facing_cost, local_headings, long_axis, search_heading
 from .hypotheses import best_vehicle, continued, surroundings
 from .space import SpaceMap
@@ -31,13 +60,6 @@ LOW_BODY_M = 0.8
 TALL_M = 2.2
 # Less than this seen of an object says nothing about a vehicle.
 MIN_VEHICLE_M, MIN_VEHICLE_POINTS, MIN_VEHICLE_TOP_M = 0.8, 5, 0.5
-# Columns of the fit's result; the first twelve are written by the vehicle hypotheses.
-FIELDS = (
-    "x", "y", "yaw", "length", "width", "seen_length", "seen_width", "free", "foreign", "coverage", "size_misfit",
-    "closeness", "bottom", "top", "ground_z", "range", "points", "cells", "tall", "small_length", "small_width",
-    "small_yaw", "mid_x", "mid_y", "low_share", "vehicle", "attached", "small_attached", "scatter", "continued",
-)  # fmt: skip
-NUM_FIELDS = len(FIELDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +107,17 @@ def fit_boxes(
     grid = (tree.position, tree.cells_per_side, tree.min_xy_m, tree.cell_m)
     seen = (origins_m, space.nearest_m, space.low_returns, space.crossing)
     _fit_all(
-        xyz_m, height_m, source, tree.order, tree.cell_start, tree.cell_top_m, tree.node, grid, seen, max_extent_m, out
+        xyz_m,
+        height_m,
+        source,
+        tree.order,
+        tree.cell_start,
+        tree.cell_top_m,
+        tree.node,
+        grid,
+        seen,
+        max_extent_m,
+        out,
     )
     return FittedBoxes(out)
 
@@ -102,13 +134,13 @@ def _fit_all(
         first, last = node[c, 0], node[c, 1]
         members = order[cell_start[first] : cell_start[last]]
         origin_of[c] = _describe(xyz, height, source, members, seen[0], out[c])
-        out[c, 17] = last - first
-        out[c, 13], out[c, 18] = _robust_top(cell_top[first:last])
+        out[c, CELLS] = last - first
+        out[c, TOP], out[c, TALL] = _robust_top(cell_top[first:last])
         found[c, 0], found[c, 2] = 0.0, 0.0
-        if max(out[c, 3], out[c, 4]) >= MIN_VEHICLE_M:
+        if max(out[c, LENGTH], out[c, WIDTH]) >= MIN_VEHICLE_M:
             count = _sample(xyz, members, seen[0][origin_of[c]], x, y)
             search_heading(x[:count], y[:count], found[c])
-            size = min(max(out[c, 3], out[c, 4]), VOTE_LENGTH_M[1])
+            size = min(max(out[c, LENGTH], out[c, WIDTH]), VOTE_LENGTH_M[1])
             axis[c], ratio = long_axis(x[:count], y[:count], found[c, 0])
             if size > VOTE_LENGTH_M[0] and ratio > VOTE_RATIO:
                 weight[c] = size * max(-found[c, 2], 0.0)
@@ -117,17 +149,30 @@ def _fit_all(
     for c in range(len(node)):
         first, last = node[c, 0], node[c, 1]
         members = order[cell_start[first] : cell_start[last]]
-        if len(members) < 2 or max(out[c, 3], out[c, 4]) > max_extent:
+        if len(members) < 2 or max(out[c, LENGTH], out[c, WIDTH]) > max_extent:
             continue
         count = _sample(xyz, members, seen[0][origin_of[c]], x, y)
-        if out[c, 16] >= MIN_VEHICLE_POINTS and max(out[c, 3], out[c, 4]) >= MIN_VEHICLE_M:
-            local_headings(out[:, :2], voter, axis, weight, out[c, :2], histogram)
+        if out[c, POINTS] >= MIN_VEHICLE_POINTS and max(out[c, LENGTH], out[c, WIDTH]) >= MIN_VEHICLE_M:
+            local_headings(out[:, : Y + 1], voter, axis, weight, out[c, : Y + 1], histogram)
         else:
             histogram[:] = 0.0
-        _fit_one(xyz, members, x[:count], y[:count], origin_of[c], first, last, found[c], histogram, grid, seen, out[c])
-        if out[c, 25] > 0:
-            out[c, 28] = _scatter(xyz, height, members, seen[0][origin_of[c]], out[c])
-            out[c, 29] = continued(out[c], seen[0][origin_of[c]], first, last, grid)
+        _fit_one(
+            xyz,
+            members,
+            x[:count],
+            y[:count],
+            origin_of[c],
+            first,
+            last,
+            found[c],
+            histogram,
+            grid,
+            seen,
+            out[c],
+        )
+        if out[c, VEHICLE] > 0:
+            out[c, SCATTER] = _scatter(xyz, height, members, seen[0][origin_of[c]], out[c])
+            out[c, CONTINUED] = continued(out[c], seen[0][origin_of[c]], first, last, grid)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -136,17 +181,17 @@ def _scatter(xyz: Any, height: Any, members: Any, origin: Any, box: Any) -> floa
 
     The lower body of a vehicle is a closed surface; a bush returns from within.
     """
-    c, s = np.cos(box[2]), np.sin(box[2])
-    dx, dy = box[0] - origin[0], box[1] - origin[1]
+    c, s = np.cos(box[YAW]), np.sin(box[YAW])
+    dx, dy = box[X] - origin[0], box[Y] - origin[1]
     side_u = -1.0 if dx * c + dy * s > 0 else 1.0
     side_v = -1.0 if dy * c - dx * s > 0 else 1.0
     total, count = 0.0, 0
     for k in range(0, len(members), 1 + len(members) // 200):
         m = members[k]
         if height[m] < LOW_BODY_M:
-            dx, dy = xyz[m, 0] - box[0], xyz[m, 1] - box[1]
+            dx, dy = xyz[m, 0] - box[X], xyz[m, 1] - box[Y]
             u, v = side_u * (dx * c + dy * s), side_v * (dy * c - dx * s)
-            total += min(abs(box[3] / 2 - u), abs(box[4] / 2 - v), 0.6)
+            total += min(abs(box[LENGTH] / 2 - u), abs(box[WIDTH] / 2 - v), 0.6)
             count += 1
     return total / count if count > 0 else 0.0
 
@@ -184,13 +229,13 @@ def _describe(xyz: Any, height: Any, source: Any, members: Any, origins: Any, ou
         low += height[k] < 1.0
         x0, x1, y0, y1 = min(x0, xyz[k, 0]), max(x1, xyz[k, 0]), min(y0, xyz[k, 1]), max(y1, xyz[k, 1])
     n = len(members)
-    origin = np.argmax(votes)
-    out[0], out[1], out[3], out[4] = 0.5 * (x0 + x1), 0.5 * (y0 + y1), x1 - x0, y1 - y0
-    out[5], out[6] = out[3], out[4]
-    out[12], out[14] = bottom, ground / n
-    out[15] = np.hypot(out[0] - origins[origin, 0], out[1] - origins[origin, 1])
-    out[16], out[24] = n, low / n
-    out[19], out[20], out[22], out[23] = out[3], out[4], out[0], out[1]
+    origin = int(np.argmax(votes))
+    out[X], out[Y], out[LENGTH], out[WIDTH] = 0.5 * (x0 + x1), 0.5 * (y0 + y1), x1 - x0, y1 - y0
+    out[SEEN_LENGTH], out[SEEN_WIDTH] = out[LENGTH], out[WIDTH]
+    out[BOTTOM], out[GROUND_Z] = bottom, ground / n
+    out[RANGE] = np.hypot(out[X] - origins[origin, 0], out[Y] - origins[origin, 1])
+    out[POINTS], out[LOW_SHARE] = n, low / n
+    out[SMALL_LENGTH], out[SMALL_WIDTH], out[MID_X], out[MID_Y] = out[LENGTH], out[WIDTH], out[X], out[Y]
     return origin
 
 
@@ -208,13 +253,16 @@ def _fit_one(
     u0, u1, v0, v1 = edges[0]
     long_side, short_side, yaw = u1 - u0, v1 - v0, headings[0]
     c, s = np.cos(yaw), np.sin(yaw)
-    out[22], out[23] = ox + 0.5 * ((u0 + u1) * c - (v0 + v1) * s), oy + 0.5 * ((u0 + u1) * s + (v0 + v1) * c)
+    out[MID_X], out[MID_Y] = (
+        ox + 0.5 * ((u0 + u1) * c - (v0 + v1) * s),
+        oy + 0.5 * ((u0 + u1) * s + (v0 + v1) * c),
+    )
     if long_side < short_side:
         long_side, short_side, yaw = short_side, long_side, yaw + np.pi / 2
-    out[19], out[20], out[21] = long_side, short_side, yaw
-    out[11] = facing_cost(x, y, headings[0])
-    out[27] = surroundings(out[22], out[23], yaw, long_side, short_side, first, last, grid)
-    if long_side < MIN_VEHICLE_M or len(members) < MIN_VEHICLE_POINTS or out[13] < MIN_VEHICLE_TOP_M:
+    out[SMALL_LENGTH], out[SMALL_WIDTH], out[SMALL_YAW] = long_side, short_side, yaw
+    out[CLOSENESS] = facing_cost(x, y, headings[0])
+    out[SMALL_ATTACHED] = surroundings(out[MID_X], out[MID_Y], yaw, long_side, short_side, first, last, grid)
+    if long_side < MIN_VEHICLE_M or len(members) < MIN_VEHICLE_POINTS or out[TOP] < MIN_VEHICLE_TOP_M:
         return
     best_vehicle(x, y, headings, edges, histogram, origin, first, last, grid, seen, out)
 

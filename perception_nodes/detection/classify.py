@@ -1,7 +1,7 @@
 """Class guess of a box from its size and shape, with probabilities that say how little that is.
 
 Each kind has the log-odds of a logistic regression over measurable reasons (`features.py`), the sign of every weight
-fixed by physics, so that nothing can count for a car that could not. See docs/lidar_geometric.md for what it was fitted on.
+fixed by physics, so that nothing counts for a car that cannot. docs/lidar_geometric.md says what it was fitted on.
 """
 
 from __future__ import annotations
@@ -19,12 +19,19 @@ from .features import person_features, rider_features, vehicle_features
 F64 = npt.NDArray[np.float64]
 
 _VEHICLE = {
-    "bias": 0.5, "dense": 0.85, "range": 0.1, "free": -1.6, "foreign": 0.0, "attached": -13.5, "open": 0.0,
-    "loose": 0.0, "flat": -1.7, "high": -2.5, "floating": -1.3, "short": -2.0, "narrow": -4.5, "thin": -1.4,
+    "bias": 0.5, "dense": 0.85, "range": 0.1, "free": -1.6, "attached": -13.5,
+    "flat": -1.7, "high": -2.5, "floating": -1.3, "short": -2.0, "narrow": -4.5, "thin": -1.4,
     "long": -1.6, "tall": -7.7, "upper": -2.0, "sparse": -1.6, "scatter": -9.3, "continued": -0.2,
 }  # fmt: skip
 # A large vehicle is tall and long, has some depth, is no building, and is rarer.
-_LARGE = {**_VEHICLE, "bias": _VEHICLE["bias"] - 2.0, "high": 0.0, "long": 0.0, "tall": 0.0, "continued": -6.0}
+_LARGE = {
+    **_VEHICLE,
+    "bias": _VEHICLE["bias"] - 2.0,
+    "high": 0.0,
+    "long": 0.0,
+    "tall": 0.0,
+    "continued": -6.0,
+}
 _LARGE_TOP_M, _LARGE_TALL_SHARE, _BUILDING_TOP_M, _SLAB_M, _SLAB = 2.3, 0.3, 4.3, 1.2, -4.0
 _PERSON = {
     "bias": 0.1, "dense": 0.27, "range": -3.6, "attached": -10.5, "low": -3.7, "high": -4.0, "floating": -2.2,
@@ -59,14 +66,18 @@ def kind_probabilities(boxes: FittedBoxes) -> dict[str, F64]:
     """(M,) probability of each node being one whole car, large vehicle, person, rider; each on its own."""
     vehicle = vehicle_features(boxes)
     fitted = boxes["vehicle"] > 0
-    large = (boxes["top"] > _LARGE_TOP_M) & (boxes["tall"] > _LARGE_TALL_SHARE) & (boxes["top"] < _BUILDING_TOP_M)
+    large = (
+        (boxes["top"] > _LARGE_TOP_M) & (boxes["tall"] > _LARGE_TALL_SHARE) & (boxes["top"] < _BUILDING_TOP_M)
+    )
     slab = _SLAB * np.maximum(_SLAB_M - boxes["small_width"], 0.0)
     length = boxes["small_length"]
     return {
         "car": _probability(_VEHICLE, vehicle, fitted),
         "large": _probability(_LARGE, vehicle, fitted & large, slab),
         "person": _probability(_PERSON, person_features(boxes), length < _PERSON_MAX_M),
-        "rider": _probability(_RIDER, rider_features(boxes), (length > _RIDER_MIN_M) & (length < _RIDER_MAX_M)),
+        "rider": _probability(
+            _RIDER, rider_features(boxes), (length > _RIDER_MIN_M) & (length < _RIDER_MAX_M)
+        ),
     }
 
 
@@ -94,9 +105,16 @@ def classify(boxes: FittedBoxes) -> tuple[F64, F64]:
     return evidence / evidence.sum(axis=1, keepdims=True), np.asarray(score)
 
 
-def _probability(weights: Mapping[str, float], columns: Mapping[str, F64], possible: F64, extra: F64 | float = 0.0) -> F64:
+def _probability(
+    weights: Mapping[str, float],
+    columns: Mapping[str, F64],
+    possible: npt.NDArray[np.bool_],
+    extra: F64 | float = 0.0,
+) -> F64:
     """Logistic of the weighted columns where `possible`, else 0."""
-    z = weights["bias"] + sum((weights[name] * column for name, column in columns.items()), np.zeros(len(possible)))
+    z = weights["bias"] + sum(
+        (weights[name] * column for name, column in columns.items()), np.zeros(len(possible))
+    )
     return np.where(possible, 1 / (1 + np.exp(-np.clip(z + extra, -30, 30))), 0.0)
 
 

@@ -32,8 +32,9 @@ class SegmentTree:
     """Groups of points at several linking distances.
 
     order: indices into the cloud, such that every node holds a contiguous piece of it; cell_start: where each occupied
-    cell begins in `order`; cell_top_m: highest point over ground of each cell; node (M, 2): first and last + 1 cell of each node; parent (M,): -1 for a root; children come
-    before their parents. node_of_cell: flat cell grid -> position of the cell + 1, 0 where empty.
+    cell begins in `order`; cell_top_m: highest point over ground of each cell; node (M, 2): first and last + 1 cell of
+    each node; parent (M,): -1 for a root; children come before their parents; position (cells_per_side^2,): place of
+    each grid cell among the occupied ones + 1, 0 where empty.
     """
 
     order: I32
@@ -94,13 +95,13 @@ def _column_tops(columns: Any, occupied: Any, n: int, cell: float, lowest: float
         # Beams lie further apart at a distance: a longer gap is no gap there.
         allowed = 3 + int(np.sqrt(i * i + j * j) * cell / 25.0)
         first = -1
-        for s in range(_STEPS):
-            if bits >> s & 1:
+        for step in range(_STEPS):
+            if bits >> step & 1:
                 if first < 0:
-                    first = s
-                elif s - top[k] - 1 > allowed:
+                    first = step
+                elif step - top[k] - 1 > allowed:
                     break
-                top[k] = s
+                top[k] = step
         keep[k] = first * _STEP_M + lowest < overhead
     return top, keep
 
@@ -133,27 +134,11 @@ def _link(occupied: Any, tall: Any, n: int, levels: Any, position: Any) -> Any:
         for k in range(m):
             _link_cell(k, occupied, tall, n, reach, done, across, position, up, size, last, chain)
         done = 0 if level + 1 < len(levels) and levels[level + 1, 1] != across else reach
-        kept = 0
-        for r in roots:
-            top = _root(up, r)
-            if top == r and (current[r] < 0 or node_size[current[r]] != size[r]):
-                node_root[nodes], node_size[nodes] = r, size[r]
-                if current[r] >= 0:
-                    parent[current[r]] = nodes
-                current[r] = nodes
-                nodes += 1
-        for r in roots:
-            top = _root(up, r)
-            if top != r:
-                if current[r] >= 0:
-                    parent[current[r]] = current[top]
-            else:
-                roots[kept] = r
-                kept += 1
+        nodes, kept = _new_nodes(roots, nodes, up, size, current, parent, node_root, node_size)
         roots = roots[:kept]
     sequence, place, filled = np.empty(m, np.int32), np.empty(m, np.int32), 0
     for r in roots:
-        k = r
+        k = int(r)
         while k >= 0:
             sequence[filled], place[k] = k, filled
             position[occupied[k]] = filled + 1
@@ -164,6 +149,28 @@ def _link(occupied: Any, tall: Any, n: int, levels: Any, position: Any) -> Any:
         node[a, 0] = place[node_root[a]]
         node[a, 1] = node[a, 0] + node_size[a]
     return sequence, node, parent[:nodes]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _new_nodes(
+    roots: Any, nodes: int, up: Any, size: Any, current: Any, parent: Any, node_root: Any, node_size: Any
+) -> Any:
+    """Make a node of every set that has grown, and the parent of the nodes it swallowed; keep the roots that remain."""
+    for r in roots:
+        if up[r] == r and (current[r] < 0 or node_size[current[r]] != size[r]):
+            node_root[nodes], node_size[nodes] = r, size[r]
+            if current[r] >= 0:
+                parent[current[r]] = nodes
+            current[r] = nodes
+            nodes += 1
+    kept = 0
+    for r in roots:
+        if up[r] == r:
+            roots[kept] = r
+            kept += 1
+        elif current[r] >= 0:
+            parent[current[r]] = current[_root(up, r)]
+    return nodes, kept
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -25,7 +25,12 @@ _PLANE_SAMPLES = 120
 _PLANE_BAND_M = 0.15
 # Neighbours that predict a cell: offsets and their distance in cells.
 _NEIGHBOURS = np.array(
-    [(a, b, abs(a) + abs(b)) for a in range(-2, 3) for b in range(-2, 3) if (a, b) != (0, 0) and abs(a) + abs(b) != 3],
+    [
+        (a, b, abs(a) + abs(b))
+        for a in range(-2, 3)
+        for b in range(-2, 3)
+        if (a, b) != (0, 0) and abs(a) + abs(b) != 3
+    ],
     np.int64,
 )
 
@@ -121,7 +126,11 @@ def _fit_plane(minima: Any, low: float, cell: float, max_slope: float, triples: 
     best_score = _plane_score(xyz, best)
     plane = np.zeros(3)
     for s in range(len(triples)):
-        p, q, r = (xyz[int(triples[s, 0] * count)], xyz[int(triples[s, 1] * count)], xyz[int(triples[s, 2] * count)])
+        p, q, r = (
+            xyz[int(triples[s, 0] * count)],
+            xyz[int(triples[s, 1] * count)],
+            xyz[int(triples[s, 2] * count)],
+        )
         det = (q[0] - p[0]) * (r[1] - p[1]) - (r[0] - p[0]) * (q[1] - p[1])
         if abs(det) < 4.0:
             continue
@@ -185,7 +194,7 @@ def _grow(
     for k in range(len(order)):
         i, j = order[k] // n, order[k] % n
         base = plane[0] * (low + (i + 0.5) * cell) + plane[1] * (low + (j + 0.5) * cell) + plane[2]
-        weight, total, nearest = 0.0, 0.0, np.float32(1e9)
+        weight, total, nearest = 0.0, 0.0, 0.8
         for m in range(len(_NEIGHBOURS)):
             a, b = i + _NEIGHBOURS[m, 0], j + _NEIGHBOURS[m, 1]
             if a < 0 or b < 0 or a >= n or b >= n or not done[a, b]:
@@ -194,19 +203,25 @@ def _grow(
             w = 1.0 / ((0.02 + spread[a, b] + step) * (0.02 + spread[a, b] + step))
             weight += w
             total += w * height[a, b]
-            nearest = min(nearest, spread[a, b] + step)
+            nearest = min(nearest, float(spread[a, b] + step))
         predicted = total / weight if weight > 0 else 0.0
-        uncertain = min(nearest, 0.8) if weight > 0 else 0.3
+        uncertain = nearest if weight > 0 else 0.3
         done[i, j] = True
         residual = minima[i, j] - base
         gap = residual - predicted
-        if minima[i, j] < np.inf and gap < tolerance + min(uncertain, 0.3) and gap > -tolerance - 2 * uncertain:
+        if (
+            minima[i, j] < np.inf
+            and gap < tolerance + min(uncertain, 0.3)
+            and gap > -tolerance - 2 * uncertain
+        ):
             height[i, j], spread[i, j], observed[i, j] = residual, 0.02, True
         else:
             height[i, j], spread[i, j] = predicted, uncertain
     for i in range(n):
         for j in range(n):
-            height[i, j] += plane[0] * (low + (i + 0.5) * cell) + plane[1] * (low + (j + 0.5) * cell) + plane[2]
+            height[i, j] += (
+                plane[0] * (low + (i + 0.5) * cell) + plane[1] * (low + (j + 0.5) * cell) + plane[2]
+            )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -223,7 +238,8 @@ def bilinear(grid: Any, x: float, y: float) -> float:
     i, j = int(x), int(y)
     u, v = x - i, y - j
     return float(
-        (grid[i, j] * (1 - u) + grid[i + 1, j] * u) * (1 - v) + (grid[i, j + 1] * (1 - u) + grid[i + 1, j + 1] * u) * v
+        (grid[i, j] * (1 - u) + grid[i + 1, j] * u) * (1 - v)
+        + (grid[i, j + 1] * (1 - u) + grid[i + 1, j + 1] * u) * v
     )
 
 

@@ -21,7 +21,7 @@ _NEIGHBOUR_M = 20.0
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def search_heading(x: Any, y: Any, out: Any) -> None:
-    """Write the best heading in [0, pi/2), a second one or NaN, and the best one's cost; x, y relative to the sensor."""
+    """Write the best heading in [0, pi/2), a second one or NaN, and the best one's cost; x, y from the sensor."""
     cost = np.empty(_STEPS)
     for s in range(_STEPS):
         cost[s] = facing_cost(x, y, s * _STEP_RAD)
@@ -30,9 +30,9 @@ def search_heading(x: Any, y: Any, out: Any) -> None:
     for s in range(_STEPS):
         apart = min(abs(s - best), _STEPS - abs(s - best))
         valley = cost[s] <= cost[s - 1] and cost[s] <= cost[(s + 1) % _STEPS]
-        if apart >= _SECOND_STEPS and valley and cost[s] < cost[best] + _SECOND_MARGIN:
-            if second < 0 or cost[s] < cost[second]:
-                second = s
+        good = apart >= _SECOND_STEPS and valley and cost[s] < cost[best] + _SECOND_MARGIN
+        if good and (second < 0 or cost[s] < cost[second]):
+            second = s
     out[0], out[1], out[2] = _refined(x, y, best * _STEP_RAD, cost[best]), np.nan, cost[best]
     if second >= 0:
         out[1] = _refined(x, y, second * _STEP_RAD, cost[second])

@@ -7,6 +7,24 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from .columns import (
+    ATTACHED,
+    CLOSENESS,
+    COVERAGE,
+    FOREIGN,
+    FREE,
+    LENGTH,
+    SEEN_LENGTH,
+    SEEN_WIDTH,
+    SIZE_MISFIT,
+    TALL,
+    TOP,
+    VEHICLE,
+    WIDTH,
+    YAW,
+    X,
+    Y,
+)
 from .heading import facing_cost, usual
 from .space import seen_free
 
@@ -29,7 +47,7 @@ def best_vehicle(
     x: Any, y: Any, headings: Any, edges: Any, histogram: Any, origin: int, first: int, last: int, grid: Any, seen: Any,
     out: Any,
 ) -> None:  # fmt: skip
-    """Write the best vehicle box into out[0:12] and its plausibility into out[25]."""
+    """Write the best vehicle box into out[0:12] and its plausibility into out[VEHICLE]."""
     best, best_box, best_yaw = -1e9, np.zeros(4), 0.0
     trial, box = np.zeros(12), np.empty(4)
     ox, oy = seen[0][origin, 0], seen[0][origin, 1]
@@ -44,7 +62,7 @@ def best_vehicle(
                 u0, u1, v0, v1 = v0, v1, -u1, -u0
             reason = 1.5 * closeness + _UNUSUAL * (1.0 - max(along, across))
             reason += _UNUSUAL_SIDE * (1.0 - (across if role == 1 else along))
-            model = _BIG if out[13] > _BIG_TOP_M and out[18] > _BIG_TALL_SHARE else _CAR
+            model = _BIG if out[TOP] > _BIG_TOP_M and out[TALL] > _BIG_TALL_SHARE else _CAR
             misfit = max(u1 - u0 - model[2], 0.0) / 0.5 + max(v1 - v0 - model[3], 0.0) / 0.25
             if misfit > _MISFIT_LIMIT:
                 continue
@@ -63,25 +81,44 @@ def best_vehicle(
                     if score > best:
                         best, best_yaw = score, yaw
                         best_box[:] = box
-                        out[5], out[6], out[10], out[11] = u1 - u0, v1 - v0, misfit, closeness
+                        out[SEEN_LENGTH], out[SEEN_WIDTH], out[SIZE_MISFIT], out[CLOSENESS] = (
+                            u1 - u0,
+                            v1 - v0,
+                            misfit,
+                            closeness,
+                        )
     if best > -1e8:
-        _cut_free_ends(best_box, out[5], out[6], best_yaw, origin, first, last, grid, seen)
+        _cut_free_ends(best_box, out[SEEN_LENGTH], out[SEEN_WIDTH], best_yaw, origin, first, last, grid, seen)
         _weigh(best_box, best_yaw, origin, first, last, grid, seen, _FINE, trial)
-        out[0:5], out[7:10] = trial[0:5], trial[7:10]
-        out[26] = surroundings(out[0], out[1], out[2], out[3], out[4], first, last, grid)
-        out[25] = np.exp(-(3.0 * out[7] + 1.5 * out[8] + out[10])) * out[9] * np.exp(min(0.0, -out[11] - 0.5))
+        out[X : WIDTH + 1], out[FREE : COVERAGE + 1] = trial[X : WIDTH + 1], trial[FREE : COVERAGE + 1]
+        out[ATTACHED] = surroundings(out[X], out[Y], out[YAW], out[LENGTH], out[WIDTH], first, last, grid)
+        out[VEHICLE] = (
+            np.exp(-(3.0 * out[FREE] + 1.5 * out[FOREIGN] + out[SIZE_MISFIT]))
+            * out[COVERAGE]
+            * np.exp(min(0.0, -out[CLOSENESS] - 0.5))
+        )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _cut_free_ends(
-    box: Any, seen_u: float, seen_v: float, yaw: float, origin: int, first: int, last: int, grid: Any, seen: Any
+    box: Any,
+    seen_u: float,
+    seen_v: float,
+    yaw: float,
+    origin: int,
+    first: int,
+    last: int,
+    grid: Any,
+    seen: Any,
 ) -> None:
     """Take back completion, end by end in thin strips, where the strip is seen free; never what was seen."""
     c, s = np.cos(yaw), np.sin(yaw)
     ox, oy = seen[0][origin, 0], seen[0][origin, 1]
     for side in range(4):
         at, other = (0, 2) if side < 2 else (2, 0)
-        spare = box[at + 1] - box[at] - (max(seen_u, _MIN_LENGTH_M) if side < 2 else max(seen_v, _MIN_WIDTH_M))
+        spare = (
+            box[at + 1] - box[at] - (max(seen_u, _MIN_LENGTH_M) if side < 2 else max(seen_v, _MIN_WIDTH_M))
+        )
         while spare > 0.0:
             cut = min(_STRIP_M, spare)
             end = box[at] + cut / 2 if side % 2 == 0 else box[at + 1] - cut / 2
@@ -115,7 +152,15 @@ def _away(low: float, high: float) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _near_end_hidden(
-    low: float, high: float, side_low: float, side_high: float, c: float, s: float, ox: float, oy: float, seen: Any
+    low: float,
+    high: float,
+    side_low: float,
+    side_high: float,
+    c: float,
+    s: float,
+    ox: float,
+    oy: float,
+    seen: Any,
 ) -> bool:
     """Whether something hides the place just before the end that is nearer to the sensor.
 
@@ -135,7 +180,7 @@ def _way(low: float, high: float, wanted: float, way: int, box: Any, at: int) ->
     missing = wanted - (high - low)
     if missing <= 0.0:
         box[at], box[at + 1] = low, high
-        return way == _away(low, high)
+        return bool(way == _away(low, high))
     if way == 0:
         box[at], box[at + 1] = low, high + missing
     elif way == 1:
@@ -168,10 +213,13 @@ def _weigh(
                 free += 1
     covered, open_edge = _edges(u0, u1, v0, v1, c, s, ox, oy, first, last, grid, seen, step)
     coverage = (covered + 0.5) / (covered + open_edge + 0.5)
-    trial[0], trial[1] = ox + 0.5 * ((u0 + u1) * c - (v0 + v1) * s), oy + 0.5 * ((u0 + u1) * s + (v0 + v1) * c)
-    trial[2], trial[3], trial[4] = yaw, u1 - u0, v1 - v0
-    trial[7], trial[8], trial[9] = free / total, foreign / total, coverage
-    return 3.0 * coverage - 3.0 * trial[7] - 1.5 * trial[8]
+    trial[X], trial[Y] = (
+        ox + 0.5 * ((u0 + u1) * c - (v0 + v1) * s),
+        oy + 0.5 * ((u0 + u1) * s + (v0 + v1) * c),
+    )
+    trial[YAW], trial[LENGTH], trial[WIDTH] = yaw, u1 - u0, v1 - v0
+    trial[FREE], trial[FOREIGN], trial[COVERAGE] = free / total, foreign / total, coverage
+    return 3.0 * coverage - 3.0 * free / total - 1.5 * foreign / total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -226,15 +274,15 @@ def continued(box: Any, origin: Any, first: int, last: int, grid: Any) -> float:
 
     A wall that a gap or a shadow has cut into pieces goes on there; a vehicle ends. `box`: x, y, yaw, length, width.
     """
-    c, s = np.cos(box[2]), np.sin(box[2])
-    side = 1.0 if (origin[1] - box[1]) * c - (origin[0] - box[0]) * s > 0 else -1.0
+    c, s = np.cos(box[YAW]), np.sin(box[YAW])
+    side = 1.0 if (origin[1] - box[Y]) * c - (origin[0] - box[X]) * s > 0 else -1.0
     taken, total = 0, 0
     for end in range(2):
         for k in range(8):
-            u = (box[3] / 2 + 0.4 + 0.35 * k) * (1 - 2 * end)
+            u = (box[LENGTH] / 2 + 0.4 + 0.35 * k) * (1 - 2 * end)
             for shift in range(3):
-                v = side * (box[4] / 2 - 0.1) + 0.25 * (shift - 1)
-                owner = _owner(box[0] + u * c - v * s, box[1] + u * s + v * c, grid)
+                v = side * (box[WIDTH] / 2 - 0.1) + 0.25 * (shift - 1)
+                owner = _owner(box[X] + u * c - v * s, box[Y] + u * s + v * c, grid)
                 if owner >= 0 and (owner < first or owner >= last):
                     taken += 1
                     break
@@ -249,7 +297,7 @@ def _owner(x: float, y: float, grid: Any) -> int:
     i, j = int((x - low) / cell), int((y - low) / cell)
     if i < 0 or j < 0 or i >= n or j >= n:
         return -1
-    return position[i * n + j] - 1
+    return int(position[i * n + j]) - 1
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

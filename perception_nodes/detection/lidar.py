@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from perception_nodes.datatypes import VEHICLES, Detections3D, MalformedMessage, Orientation, PointCloud, SourceMask
+from perception_nodes.datatypes import (
+    VEHICLES,
+    Detections3D,
+    MalformedMessage,
+    Orientation,
+    PointCloud,
+    SourceMask,
+)
 from perception_nodes.geometry import wrap_angle
 
 from .boxes import FittedBoxes, finish, fit_boxes
@@ -81,7 +88,9 @@ class GeometricLidarDetector:
         boxes = nodes.pick(choose(tree, quality(nodes)))
         all_height = np.full(len(cloud), np.nan, np.float32)
         all_height[kept] = height
-        return LidarFrame(_detections(cloud, boxes, self.config), ground, all_height, self.config.object_min_height_m)
+        return LidarFrame(
+            _detections(cloud, boxes, self.config), ground, all_height, self.config.object_min_height_m
+        )
 
     def _usable(
         self, xyz_m: F32, source: npt.NDArray[np.uint8]

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from .clustering import SegmentTree
 from perception_nodes.geometry import iou_bev
+
+from .clustering import SegmentTree
 
 F64 = npt.NDArray[np.float64]
 _SHARED_SPACE = 0.35
@@ -42,7 +43,9 @@ def _choose(weight: Any, parent: Any, taken: Any) -> None:
             taken[k] = False
 
 
-def suppress(center_m: F64, lwh_m: F64, yaw_rad: F64, score: F64, vehicle: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+def suppress(
+    center_m: F64, lwh_m: F64, yaw_rad: F64, score: F64, vehicle: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
     """(N,) false for boxes that cannot be there beside a better vehicle: two things do not share their space.
 
     Boxes are in the order of falling score. A weaker one goes if it covers, or is covered by, more than a third.

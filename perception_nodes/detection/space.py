@@ -28,14 +28,17 @@ _HIDES_M = 0.5
 @dataclass(frozen=True, eq=False)
 class SpaceMap:
     """Per lidar: nearest (K, BINS) distance of a thing that hides; low_returns (K, BINS, rings) cumulated count of low
-    returns up to each ring; crossing (K,): a low return at R proves the space between crossing * R and R free."""
+    returns up to each ring; crossing (K,): a low return at R proves the space between crossing * R and R free.
+    """
 
     nearest_m: F32
     low_returns: npt.NDArray[np.int16]
     crossing: F64
 
 
-def map_space(xyz_m: F32, height_m: F32, source: npt.NDArray[np.uint8], origins_m: F64, ground_z_m: F64) -> SpaceMap:
+def map_space(
+    xyz_m: F32, height_m: F32, source: npt.NDArray[np.uint8], origins_m: F64, ground_z_m: F64
+) -> SpaceMap:
     """From all used points of the base frame, with the ground's height below each origin (K,)."""
     k = len(origins_m)
     nearest = np.full((k, BINS), np.inf, np.float32)
@@ -83,7 +86,7 @@ def seen_free(x: float, y: float, nearest: Any, low: Any, crossing: float) -> in
     r = np.sqrt(x * x + y * y)
     if nearest[b] < r - 0.4:
         return -1
-    first, last = int((r + 0.3) / RING_M) , int(r / crossing / RING_M)
+    first, last = int((r + 0.3) / RING_M), int(r / crossing / RING_M)
     first, last = min(first, low.shape[1] - 1), min(last, low.shape[1] - 1)
     if low[b, last] > low[b, first]:
         return 1
