@@ -11,7 +11,7 @@ import numpy as np
 from perception_nodes.datatypes import InputError, MalformedMessage, Modality, Rig, SensorSpec
 
 from .bag import BagReader
-from .bag_info import TopicInfo
+from .bag_info import BagInfo, TopicInfo
 from .bag_tf import dynamic_links, static_transforms
 from .messages import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, ODOMETRY, POINT_CLOUD, stamp_ns
 from .rigs import known_rig, rig_names
@@ -76,26 +76,28 @@ def reader_count(reader: BagReader, topic: str) -> int:
 
 
 def _known(reader: BagReader) -> Guess | None:
-    """The rig of the package most of whose topics the bag has; its lidars must all be there if required."""
-    present = {t.name for t in reader.info.topics if t.count}
-    best: Rig | None = None
-    for name in rig_names():
-        rig = known_rig(name)
-        if not all(s.topic in present for s in rig.of(Modality.LIDAR) if s.required):
-            continue
-        have = sum(s.topic in present for s in rig.sensors)
-        rate = have / len(rig.sensors)
-        if rate > 0.5 and (best is None or have > sum(s.topic in present for s in best.sensors)):
-            best = rig
-    if best is None:
+    """The rig of the package of which the bag has most sensors: all required lidars, and more than half in all."""
+    rigs = [known_rig(name) for name in rig_names()]
+    best: tuple[SensorSpec, ...] = ()
+    found: Rig | None = None
+    for rig in rigs:
+        present = tuple(s for s in rig.sensors if _delivers(reader.info, s))
+        lidars = all(s in present for s in rig.of(Modality.LIDAR) if s.required)
+        if lidars and 2 * len(present) > len(rig.sensors) and len(present) > len(best):
+            found, best = rig, present
+    if found is None:
         return None
-    sensors = tuple(s for s in best.sensors if s.topic in present)
-    missing = [s.name for s in best.sensors if s.topic not in present]
-    reasons = [f"the bag has the topics of the rig {best.name!r}"]
-    if missing:
-        reasons.append(f"rig {best.name!r} without {', '.join(missing)}: not in the bag")
-    odometry = best.odometry_topic if best.odometry_topic in present else ""
-    return Guess(replace(best, sensors=sensors, odometry_topic=odometry), tuple(reasons))
+    reasons = [f"the bag has the topics of the rig {found.name!r}"]
+    if missing := [s.name for s in found.sensors if s not in best]:
+        reasons.append(f"without {', '.join(missing)}: not in the bag, or at less than half the rate")
+    odometry = found.odometry_topic if reader_count(reader, found.odometry_topic) else ""
+    return Guess(replace(found, sensors=best, odometry_topic=odometry), tuple(reasons))
+
+
+def _delivers(info: BagInfo, spec: SensorSpec) -> bool:
+    """Whether the bag has the sensor's topic at no less than half its rate (a short bag: at all)."""
+    topic = info.topic(spec.topic)
+    return topic is not None and topic.count > 0 and topic.count + 1 >= 0.5 * spec.rate_hz * info.duration_s
 
 
 def _choose(topics: list[TopicInfo], reasons: list[str]) -> list[TopicInfo]:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from perception_nodes.datasets import BagReader, BagWriter, guess_rig, known_rig, open_input, rig_names
-from perception_nodes.datasets.messages import IMAGE, POINT_CLOUD, TF, header, point_cloud, tf_message
+from perception_nodes.datasets import (
+    BagReader,
+    BagWriter,
+    PlayerConfig,
+    guess_rig,
+    known_rig,
+    open_input,
+    rig_names,
+)
+from perception_nodes.datasets.messages import (
+    COMPRESSED_IMAGE,
+    IMAGE,
+    POINT_CLOUD,
+    TF,
+    compressed_image,
+    header,
+    point_cloud,
+    tf_message,
+)
 from perception_nodes.datasets.typestore import message_class
 from perception_nodes.datatypes import ConfigurationError, InputError, Modality
 from perception_nodes.geometry import Transform
@@ -79,6 +97,23 @@ def test_a_known_rig_is_recognised_without_the_sensors_that_are_missing(tmp_path
     assert guess.rig.name == "pandaset"
     assert [s.name for s in guess.rig.sensors] == ["pandar64", "pandar_gt"]
     assert any("front_camera" in reason for reason in guess.reasons)
+
+
+def test_a_sensor_at_a_tenth_of_its_rate_is_not_that_of_the_rig(tmp_path: Path) -> None:
+    path = tmp_path / "x.mcap"
+    with BagWriter(path) as writer:
+        for k in range(50):
+            cloud = point_cloud(k * 100_000_000, "pandar64", np.zeros((1, 3), np.float32), {})
+            writer.write("/sensing/lidar/pandar64/points", cloud, POINT_CLOUD, k * 100_000_000)
+            if k % 10 == 0:
+                writer.write("/sensing/lidar/pandar_gt/points", cloud, POINT_CLOUD, k * 100_000_000)
+            image = compressed_image(k * 100_000_000, "front_camera_optical", b"x", "jpeg")
+            writer.write(
+                "/sensing/camera/front_camera/image/compressed", image, COMPRESSED_IMAGE, k * 100_000_000
+            )
+    rig = open_input(path).rig
+    assert rig.name == "pandaset"
+    assert [s.name for s in rig.sensors] == ["pandar64", "front_camera"]
 
 
 def test_processed_clouds_and_second_encodings_are_left_out(tmp_path: Path) -> None:
@@ -206,3 +241,25 @@ def test_a_folder_with_two_datasets_names_both(tmp_path: Path) -> None:
     (tmp_path / "x.info.json").write_text("{}")
     with pytest.raises(InputError, match=r"several things: KITTI sweeps, nuScenes-format"):
         open_input(tmp_path)
+
+
+def test_the_example_in_the_docs_runs(
+    make_bag: MakeBag, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "inputs.md").read_text()
+    lines = text.split("## Bags without ROS")[1].splitlines()
+    code = "\n".join(line[4:] for line in lines if line.startswith("    "))
+    monkeypatch.chdir(make_bag().parent)
+    exec(code, {})
+    assert "/tf tf2_msgs/msg/TFMessage 10" in capsys.readouterr().out
+
+
+def test_the_parameters_in_the_docs_are_those_of_the_player() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "inputs.md").read_text()
+    table = text.split("| parameter | default | |")[1].split("\n\n")[0]
+    named = set(
+        re.findall(
+            r"`(\w+)`", "".join(row.split("|")[1] for row in table.splitlines() if row.startswith("| `"))
+        )
+    )
+    assert named == {f.name for f in fields(PlayerConfig)} | {"exit_at_end"}
