@@ -64,7 +64,7 @@ class Fusion(PerceptionNode):
             if spec.info_topic:
                 self.create_subscription(CameraInfo, spec.info_topic, self._calibration(spec.name), qos.sensor_input())
         self.listen(self.accounts["frame_set"], msg.FrameSet, qos.detections(), self._join.frame_set)
-        self.create_timer(0.005, self._join.poll, clock=self.wall)
+        self.create_timer(0.02, self._join.poll, clock=self.wall)
 
     def reset(self) -> None:
         self._join.clear(DropReason.TIME_JUMP)

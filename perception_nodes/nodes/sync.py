@@ -52,7 +52,7 @@ class Sync(PerceptionNode):
             kind, topic = stamp_source(spec)
             account = self.add_account(spec.name, topic, spec.modality, spec.rate_hz)
             self.listen(account, kind, qos.stamps_input(), self._handler(spec.name))
-        self.create_timer(0.01, self._poll, clock=self.wall)
+        self.create_timer(0.02, self._poll, clock=self.wall)
 
     def reset(self) -> None:
         self._publish(self._aligner.reset(time.monotonic_ns()))

@@ -66,7 +66,7 @@ class Tracker(PerceptionNode):
     def start(self) -> None:
         self.add_account("fusion", "/perception/fusion/objects", Modality.UNKNOWN, self.output_rate_hz)
         self.listen(self.accounts["fusion"], msg.Detection3DArray, qos.detections(), self._receive)
-        self.create_timer(0.005, self._poll, clock=self.wall)
+        self.create_timer(0.02, self._poll, clock=self.wall)
 
     def reset(self) -> None:
         self._clear(DropReason.TIME_JUMP)

@@ -72,6 +72,7 @@ class PerceptionNode(LifecycleNode):
         self._drop_totals: Counter[tuple[str, DropReason]] = Counter()
         self._health_sequence = 0
         self._after_jump = False
+        self._ros_ns_before = 0
         self._config_hash = ""
         self.wall = Clock(clock_type=ClockType.STEADY_TIME)
         autostart = bool(declare(self, "autostart", True, {"help": "configure and activate at start"}))
@@ -85,7 +86,9 @@ class PerceptionNode(LifecycleNode):
         self._beat = self.create_timer(0.1, self._heartbeat, clock=self.wall)
         self._slow_beat = self.create_timer(1.0, self._diagnose, clock=self.wall)
         threshold = JumpThreshold(min_forward=_FORWARD, min_backward=_BACK, on_clock_change=False)
-        self._jump_handle = self.get_clock().create_jump_callback(threshold, post_callback=self._on_jump)
+        self._jump_handle = self.get_clock().create_jump_callback(
+            threshold, pre_callback=self._before_jump, post_callback=self._on_jump
+        )
         if autostart:
             self._autostart = self.create_timer(0.0, self._start_alone, clock=self.wall)
 
@@ -277,8 +280,12 @@ class PerceptionNode(LifecycleNode):
         ros_ns, wall_ns = self.ros_ns(), time.monotonic_ns()
         return tuple(a.status(ros_ns, wall_ns) for a in self.accounts.values())
 
+    def _before_jump(self) -> None:
+        self._ros_ns_before = self.ros_ns()
+
     def _on_jump(self, jump: TimeJump) -> None:
-        if not any(a.received for a in self.accounts.values()):
+        # The first message on /clock is a start, not a jump.
+        if self._ros_ns_before == 0 or not any(a.received for a in self.accounts.values()):
             return
         delta_s = jump.delta.nanoseconds * 1e-9
         self.get_logger().warning(f"the clock jumped by {delta_s:+.3f} s: state is reset, a new session begins")

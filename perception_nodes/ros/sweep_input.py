@@ -73,7 +73,7 @@ class SweepInput:
             handler = self._handler(spec.name)
             self._node.listen(account, PointCloud2, qos.sensor_input(), handler)
         # Wall time: with /clock standing still a sweep must not wait for ever.
-        self._node.create_timer(0.005, self.poll, clock=self._node.wall)
+        self._node.create_timer(0.02, self.poll, clock=self._node.wall)
 
     def _handler(self, name: str) -> Callable[[Any, int], None]:
         def handle(message: Any, received_ns: int) -> None:

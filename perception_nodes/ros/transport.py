@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.metadata
 import os
 from pathlib import Path
 
@@ -21,9 +22,7 @@ def configure() -> None:
     """
     named = {"FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE"} & set(os.environ)
     if not named:
-        profile = str(profile_path())
-        os.environ["FASTDDS_DEFAULT_PROFILES_FILE"] = profile
-        os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = profile
+        os.environ[_profile_variable()] = str(profile_path())
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     try:
         libc = ctypes.CDLL("libc.so.6")
@@ -36,3 +35,14 @@ def configure() -> None:
 def profile_path() -> Path:
     """The Fast DDS profile of this package."""
     return resource_path("config/fastdds_shm.xml")
+
+
+def _profile_variable() -> str:
+    """Jazzy's Fast DDS reads only the old name, later ones warn about it."""
+    distro = os.environ.get("ROS_DISTRO", "")
+    if not distro:
+        try:
+            distro = "jazzy" if importlib.metadata.version("ros-rclpy").startswith("7.") else ""
+        except importlib.metadata.PackageNotFoundError:
+            distro = ""
+    return "FASTRTPS_DEFAULT_PROFILES_FILE" if distro == "jazzy" else "FASTDDS_DEFAULT_PROFILES_FILE"

@@ -32,9 +32,11 @@ class Outputs:
     start_ns: int | None = None
 
     def point(self, name: str, at_ns: int, value: float) -> None:
-        """Append to a time series, in seconds since the first object message."""
+        """Append to a time series, in seconds since the first object message; an unknown value (NaN) is left out."""
         if self.start_ns is None:
             self.start_ns = at_ns
+        if value != value:
+            return
         self.series.setdefault(name, []).append((round((at_ns - self.start_ns) * 1e-9, 3), round(value, 3)))
 
 

@@ -16,7 +16,7 @@ from perception_nodes.pipeline import FrameInput, FrameOutput, Pipeline, Pipelin
 from perception_nodes.ros.convert import to_msg
 
 from .frames import BagFrames
-from .online import RunLog, interruptible
+from .log import RunLog, interruptible
 from .options import RunOptions
 from .prepare import PreparedInput
 from .progress import RunProgress

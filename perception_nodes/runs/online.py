@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from types import FrameType
+from collections.abc import Callable
 
 from perception_nodes.datasets import BagWriter
 from perception_nodes.datatypes import PerceptionError
@@ -16,6 +12,7 @@ from perception_nodes.ros.graph import NodeSpec, load_graph, node_specs
 from perception_nodes.ros.recorder import Recorder
 from perception_nodes.ros.runner import GraphRunner
 
+from .log import RunLog, Stop, interruptible
 from .options import RunOptions
 from .prepare import PreparedInput
 from .progress import RunProgress, latency_text
@@ -27,39 +24,9 @@ _DISCOVERY_S = 0.5
 _SETTLE_S = 0.2
 _POLL_S = 0.05
 
-Stop = Callable[[], bool]
-
-
-@dataclass
-class RunLog:
-    """What happened while the graph ran."""
-
-    interrupted: bool = False
-    ready_s: float = float("nan")
-    played_s: float = 0.0
-    died: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    unknown_types: dict[str, str] = field(default_factory=dict)
-
 
 class GraphFailed(PerceptionError):
     """The graph did not come up, or lost its player."""
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Within it, SIGINT and SIGTERM only set the flag that the yielded function returns."""
-    seen: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        seen.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(seen)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgress) -> RunLog:

@@ -15,8 +15,7 @@ from rich.table import Table
 from perception_nodes.datasets import BagReader
 
 from .collect import Outputs, collect_outputs
-from .offline import run_pipeline
-from .online import RunLog, run_graph
+from .log import RunLog
 from .options import RunOptions
 from .picture import EgoPoses, report_data
 from .prepare import PreparedInput, prepare_input
@@ -30,13 +29,23 @@ def run_and_report(options: RunOptions, console: Console) -> dict[str, Any]:
     began = time.monotonic()
     with RunProgress(console) as progress:
         prepared = prepare_input(options, progress)
-        run = run_pipeline if options.offline else run_graph
-        log = run(options, prepared, progress)
+        log = _run(options, prepared, progress)
         progress.stage("writing the report")
         outputs = collect_outputs(options.output / "outputs.mcap", options.output, 1.0 if options.offline else options.rate)
         summary = _finish(options, prepared, log, outputs, time.monotonic() - began)
     _tell(summary, options.output, console)
     return summary
+
+
+def _run(options: RunOptions, prepared: PreparedInput, progress: RunProgress) -> RunLog:
+    """With the graph, or without; each imports what the other does not need."""
+    if options.offline:
+        from .offline import run_pipeline
+
+        return run_pipeline(options, prepared, progress)
+    from .online import run_graph
+
+    return run_graph(options, prepared, progress)
 
 
 def _finish(
