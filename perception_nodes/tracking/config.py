@@ -57,7 +57,7 @@ class TrackerConfig:
         0.75, "Presence at which a tentative track is confirmed", low=0.1, high=0.999
     )
     confirm_quality: float = param(
-        0.4, "Mean quality of the detections at which a track is confirmed", low=0.0, high=1.0
+        0.3, "Mean quality of the detections at which a track is confirmed", low=0.0, high=1.0
     )
     confirm_hits: int = param(2, "Fewest detections of a confirmed track", low=1)
     tentative_misses: int = param(2, "Misses in a row that end a tentative track", low=1)

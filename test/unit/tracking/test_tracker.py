@@ -196,3 +196,30 @@ def test_one_bad_direction_turns_nothing(make_drive):
         drive.step((12.0, 3.0, 0.7 if k == 12 else 0.0))
         if k > 2:
             assert abs(np.sin(drive.live().yaw_rad[0])) < 0.12
+
+
+def test_a_velocity_measured_later_is_used(make_detections):
+    # A standing car whose radar suddenly says 12 m/s, before its box has moved.
+    cov = np.full((1, 9, 9), np.nan)
+    cov[0, [7, 8], [7, 8]] = 0.04
+    speed = []
+    for measured in (False, True):
+        tracker = MultiObjectTracker()
+        for k in range(5):
+            known = (
+                {"velocity_mps": np.array([[12.0, 0.0]]), "covariance": cov} if measured and k == 4 else {}
+            )
+            d = make_detections(k * STEP_NS, [(1.2 * k, 5.0, 0.0)], ["car"], **known)
+            out = tracker.step(d, Transform.identity())
+        speed.append(out.covariance[0, 3, 3])
+    assert speed[1] < 0.5 * speed[0]
+
+
+def test_boxes_that_waver_between_two_directions_do_not_swing_the_car(make_drive):
+    drive = make_drive(noise_m=0.0)
+    yaw = []
+    for k in range(40):
+        drive.step((12.0, 3.0, 0.75 if k % 2 else 0.0))
+        if k > 1:
+            yaw.append(drive.live().yaw_rad[0])
+    assert (np.abs(np.diff(yaw)) > 0.3).sum() <= 1

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from perception_nodes.datatypes import LABEL_INDEX, NUM_LABELS, PEDESTRIAN, UNKNOWN
+from perception_nodes.tracking import TrackerConfig
+from perception_nodes.tracking.association import associate, pair_costs
+from perception_nodes.tracking.classes import agreement
+from perception_nodes.tracking.lifecycle import born
+from perception_nodes.tracking.measurement import prepare
+from perception_nodes.tracking.store import TrackStore
+
+SENSOR = np.zeros(2)
+
+
+def tracks_of(d):
+    index = np.arange(len(d))
+    measured = prepare(d, SENSOR)
+    return born(TrackStore.empty(), measured, index, index.astype(np.uint64) + 1, TrackerConfig())
+
+
+def one_hot(*names):
+    return np.eye(NUM_LABELS)[[LABEL_INDEX[n] for n in names]]
+
+
+def test_agreement_of_classes():
+    a = one_hot("car", "pedestrian", "unknown")
+    got = agreement(a, one_hot("truck", "pedestrian", "unknown"))
+    np.testing.assert_allclose(got, [[1.0, 0.02, 1.0], [0.02, 1.0, 1.0], [1.0, 1.0, 1.0]])
+
+
+def test_half_known_classes_half_disagree():
+    half = np.zeros((1, NUM_LABELS))
+    half[0, [PEDESTRIAN, UNKNOWN]] = 0.5
+    assert agreement(half, one_hot("car"))[0, 0] == pytest.approx(0.5)
+
+
+def test_another_class_costs_more(make_detections):
+    d = make_detections(0, [(10.0, 3.0, 0.0)], ["car"])
+    same = replace(d, class_probabilities=one_hot("car"))
+    other = replace(d, class_probabilities=one_hot("barrier"))
+    config = TrackerConfig()
+    cost = [pair_costs(tracks_of(same), prepare(x, SENSOR), config)[0][0, 0] for x in (same, other)]
+    assert cost[1] - cost[0] == pytest.approx(-config.weight_class * np.log(0.02))
+
+
+def test_far_pairs_are_outside_the_gate(make_detections):
+    d = make_detections(0, [(10.0, 3.0, 0.0), (30.0, 3.0, 0.0)], ["car", "car"])
+    cost, _ = pair_costs(tracks_of(d), prepare(d, SENSOR), TrackerConfig())
+    np.testing.assert_array_equal(np.isfinite(cost), np.eye(2, dtype=bool))
+
+
+def test_the_gate_follows_the_covariance_of_the_measurement(make_detections):
+    # 5 m off along a ray that is 3 m uncertain is inside, 2 m off across it is not.
+    tracks = tracks_of(make_detections(0, [(30.0, 0.0, 0.0)], ["pedestrian"]))
+    tracks.cov[:, :2, :2] *= 0.1
+    tracks.cov[:, 3:5, 3:5] = 0.0
+    tracks.static_cov *= 0.1
+    cov = np.full((2, 9, 9), np.nan)
+    cov[:, 0, 0], cov[:, 1, 1] = 9.0, 0.01
+    d = make_detections(
+        0,
+        [(35.0, 0.0, 0.0), (30.0, 2.0, 0.0)],
+        ["pedestrian"] * 2,
+        covariance=cov,
+        source_mask=np.full(2, 2, np.uint8),
+    )
+    cost, _ = pair_costs(tracks, prepare(d, SENSOR), TrackerConfig())
+    assert np.isfinite(cost[0, 0])
+    assert np.isinf(cost[0, 1])
+
+
+def test_the_sum_of_costs_decides_not_the_best_pair(make_detections):
+    tracks = tracks_of(make_detections(0, [(10.0, 0.0, 0.0), (10.0, 2.2, 0.0)], ["car"] * 2))
+    measured = prepare(make_detections(0, [(10.0, 1.2, 0.0), (10.0, 3.0, 0.0)], ["car"] * 2), SENSOR)
+    pairs = associate(tracks, measured, TrackerConfig())
+    assert sorted(zip(pairs.track.tolist(), pairs.detection.tolist(), strict=True)) == [(0, 0), (1, 1)]
+
+
+def test_nothing_to_associate():
+    pairs = associate(TrackStore.empty(), TrackStore.empty(), TrackerConfig())  # type: ignore[arg-type]
+    assert len(pairs.track) == 0
