@@ -42,7 +42,7 @@ def tracking(tmp_path: Path) -> Path:
     root = tmp_path / "training"
     for k in range(2):
         write_sweep(
-            root / "velodyne" / "0007" / f"{k:06d}.bin", [[20.0, 3.0, -1.0, 0.5], [5.0, -5.0, 0.0, 0.1]]
+            root / "velodyne" / "0007" / f"{k:06d}.bin", [[21.9, 3.0, -1.0, 0.5], [5.0, -5.0, 0.0, 0.1]]
         )
         write_image(root / "image_02" / "0007" / f"{k:06d}.png")
     for folder in ("calib", "label_02", "oxts"):
@@ -70,7 +70,7 @@ def test_truth_of_a_tracking_sequence(tracking: Path) -> None:
     np.testing.assert_allclose(first.lwh_m[0], [4.2, 1.8, 1.5])
     assert first.yaw_rad[0] == pytest.approx(0.0, abs=1e-6)
     assert first.label.tolist() == [LABEL_INDEX["car"]]
-    # The point lies in the box where it was labelled, half a sweep before.
+    # The point lies at the front end of the box, 0.2 m inside, as both were half a sweep before the stamp.
     assert first.num_points.tolist() == [1]
 
 

@@ -126,6 +126,8 @@ def test_the_bag(sequence: Path, tmp_path: Path) -> None:
             if topic not in ("/tf", "/tf_static"):
                 stamp = reader.decode(raw, reader.info.topic(topic).typename).header.stamp
                 assert stamp.sec * 10**9 + stamp.nanosec == time_ns
+        last = [topic for topic, time_ns, _ in reader.messages() if time_ns == reader.info.end_ns]
+        assert (last[0], last[-1]) == ("/tf", "/truth/objects")
         poses = [
             reader.decode(raw, "tf2_msgs/msg/TFMessage").transforms[0]
             for _, _, raw in reader.messages({"/tf"})
