@@ -8,11 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
+from perception_nodes.datasets import BagReader
 from perception_nodes.datasets.image_size import image_size
+from perception_nodes.datasets.inputs import Event, SequenceInput
+from perception_nodes.datasets.messages import DETECTIONS_3D, POINT_CLOUD, point_cloud, truth_message
 from perception_nodes.datasets.poses import PoseTrack
 from perception_nodes.datasets.qos import is_latched, profile_text
 from perception_nodes.datasets.truth import TruthBox, truth_frames
-from perception_nodes.datatypes import UNKNOWN, InputError
+from perception_nodes.datatypes import UNKNOWN, Detections3D, InputError, Modality, Rig, SensorSpec
 from perception_nodes.geometry import Transform
 
 S = 1_000_000_000
@@ -87,3 +90,33 @@ def test_no_image(tmp_path: Path) -> None:
     (tmp_path / "x.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(InputError, match="JPEG or PNG"):
         image_size(tmp_path / "x.jpg")
+
+
+class ThreeAtOnce(SequenceInput):
+    """Truth, cloud and pose of one instant, listed in the wrong order."""
+
+    def __init__(self) -> None:
+        self.dataset_rig = self.rig = Rig("r", "l", (SensorSpec("l", Modality.LIDAR, "/l"),))
+        self.notes = ()
+
+    def topics(self) -> dict[str, str]:
+        return {"/l": POINT_CLOUD, "/truth/objects": DETECTIONS_3D}
+
+    def events(self) -> list[Event]:
+        truth = Detections3D.empty(S, "odom", "truth")
+        cloud = point_cloud(S, "l", np.zeros((1, 3), np.float32), {})
+        return [Event(S, "/truth/objects", lambda: truth_message(truth)), Event(S, "/l", lambda: cloud)]
+
+    def mounts(self) -> dict[str, Transform]:
+        return {"l": Transform.identity()}
+
+    def poses(self) -> PoseTrack:
+        return PoseTrack((S,), (pose(0.0),))
+
+
+def test_at_one_stamp_transforms_go_first_and_truth_last(tmp_path: Path) -> None:
+    ThreeAtOnce().to_bag(tmp_path / "x.mcap")
+    with BagReader(tmp_path / "x.mcap") as reader:
+        topics = [topic for topic, _, _ in reader.messages()]
+    assert topics[2:] == ["/l", "/truth/objects"]
+    assert set(topics[:2]) == {"/tf", "/tf_static"}
