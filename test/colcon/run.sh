@@ -45,11 +45,11 @@ for kind in plain symlink; do
     python - <<'PYTHON'
 import os
 import perception_nodes
-from perception_nodes.datasets.resources import resource_dir
+from perception_nodes.resources import resource_path
 
 here = os.getcwd()
 assert perception_nodes.__file__.startswith(here), perception_nodes.__file__
-assert (resource_dir("config/rigs") / "pandaset.yaml").is_file()
+assert resource_path("config/rigs/pandaset.yaml").is_file()
 PYTHON
     for node in $(sed -n '/^nodes *=/,$p' "$root/setup.cfg" | tail -n +2); do
       test -x "install/perception_nodes/lib/perception_nodes/$node" || { echo "no executable $node"; exit 1; }
