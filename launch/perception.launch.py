@@ -1,10 +1,10 @@
 """The perception graph for `ros2 launch`, out of config/graph.yaml: the same nodes that `perception run` starts."""
 
-from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from launch import LaunchDescription
 from perception_nodes.ros import transport
 from perception_nodes.ros.graph import load_graph, node_specs
 

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from .datatypes import Detections2D, Detections3D, Image, MapElements, PointCloud, Tracks
 from .detection.camera import YoloxDetector
 from .detection.camera_config import YoloxConfig
-from .detection.lidar import GeometricConfig, GeometricLidarDetector
+from .detection.config import GeometricConfig
+from .detection.lidar import GeometricLidarDetector
 from .fusion import CameraView, FusionConfig, ObjectFusion
 from .geometry import CameraModel, Transform, transform_detections
 from .mapping import MapBuilder, MapConfig

@@ -18,9 +18,9 @@ EXAMPLES = """
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder for everything that the run writes")] = Path(
-        "perception_demo"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="folder for everything that the run writes")
+    ] = Path("perception_demo"),
     seed: Annotated[int, typer.Option(help="another seed is another street")] = 1,
     duration: Annotated[float, typer.Option(help="seconds to simulate")] = 20.0,
     rate: Annotated[float, typer.Option(help="recorded seconds per second")] = 1.0,
@@ -33,4 +33,6 @@ def demo(
 
     console = Console()
     bag = demo_bag(seed, duration, console)
-    run_and_report(RunOptions(input=bag, output=output, rate=rate, offline=offline, view=view, rig="demo"), console)
+    run_and_report(
+        RunOptions(input=bag, output=output, rate=rate, offline=offline, view=view, rig="demo"), console
+    )

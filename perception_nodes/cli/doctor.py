@@ -29,7 +29,9 @@ def doctor(
 ) -> None:
     """Find what is wrong and say what to do; exit status 1 if there is an error."""
     from perception_nodes.datasets import find_rig
-    from perception_nodes.doctor import Level, check_bag, check_graph, check_installation
+    from perception_nodes.datatypes import Level
+    from perception_nodes.doctor import check_bag, check_installation
+    from perception_nodes.ros.live_check import check_graph
 
     if input is not None:
         findings = list(check_bag(input, find_rig(rig) if rig else None))

@@ -39,7 +39,9 @@ def run(
     ] = False,
     sync_policy: Annotated[str, typer.Option(help="aligner or approximate_time")] = "aligner",
     graph: Annotated[Path | None, typer.Option(help="graph file instead of config/graph.yaml")] = None,
-    set: Annotated[list[str] | None, typer.Option(help="graph argument, name:=value; may be given often")] = None,
+    set: Annotated[
+        list[str] | None, typer.Option(help="graph argument, name:=value; may be given often")
+    ] = None,
 ) -> None:
     """Play a recording through the perception graph; write outputs, summary and report."""
     from perception_nodes.runs import RunOptions, run_and_report

@@ -8,13 +8,13 @@ from typing import Any
 from .errors import ConfigurationError
 
 
-def param(default: Any, help: str, *, low: float | None = None, high: float | None = None) -> Any:
+def param(default: Any, text: str, *, low: float | None = None, high: float | None = None) -> Any:
     """A dataclass field with a description and, for numbers, an inclusive range.
 
     `ros/parameters.py` declares the ROS parameter (type, default, range, description) from it, and
     `check_ranges` enforces the range when the dataclass is built.
     """
-    metadata = {"help": help, "low": low, "high": high}
+    metadata = {"help": text, "low": low, "high": high}
     return dataclasses.field(default=default, metadata=metadata)
 
 

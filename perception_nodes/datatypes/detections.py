@@ -69,7 +69,9 @@ class Detections3D:
     @classmethod
     def concatenate(cls, parts: Sequence[Detections3D]) -> Detections3D:
         """All of `parts` (one frame, one stamp) under the first one's source; ids are renumbered to stay unique."""
-        arrays = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _ARRAYS_3D}
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(p, name) for p in parts]) for name in _ARRAYS_3D
+        }
         arrays["detection_id"] = np.arange(len(arrays["label"]), dtype=np.uint64)
         return replace(parts[0], **arrays)
 

@@ -42,11 +42,15 @@ class SensorSpec:
 
     def __post_init__(self) -> None:
         if not self.topic.startswith("/"):
-            raise ConfigurationError(f"rig: sensor {self.name!r}: topic {self.topic!r}: wanted an absolute name")
+            raise ConfigurationError(
+                f"rig: sensor {self.name!r}: topic {self.topic!r}: wanted an absolute name"
+            )
         if not self.rate_hz > 0:
             raise ConfigurationError(f"rig: sensor {self.name!r}: rate_hz {self.rate_hz}: wanted > 0")
         if (self.mount_xyz_m is None) != (self.mount_rpy_rad is None):
-            raise ConfigurationError(f"rig: sensor {self.name!r}: give both mount_xyz_m and mount_rpy_rad, or none")
+            raise ConfigurationError(
+                f"rig: sensor {self.name!r}: give both mount_xyz_m and mount_rpy_rad, or none"
+            )
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,9 @@ class Rig:
         if len(set(names)) != len(names):
             raise ConfigurationError(f"rig {self.name!r}: a sensor name occurs twice: {sorted(names)}")
         if self.reference not in names:
-            raise ConfigurationError(f"rig {self.name!r}: reference {self.reference!r}: wanted one of {sorted(names)}")
+            raise ConfigurationError(
+                f"rig {self.name!r}: reference {self.reference!r}: wanted one of {sorted(names)}"
+            )
 
     def of(self, modality: Modality) -> tuple[SensorSpec, ...]:
         """Sensors of one modality, in the order of the file."""
@@ -79,7 +85,9 @@ class Rig:
         for spec in self.sensors:
             if spec.name == name:
                 return spec
-        raise ConfigurationError(f"rig {self.name!r}: no sensor {name!r}: it has {[s.name for s in self.sensors]}")
+        raise ConfigurationError(
+            f"rig {self.name!r}: no sensor {name!r}: it has {[s.name for s in self.sensors]}"
+        )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str = "rig") -> Rig:
@@ -87,7 +95,9 @@ class Rig:
         values = _known(dict(data), cls, where)
         sensors = values.get("sensors")
         if not isinstance(sensors, Mapping) or not sensors:
-            raise ConfigurationError(f"{where}: sensors: wanted a mapping of names to sensors, got {sensors!r}")
+            raise ConfigurationError(
+                f"{where}: sensors: wanted a mapping of names to sensors, got {sensors!r}"
+            )
         values["sensors"] = tuple(_sensor(str(k), v, where) for k, v in sensors.items())
         values.setdefault("reference", next(iter(sensors)))
         for key in ("vehicle_lwh_m", "notes"):

@@ -82,13 +82,15 @@ class Tracks:
         """The tracks picked by a boolean mask or an integer index."""
         picked = np.arange(len(self))[index]
         measurements = tuple(self.measurements[i] for i in picked) if self.measurements else ()
-        arrays = {name: getattr(self, name)[index] for name in _ARRAYS}
+        arrays: dict[str, Any] = {name: getattr(self, name)[index] for name in _ARRAYS}
         return replace(self, measurements=measurements, **arrays)
 
     @classmethod
     def empty(cls, stamp_ns: int, frame_id: str) -> Tracks:
         """No tracks at this stamp."""
-        arrays = {name: np.zeros((0, *_TAILS.get(name, ())), _DTYPES.get(name, np.float64)) for name in _ARRAYS}
+        arrays: dict[str, Any] = {
+            name: np.zeros((0, *_TAILS.get(name, ())), _DTYPES.get(name, np.float64)) for name in _ARRAYS
+        }
         return cls(stamp_ns, frame_id, **arrays)
 
 

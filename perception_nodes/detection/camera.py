@@ -85,7 +85,9 @@ class YoloxDetector:
         """Compare the output's shape with the anchors and the class names."""
         shape = self._session.get_outputs()[0].shape
         wanted = [1, len(self._stride), 5 + len(self._names)]
-        fits = len(shape) == 3 and all(not isinstance(s, int) or s == w for s, w in zip(shape, wanted, strict=True))
+        fits = len(shape) == 3 and all(
+            not isinstance(s, int) or s == w for s, w in zip(shape, wanted, strict=True)
+        )
         if not fits:
             raise ModelError(f"{path}: output shape {shape}: the YOLOX layout for this input wants {wanted}")
 

@@ -10,9 +10,8 @@ parking meter|bench|bird|cat|dog|horse|sheep|cow|elephant|bear|zebra|giraffe|bac
 suitcase|frisbee|skis|snowboard|sports ball|kite|baseball bat|baseball glove|skateboard|surfboard|
 tennis racket|bottle|wine glass|cup|fork|knife|spoon|bowl|banana|apple|sandwich|orange|broccoli|carrot|
 hot dog|pizza|donut|cake|chair|couch|potted plant|bed|dining table|toilet|tv|laptop|mouse|remote|keyboard|
-cell phone|microwave|oven|toaster|sink|refrigerator|book|clock|vase|scissors|teddy bear|hair drier|toothbrush""".replace(
-        "\n", ""
-    ).split("|")
+cell phone|microwave|oven|toaster|sink|refrigerator|book|clock|vase|scissors|teddy bear|
+hair drier|toothbrush""".replace("\n", "").split("|")
 )
 
 # Names that other label sets use for the taxonomy's classes; a name that is in the taxonomy stands for itself.

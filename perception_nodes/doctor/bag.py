@@ -11,9 +11,7 @@ import numpy as np
 
 from perception_nodes.datasets import BagReader, open_input
 from perception_nodes.datasets.bag_tf import dynamic_links, static_transforms
-from perception_nodes.datatypes import InputError, MalformedMessage, Modality, Rig, SensorSpec
-
-from .finding import Finding, Level
+from perception_nodes.datatypes import Finding, InputError, Level, MalformedMessage, Modality, Rig, SensorSpec
 
 _GAP = 2.5
 _OFFSET_WARN_S = 0.2
@@ -41,7 +39,9 @@ def check_bag(path: Path, rig: Rig | None = None) -> Iterator[Finding]:
         yield Finding(Level.NOTE, "input", note)
     if not source.has_ego_motion:
         what = f"no transform {source.rig.odom_frame} <- {source.rig.base_frame} and no odometry"
-        yield Finding(Level.WARN, "ego motion", what, "record /tf or nav_msgs/Odometry; without it tracks are relative")
+        yield Finding(
+            Level.WARN, "ego motion", what, "record /tf or nav_msgs/Odometry; without it tracks are relative"
+        )
     if source.playable is None:
         return
     with BagReader(source.playable) as reader:
@@ -79,19 +79,33 @@ def _header(reader: BagReader, raw: bytes, typename: str) -> Any:
 def _check_sensor(sensor: SensorSpec, times: _Times) -> Iterator[Finding]:
     if not times.stamps:
         what = f"no message on {sensor.topic}"
-        yield Finding(Level.ERROR if sensor.required else Level.WARN, sensor.name, what, "check the topic in the rig")
+        yield Finding(
+            Level.ERROR if sensor.required else Level.WARN, sensor.name, what, "check the topic in the rig"
+        )
         return
     if times.bad:
-        yield Finding(Level.WARN, sensor.name, f"{times.bad} messages cannot be decoded", "they will be dropped: MALFORMED")
+        yield Finding(
+            Level.WARN,
+            sensor.name,
+            f"{times.bad} messages cannot be decoded",
+            "they will be dropped: MALFORMED",
+        )
     stamps = np.array(times.stamps)
     steps = np.diff(stamps) * 1e-9
     backwards = int((steps < 0).sum())
     if backwards:
         what = f"stamps run backwards {backwards} times, by {-steps.min():.3f} s at most"
-        yield Finding(Level.ERROR, sensor.name, what, "late ones will be dropped: OUT_OF_ORDER; check the driver's clock")
+        yield Finding(
+            Level.ERROR,
+            sensor.name,
+            what,
+            "late ones will be dropped: OUT_OF_ORDER; check the driver's clock",
+        )
     same = int((steps == 0).sum())
     if same:
-        yield Finding(Level.WARN, sensor.name, f"{same} messages repeat the stamp before", "is the sensor stuck?")
+        yield Finding(
+            Level.WARN, sensor.name, f"{same} messages repeat the stamp before", "is the sensor stuck?"
+        )
     forward = steps[steps > 0]
     if not len(forward):
         return
@@ -100,11 +114,16 @@ def _check_sensor(sensor: SensorSpec, times: _Times) -> Iterator[Finding]:
     gaps = forward[forward > _GAP * period]
     level, remedy = Level.OK, ""
     if abs(rate / sensor.rate_hz - 1) > 0.2:
-        level, remedy = Level.WARN, f"the rig says {sensor.rate_hz:g} Hz: correct rate_hz, or find the missing messages"
+        level, remedy = (
+            Level.WARN,
+            f"the rig says {sensor.rate_hz:g} Hz: correct rate_hz, or find the missing messages",
+        )
     yield Finding(level, sensor.name, f"{len(stamps)} messages, {rate:.2f} Hz, frame {times.frame!r}", remedy)
     if len(gaps):
         what = f"{len(gaps)} gaps, {gaps.max():.2f} s at most"
-        yield Finding(Level.WARN, sensor.name, what, "was the recorder overloaded? see ros2 bag record --max-cache-size")
+        yield Finding(
+            Level.WARN, sensor.name, what, "was the recorder overloaded? see ros2 bag record --max-cache-size"
+        )
     lag = (np.array(times.logged) - stamps) * 1e-9
     if abs(float(np.median(lag))) > _OFFSET_WARN_S:
         what = f"recorded {np.median(lag):+.3f} s (median) after its stamp"
@@ -113,7 +132,9 @@ def _check_sensor(sensor: SensorSpec, times: _Times) -> Iterator[Finding]:
 
 def _check_tree(reader: BagReader, rig: Rig, times: dict[str, _Times]) -> Iterator[Finding]:
     """Is every sensor's frame connected to the base frame?"""
-    links = dynamic_links(reader) | {(t.header.frame_id.lstrip("/"), c.lstrip("/")) for c, t in static_transforms(reader).items()}
+    links = dynamic_links(reader) | {
+        (t.header.frame_id.lstrip("/"), c.lstrip("/")) for c, t in static_transforms(reader).items()
+    }
     links |= {(rig.base_frame, s.frame) for s in rig.sensors if s.frame and s.mount_xyz_m is not None}
     reached, grown = {rig.base_frame}, True
     while grown:
@@ -141,12 +162,22 @@ def _check_offsets(rig: Rig, times: dict[str, _Times]) -> Iterator[Finding]:
         if sensor.name == rig.reference or not len(stamps):
             continue
         right = np.clip(np.searchsorted(reference, stamps), 1, len(reference) - 1)
-        near = np.where(stamps - reference[right - 1] < reference[right] - stamps, reference[right - 1], reference[right])
+        near = np.where(
+            stamps - reference[right - 1] < reference[right] - stamps, reference[right - 1], reference[right]
+        )
         residual = (stamps - near) * 1e-9
-        median, spread = float(np.median(residual)), float(np.percentile(np.abs(residual - np.median(residual)), 90))
+        median, spread = (
+            float(np.median(residual)),
+            float(np.percentile(np.abs(residual - np.median(residual)), 90)),
+        )
         what = f"{median * 1e3:+.1f} ms to {rig.reference} (90 % within {spread * 1e3:.1f} ms of that)"
         if spread > 0.5 * half:
-            yield Finding(Level.WARN, f"sync {sensor.name}", what, "free-running: pairs will change; trigger the sensors")
+            yield Finding(
+                Level.WARN,
+                f"sync {sensor.name}",
+                what,
+                "free-running: pairs will change; trigger the sensors",
+            )
         else:
             yield Finding(Level.OK, f"sync {sensor.name}", what)
 
@@ -156,7 +187,9 @@ def _check_cameras(reader: BagReader, rig: Rig) -> Iterator[Finding]:
         topic = reader.info.topic(sensor.info_topic) if sensor.info_topic else None
         if topic is None or not topic.count:
             what = f"no CameraInfo on {sensor.info_topic or '(no info_topic in the rig)'}"
-            yield Finding(Level.ERROR, sensor.name, what, "boxes cannot be placed without: record camera_info")
+            yield Finding(
+                Level.ERROR, sensor.name, what, "boxes cannot be placed without: record camera_info"
+            )
             continue
         _, _, raw = next(iter(reader.messages([topic.name])))
         message = reader.decode(raw, topic.typename)

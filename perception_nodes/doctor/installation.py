@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from perception_nodes import compat
-
-from .finding import Finding, Level
+from perception_nodes.datatypes import Finding, Level
 
 _SHM = Path("/dev/shm")
 _SHM_WANTED_MB = 512
@@ -37,7 +36,9 @@ def _python() -> Finding:
     version = platform.python_version()
     if (3, 10) <= sys.version_info[:2] <= (3, 13):
         return Finding(Level.OK, "python", version)
-    return Finding(Level.ERROR, "python", f"{version}: wanted 3.10 to 3.13", "make a virtual environment with one")
+    return Finding(
+        Level.ERROR, "python", f"{version}: wanted 3.10 to 3.13", "make a virtual environment with one"
+    )
 
 
 def _machine() -> Finding:
@@ -50,7 +51,15 @@ def _machine() -> Finding:
 
 def _modules() -> Iterator[Finding]:
     """Everything that the nodes import."""
-    for name in ("rclpy", "sensor_msgs.msg", "perception_nodes.msg", "tf2_msgs.msg", "numba", "cv2", "onnxruntime"):
+    for name in (
+        "rclpy",
+        "sensor_msgs.msg",
+        "perception_nodes.msg",
+        "tf2_msgs.msg",
+        "numba",
+        "cv2",
+        "onnxruntime",
+    ):
         try:
             importlib.import_module(name)
         except ImportError as error:
@@ -61,7 +70,7 @@ def _modules() -> Iterator[Finding]:
 
 def _version(module: str) -> str:
     name = {"rclpy": "ros-rclpy", "cv2": "opencv-python-headless", "sensor_msgs.msg": "ros-sensor-msgs"}.get(
-        module, module.split(".")[0]
+        module, module.split(".", maxsplit=1)[0]
     )
     try:
         return importlib.metadata.version(name)
@@ -88,7 +97,10 @@ def _optional() -> Iterator[Finding]:
     import onnxruntime
 
     yield Finding(Level.OK, "onnxruntime providers", ", ".join(onnxruntime.get_available_providers()))
-    for module, use, package in (("embreex", "perception demo", "embreex"), ("foxglove", "--view", "foxglove-sdk")):
+    for module, use, package in (
+        ("embreex", "perception demo", "embreex"),
+        ("foxglove", "--view", "foxglove-sdk"),
+    ):
         try:
             importlib.import_module(module)
         except ImportError:
@@ -112,7 +124,9 @@ def _shared_memory() -> Iterator[Finding]:
         yield Finding(Level.OK, "/dev/shm", f"{free_mb} MB free of {total_mb} MB")
     left = len(list(_SHM.glob("fastdds_*"))) + len(list(_SHM.glob("fast_datasharing_*")))
     if left > _LEFTOVERS:
-        what = f"{left} Fast DDS files, more than running nodes would have: left by processes that were killed"
+        what = (
+            f"{left} Fast DDS files, more than running nodes would have: left by processes that were killed"
+        )
         yield Finding(Level.WARN, "/dev/shm leftovers", what, "stop all nodes, then: fastdds shm clean")
     else:
         yield Finding(Level.OK, "/dev/shm leftovers", f"{left} Fast DDS files")
@@ -123,7 +137,12 @@ def _environment() -> Iterator[Finding]:
     rmw = os.environ.get("RMW_IMPLEMENTATION", "")
     if rmw and rmw != "rmw_fastrtps_cpp":
         what = f"RMW_IMPLEMENTATION={rmw}: the shared-memory profile is for rmw_fastrtps_cpp"
-        yield Finding(Level.WARN, "middleware", what, "unset RMW_IMPLEMENTATION, or tune that middleware for 5 MB messages")
+        yield Finding(
+            Level.WARN,
+            "middleware",
+            what,
+            "unset RMW_IMPLEMENTATION, or tune that middleware for 5 MB messages",
+        )
     else:
         yield Finding(Level.OK, "middleware", "rmw_fastrtps_cpp")
     yield _profile()
@@ -132,9 +151,13 @@ def _environment() -> Iterator[Finding]:
         remedy = "unset ROS_AUTOMATIC_DISCOVERY_RANGE or set LOCALHOST"
         yield Finding(Level.ERROR, "discovery", "OFF: no node will find another", remedy)
     elif scope and scope.upper() != "LOCALHOST":
-        yield Finding(Level.NOTE, "discovery", f"{scope}: nodes are visible beyond this host, because it is set so")
+        yield Finding(
+            Level.NOTE, "discovery", f"{scope}: nodes are visible beyond this host, because it is set so"
+        )
     else:
-        yield Finding(Level.OK, "discovery", "stays on this host (ROS_AUTOMATIC_DISCOVERY_RANGE=SUBNET to change)")
+        yield Finding(
+            Level.OK, "discovery", "stays on this host (ROS_AUTOMATIC_DISCOVERY_RANGE=SUBNET to change)"
+        )
     yield _domain(os.environ.get("ROS_DOMAIN_ID", ""))
 
 

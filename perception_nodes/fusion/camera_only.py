@@ -52,7 +52,8 @@ def depth_of_boxes(view: CameraView, index: npt.NDArray[np.int64], config: Fusio
 
 def _ground_depth(view: CameraView, box: F64, config: FusionConfig) -> tuple[F64, F64]:
     """Where the ray through the middle of the lower edge meets the plane of the road: depth and std, NaN above the
-    horizon."""
+    horizon.
+    """
     bottom = np.stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3]], axis=1)
     base_from_optical = view.optical_from_base.inverse()
     rays = base_from_optical.rotate(view.model.rays(bottom))

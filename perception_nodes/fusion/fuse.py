@@ -26,7 +26,11 @@ class ObjectFusion:
         self.config = config or FusionConfig()
 
     def fuse(
-        self, lidar: Detections3D | None, cameras: Sequence[CameraView], stamp_ns: int, frame_id: str = "base_link"
+        self,
+        lidar: Detections3D | None,
+        cameras: Sequence[CameraView],
+        stamp_ns: int,
+        frame_id: str = "base_link",
     ) -> Detections3D:
         """Objects in `frame_id` (base_link) at `stamp_ns`. `lidar` None: that sensor is missing in this frame."""
         objects = lidar if lidar is not None else Detections3D.empty(stamp_ns, frame_id, "fusion")
@@ -78,7 +82,7 @@ class ObjectFusion:
     ) -> npt.NDArray[np.bool_]:
         """Objects of a class that cameras know, fully in view, large enough and not hidden, without a box."""
         height = projection.rect_px[:, 3] - projection.rect_px[:, 1]
-        clear = (
+        clear: npt.NDArray[np.bool_] = np.asarray(
             (projection.inside > 0.95)
             & (np.nan_to_num(height) >= self.config.miss_min_height_px)
             & (projection.depth_m <= self.config.miss_max_range_m)
@@ -103,4 +107,3 @@ def _log_odds(score: F64) -> F64:
     """Log-odds of scores; an unknown score counts as 0.5."""
     p = np.clip(np.nan_to_num(score, nan=0.5), _EPS, 1 - _EPS)
     return np.asarray(np.log(p / (1 - p)))
-

@@ -31,7 +31,8 @@ class CameraView:
 @dataclass(frozen=True, eq=False)
 class Projection:
     """rect_px (N, 4) corners of the projected boxes clipped to the image, NaN where not in view; depth_m (N,) of the
-    centre; inside (N,) share of the unclipped rectangle that lies in the image."""
+    centre; inside (N,) share of the unclipped rectangle that lies in the image.
+    """
 
     rect_px: F64
     depth_m: F64

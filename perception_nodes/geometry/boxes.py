@@ -131,7 +131,9 @@ def _clip_area(p: Any, q: Any) -> float:
     return abs(area) / 2
 
 
-def transform_detections(detections: Detections3D, frame_id: str, target_from_source: Transform) -> Detections3D:
+def transform_detections(
+    detections: Detections3D, frame_id: str, target_from_source: Transform
+) -> Detections3D:
     """The same detections in `frame_id`; boxes stay upright (the small tilt of the transform turns centres only)."""
     yaw = target_from_source.yaw_rad
     c, s = np.cos(yaw), np.sin(yaw)

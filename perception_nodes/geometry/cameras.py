@@ -40,7 +40,9 @@ class CameraModel:
             raise CalibrationError(f"camera: distortion model {self.model!r}: wanted one of {sorted(known)}")
         if len(self.distortion) not in known[self.model]:
             got = len(self.distortion)
-            raise CalibrationError(f"camera: {self.model!r} wants {known[self.model]} coefficients, got {got}")
+            raise CalibrationError(
+                f"camera: {self.model!r} wants {known[self.model]} coefficients, got {got}"
+            )
 
     def project(self, xyz_m: npt.NDArray[Any]) -> tuple[F64, F64]:
         """Pixels (N, 2) and depths (N,) of points (N, 3) in the optical frame; px are NaN where depth <= 0."""

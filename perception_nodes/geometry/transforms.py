@@ -137,7 +137,7 @@ def rotation_vector(rotation: F64) -> F64:
     length = float(np.linalg.norm(q[:3]))
     if length < 1e-12:
         return 2.0 * q[:3]
-    return q[:3] / length * (2.0 * np.arctan2(length, q[3]))
+    return np.asarray(q[:3] / length * (2.0 * np.arctan2(length, q[3])))
 
 
 def rotation_from_vector(vector: F64) -> F64:

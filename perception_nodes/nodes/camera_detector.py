@@ -49,7 +49,9 @@ class CameraDetector(PerceptionNode):
         self._cameras = self.rig.of(Modality.CAMERA)
 
     def setup(self) -> None:
-        path = str(declare(self, "model", "", {"help": "ONNX of the YOLOX layout; empty: cameras NOT_AVAILABLE"}))
+        path = str(
+            declare(self, "model", "", {"help": "ONNX of the YOLOX layout; empty: cameras NOT_AVAILABLE"})
+        )
         config = declare_config(self, YoloxConfig)
         self._model: YoloxDetector | None = None
         if path:
@@ -61,7 +63,9 @@ class CameraDetector(PerceptionNode):
         elif self._cameras:
             self.get_logger().warning("no camera model given (parameter model): cameras are NOT_AVAILABLE")
         topics = {s.name: f"/perception/detection/camera/{s.name}" for s in self._cameras}
-        self._outputs = {n: (t, self.add_output(msg.Detection2DArray, t, qos.detections())) for n, t in topics.items()}
+        self._outputs = {
+            n: (t, self.add_output(msg.Detection2DArray, t, qos.detections())) for n, t in topics.items()
+        }
         self._workers: dict[str, Worker[_Job]] = {}
 
     def start(self) -> None:

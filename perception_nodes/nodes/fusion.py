@@ -45,8 +45,12 @@ class Fusion(PerceptionNode):
         self._models: dict[str, CameraModel] = {}
 
     def setup(self) -> None:
-        frame = str(declare(self, "tracking_frame", self.rig.odom_frame, {"help": "base frame: no ego motion known"}))
-        wait_s = float(declare(self, "wait_s", 0.12, {"help": "wait for detections after the frame set, s", "low": 0.0}))
+        frame = str(
+            declare(self, "tracking_frame", self.rig.odom_frame, {"help": "base frame: no ego motion known"})
+        )
+        wait_s = float(
+            declare(self, "wait_s", 0.12, {"help": "wait for detections after the frame set, s", "low": 0.0})
+        )
         self._fusion = ObjectFusion(declare_config(self, FusionConfig))
         self._frames = SweepFrames.of(self.rig, frame)
         self._transforms = TransformStore(self)
@@ -57,12 +61,18 @@ class Fusion(PerceptionNode):
         self.add_account("frame_set", "/perception/sync/frame_set", rate_hz=self.output_rate_hz)
         lidar = f"/perception/detection/lidar/{self.rig.reference}"
         self.add_account("lidar", lidar, Modality.LIDAR, self.output_rate_hz)
-        self.listen(self.accounts["lidar"], msg.Detection3DArray, qos.detections(), self._join.handler("lidar"))
+        self.listen(
+            self.accounts["lidar"], msg.Detection3DArray, qos.detections(), self._join.handler("lidar")
+        )
         for spec in self.rig.of(Modality.CAMERA):
-            account = self.add_account(spec.name, f"/perception/detection/camera/{spec.name}", Modality.CAMERA)
+            account = self.add_account(
+                spec.name, f"/perception/detection/camera/{spec.name}", Modality.CAMERA
+            )
             self.listen(account, msg.Detection2DArray, qos.detections(), self._join.handler(spec.name))
             if spec.info_topic:
-                self.create_subscription(CameraInfo, spec.info_topic, self._calibration(spec.name), qos.sensor_input())
+                self.create_subscription(
+                    CameraInfo, spec.info_topic, self._calibration(spec.name), qos.sensor_input()
+                )
         self.listen(self.accounts["frame_set"], msg.FrameSet, qos.detections(), self._join.frame_set)
         self.create_timer(0.02, self._join.poll, clock=self.wall)
 
@@ -86,12 +96,18 @@ class Fusion(PerceptionNode):
 
         return handle
 
-    def _fuse(self, frame_set: FrameSet, sensors: tuple[SensorStatus, ...], found: dict[str, Any], since_ns: int) -> None:
+    def _fuse(
+        self, frame_set: FrameSet, sensors: tuple[SensorStatus, ...], found: dict[str, Any], since_ns: int
+    ) -> None:
         """All that came of one frame; `found` maps "lidar" and camera names to their messages."""
         stamp_ns = frame_set.reference_ns
         lidar = from_msg.detections_3d(found["lidar"]) if "lidar" in found else None
         names = [s.name for s in self.rig.of(Modality.CAMERA) if s.name in found and found[s.name].info.valid]
-        views = [v for v in (self._view(n, from_msg.detections_2d(found[n]), stamp_ns) for n in names) if v is not None]
+        views = [
+            v
+            for v in (self._view(n, from_msg.detections_2d(found[n]), stamp_ns) for n in names)
+            if v is not None
+        ]
         fused = self._fusion.fuse(lidar, views, stamp_ns, self.rig.base_frame)
         used = {v.detections.source for v in views}
         if lidar is not None:
@@ -111,7 +127,9 @@ class Fusion(PerceptionNode):
         model = self._models.get(name)
         if model is None:
             return None
-        pose = base_from_sensor(self._frames, found.frame_id, found.stamp_ns, stamp_ns, self._transforms.lookup)
+        pose = base_from_sensor(
+            self._frames, found.frame_id, found.stamp_ns, stamp_ns, self._transforms.lookup
+        )
         return CameraView(found, model, pose.inverse())
 
 

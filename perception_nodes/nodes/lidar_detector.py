@@ -7,7 +7,8 @@ from typing import Any
 
 from perception_nodes import msg
 from perception_nodes.datatypes import Mode
-from perception_nodes.detection.lidar import GeometricConfig, GeometricLidarDetector
+from perception_nodes.detection.config import GeometricConfig
+from perception_nodes.detection.lidar import GeometricLidarDetector
 from perception_nodes.ros import qos
 from perception_nodes.ros.convert import to_msg
 from perception_nodes.ros.main import run_node
@@ -26,7 +27,9 @@ class LidarDetector(PerceptionNode):
         self.output_rate_hz = self.rig.sensor(self.rig.reference).rate_hz
 
     def setup(self) -> None:
-        frame = str(declare(self, "tracking_frame", self.rig.odom_frame, {"help": "base frame: no ego motion known"}))
+        frame = str(
+            declare(self, "tracking_frame", self.rig.odom_frame, {"help": "base frame: no ego motion known"})
+        )
         self._detector = GeometricLidarDetector(declare_config(self, GeometricConfig))
         self._detector.warm()
         self._topic = f"/perception/detection/lidar/{self.rig.reference}"

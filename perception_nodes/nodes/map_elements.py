@@ -28,7 +28,9 @@ class MapElementsNode(PerceptionNode):
         self.output_rate_hz = self.rig.sensor(self.rig.reference).rate_hz
 
     def setup(self) -> None:
-        frame = str(declare(self, "tracking_frame", self.rig.odom_frame, {"help": "frame of the map elements"}))
+        frame = str(
+            declare(self, "tracking_frame", self.rig.odom_frame, {"help": "frame of the map elements"})
+        )
         self._builder = MapBuilder(declare_config(self, MapConfig))
         self._builder.warm()
         self._out = self.add_output(msg.MapElementArray, _TOPIC, qos.objects())

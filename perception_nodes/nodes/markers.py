@@ -27,8 +27,15 @@ class Markers(PerceptionNode):
     def start(self) -> None:
         self.add_account("objects", "/perception/objects")
         self.add_account("map", "/perception/map/elements")
-        self.listen(self.accounts["objects"], msg.TrackedObjectArray, qos.detections(), self._handler("objects", object_markers))
-        self.listen(self.accounts["map"], msg.MapElementArray, qos.detections(), self._handler("map", map_markers))
+        self.listen(
+            self.accounts["objects"],
+            msg.TrackedObjectArray,
+            qos.detections(),
+            self._handler("objects", object_markers),
+        )
+        self.listen(
+            self.accounts["map"], msg.MapElementArray, qos.detections(), self._handler("map", map_markers)
+        )
 
     def _handler(self, name: str, convert: Any) -> Any:
         def handle(message: Any, received_ns: int) -> None:

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from perception_nodes import msg
-from perception_nodes.datatypes import Mode, Modality, Qualifier, SensorStatus
+from perception_nodes.datatypes import Modality, Mode, Qualifier, SensorStatus
 from perception_nodes.ros import qos
 from perception_nodes.ros.convert import to_msg
 from perception_nodes.ros.convert.statuses import sensor_statuses
@@ -35,7 +35,11 @@ class Supervisor(PerceptionNode):
     def setup(self) -> None:
         nodes = ["sync", "lidar_detector", "camera_detector", "fusion", "tracker", "map_elements"]
         self._expected = list(declare(self, "nodes", tuple(nodes), {"help": "nodes that must be alive"}))
-        limit = {"help": "a heartbeat older than this means that its node is lost, s", "low": 0.12, "high": 10.0}
+        limit = {
+            "help": "a heartbeat older than this means that its node is lost, s",
+            "low": 0.12,
+            "high": 10.0,
+        }
         self._limit_ns = round(1e9 * float(declare(self, "heartbeat_limit_s", 0.25, limit)))
         self._out = self.add_output(msg.PerceptionState, _TOPIC, qos.latched())
 
@@ -56,14 +60,19 @@ class Supervisor(PerceptionNode):
         if not self.active:
             return
         now_ns = time.monotonic_ns()
-        ages = {n: (now_ns - self._heard_ns[n]) * 1e-9 if n in self._heard_ns else float("nan") for n in self._expected}
+        ages = {
+            n: (now_ns - self._heard_ns[n]) * 1e-9 if n in self._heard_ns else float("nan")
+            for n in self._expected
+        }
         modes = {n: self._node_mode(n, now_ns) for n in self._expected}
         faults = self._faults(modes)
         mode = self._graph_mode(modes)
         state = (mode, tuple(faults), tuple(modes.values()))
         if state != self._published or now_ns - self._published_ns >= 100_000_000:
             if self._published and mode != self._published[0]:
-                self.get_logger().warning(f"{self._published[0].name} -> {mode.name}: {', '.join(faults) or 'all well'}")
+                self.get_logger().warning(
+                    f"{self._published[0].name} -> {mode.name}: {', '.join(faults) or 'all well'}"
+                )
             self._published, self._published_ns = state, now_ns
             self._publish(mode, faults, modes, ages)
 
@@ -87,7 +96,9 @@ class Supervisor(PerceptionNode):
         vital = [m for n, m in modes.items() if n in _VITAL]
         if Mode.FAULT in vital:
             return Mode.FAULT
-        if modes.get("tracker") == Mode.BLIND or modes.get("lidar_detector") == Mode.BLIND == modes.get("fusion"):
+        if modes.get("tracker") == Mode.BLIND or modes.get("lidar_detector") == Mode.BLIND == modes.get(
+            "fusion"
+        ):
             return Mode.BLIND
         if Mode.STARTING in modes.values():
             return Mode.STARTING
@@ -96,10 +107,12 @@ class Supervisor(PerceptionNode):
     def _sensors(self) -> list[SensorStatus]:
         """Each sensor of the rig as its consumer sees it."""
         consumers = {Modality.LIDAR: "lidar_detector", Modality.CAMERA: "camera_detector"}
-        seen = {}
+        seen: dict[str, SensorStatus] = {}
         for modality, node in consumers.items():
             if node in self._reports:
-                seen |= {s.name: s for s in sensor_statuses(self._reports[node].sensors) if s.modality == modality}
+                seen |= {
+                    s.name: s for s in sensor_statuses(self._reports[node].sensors) if s.modality == modality
+                }
         return [seen.get(s.name, SensorStatus(s.name, s.modality)) for s in self.rig.sensors]
 
     def _publish(self, mode: Mode, faults: list[str], modes: dict[str, Mode], ages: dict[str, float]) -> None:

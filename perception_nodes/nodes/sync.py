@@ -86,7 +86,9 @@ class Sync(PerceptionNode):
         offsets = {s.name: s.estimated_offset_s for s in self._aligner.status(time.monotonic_ns())}
         sensors = tuple(replace(s, estimated_offset_s=offsets[s.name]) for s in self.sensor_status())
         start_ns = max(frame_set.received_ns)
-        missing = 0 if frame_set.complete else sum(1 << i for i, s in enumerate(sensors) if s.name not in present)
+        missing = (
+            0 if frame_set.complete else sum(1 << i for i, s in enumerate(sensors) if s.name not in present)
+        )
         info = self.frame_info(
             _TOPIC,
             self.trace(list(frame_set.stamp_ns), start_ns),

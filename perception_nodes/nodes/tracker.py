@@ -52,7 +52,9 @@ class Tracker(PerceptionNode):
         self._sensors: tuple[SensorStatus, ...] = ()
 
     def setup(self) -> None:
-        self._frame = str(declare(self, "tracking_frame", self.rig.odom_frame, {"help": "frame of the tracks"}))
+        self._frame = str(
+            declare(self, "tracking_frame", self.rig.odom_frame, {"help": "frame of the tracks"})
+        )
         self._tracker = MultiObjectTracker(declare_config(self, TrackerConfig))
         self._transforms = TransformStore(self)
         self._out = self.add_output(msg.TrackedObjectArray, _TOPIC, qos.objects())
@@ -80,7 +82,9 @@ class Tracker(PerceptionNode):
     def _clear(self, reason: DropReason) -> None:
         while self._waiting:
             message, _ = self._waiting.popleft()
-            self.drop(self.accounts["fusion"], from_msg.stamp_ns(message.header), reason, "waiting for a transform")
+            self.drop(
+                self.accounts["fusion"], from_msg.stamp_ns(message.header), reason, "waiting for a transform"
+            )
 
     def _receive(self, message: Any, received_ns: int) -> None:
         self._waiting.append((message, received_ns))

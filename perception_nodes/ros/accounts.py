@@ -55,7 +55,9 @@ class Account:
             return False
         limit_s = max(_STALE_MIN_S, _STALE_PERIODS / self.expected_rate_hz)
         wall_s = (wall_ns - self.last_wall_ns) * 1e-9
-        return (ros_ns - self.last_stamp_ns) * 1e-9 > limit_s + 0.1 or wall_s > max(_WALL_STALE_S, 2 * limit_s)
+        return (ros_ns - self.last_stamp_ns) * 1e-9 > limit_s + 0.1 or wall_s > max(
+            _WALL_STALE_S, 2 * limit_s
+        )
 
     def status(self, ros_ns: int, wall_ns: int) -> SensorStatus:
         """As published in health messages."""

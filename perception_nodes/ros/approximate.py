@@ -50,7 +50,9 @@ class ApproximateTime(Aligner):
         if stamp_ns <= stream.last_stamp_ns:
             stream.dropped += 1
             detail = f"newest was {stream.last_stamp_ns} ns"
-            drop = Drop(stamp_ns, stream.spec.frame, stream.spec.topic, DropReason.OUT_OF_ORDER, detail=detail)
+            drop = Drop(
+                stamp_ns, stream.spec.frame, stream.spec.topic, DropReason.OUT_OF_ORDER, detail=detail
+            )
             return AlignerOutput((), (drop,))
         stream.push(stamp_ns, now_ns)
         self._filters[sensor].signalMessage(_Stamp(stamp_ns))

@@ -53,7 +53,9 @@ def load_graph(path: Path | None = None) -> Graph:
     for node in data["nodes"]:
         unknown = set(node) - {"executable", "name", "parameters", "if"}
         if unknown or "executable" not in node:
-            raise ConfigurationError(f"graph file {file}: node {node}: unknown or missing key {sorted(unknown)}")
+            raise ConfigurationError(
+                f"graph file {file}: node {node}: unknown or missing key {sorted(unknown)}"
+            )
     return Graph(file, arguments, tuple(data["nodes"]))
 
 
@@ -61,7 +63,9 @@ def node_specs(graph: Graph, values: Mapping[str, str]) -> list[NodeSpec]:
     """The nodes that `values` select; raises ConfigurationError for an argument that the graph does not have."""
     unknown = sorted(set(values) - set(graph.arguments))
     if unknown:
-        raise ConfigurationError(f"{graph.path.name}: no argument {unknown[0]!r}: wanted one of {sorted(graph.arguments)}")
+        raise ConfigurationError(
+            f"{graph.path.name}: no argument {unknown[0]!r}: wanted one of {sorted(graph.arguments)}"
+        )
     filled = {name: values.get(name, argument.default) for name, argument in graph.arguments.items()}
     files = (filled["params_file"],) if filled.get("params_file") else ()
     specs = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,28 @@ from perception_nodes.datatypes import Mode, SensorStatus
 from .convert import to_msg
 
 _WINDOW_NS = 10_000_000_000
-_LEVELS = {Mode.NOMINAL: b"\x00", Mode.STARTING: b"\x01", Mode.DEGRADED: b"\x01", Mode.BLIND: b"\x02", Mode.FAULT: b"\x02"}
+_LEVELS = {
+    Mode.NOMINAL: b"\x00",
+    Mode.STARTING: b"\x01",
+    Mode.DEGRADED: b"\x01",
+    Mode.BLIND: b"\x02",
+    Mode.FAULT: b"\x02",
+}
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """What a heartbeat says about a node beside its vitals and sensors."""
+
+    node: str
+    session_id: int
+    sequence: int
+    stamp: Time
+    mode: Mode
+    faults: list[str]
+    expected_rate_hz: float
+    dropped_total: int
+    active: bool
 
 
 class Vitals:
@@ -68,33 +90,22 @@ class Vitals:
         return float(p50), float(p95), float(values.max())
 
 
-def health_message(
-    node: str,
-    session_id: int,
-    sequence: int,
-    stamp: Time,
-    mode: Mode,
-    faults: list[str],
-    vitals: Vitals,
-    sensors: tuple[SensorStatus, ...],
-    expected_rate_hz: float,
-    dropped_total: int,
-    active: bool,
-) -> Any:
+def health_message(state: NodeState, vitals: Vitals, sensors: tuple[SensorStatus, ...]) -> Any:
     """PerceptionHealth from the node's state."""
+    mode = state.mode
     p50, p95, high = vitals.latency_ms()
     hazard = 2 if mode in (Mode.FAULT, Mode.BLIND) else 1 if mode == Mode.DEGRADED else 0
     out = msg.PerceptionHealth(
-        node=node,
-        session_id=session_id,
-        sequence=sequence,
+        node=state.node,
+        session_id=state.session_id,
+        sequence=state.sequence,
         mode=int(mode),
-        active=active,
+        active=state.active,
         hazard=hazard,
-        active_faults=faults,
+        active_faults=state.faults,
         last_output_stamp_ns=vitals.last_output_stamp_ns,
         output_rate_hz=float(vitals.output_rate_hz),
-        expected_rate_hz=float(expected_rate_hz),
+        expected_rate_hz=float(state.expected_rate_hz),
         latency_p50_ms=p50,
         latency_p95_ms=p95,
         latency_max_ms=high,
@@ -103,10 +114,10 @@ def health_message(
         received=sum(s.received for s in sensors),
         used=sum(s.used for s in sensors),
         dropped=sum(s.dropped for s in sensors),
-        dropped_total=dropped_total,
+        dropped_total=state.dropped_total,
         sensors=[to_msg.sensor_status(s) for s in sensors],
     )
-    out.header.stamp = stamp
+    out.header.stamp = state.stamp
     return out
 
 

@@ -8,7 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from perception_nodes.datatypes import DropReason, FrameSet, Modality, PerceptionError, SensorStatus, TransformUnavailable
+from perception_nodes.datatypes import (
+    DropReason,
+    FrameSet,
+    Modality,
+    PerceptionError,
+    SensorStatus,
+    TransformUnavailable,
+)
 
 from .convert import from_msg
 from .convert.statuses import sensor_statuses
@@ -51,7 +58,12 @@ class Joiner:
             self._heard_ns[source] = received_ns
             queue.append((from_msg.stamp_ns(message.header), message))
             if len(queue) > _KEPT:
-                self._drop(source, queue.popleft()[0], DropReason.QUEUE_OVERFLOW, f"more than {_KEPT} wait for a frame set")
+                self._drop(
+                    source,
+                    queue.popleft()[0],
+                    DropReason.QUEUE_OVERFLOW,
+                    f"more than {_KEPT} wait for a frame set",
+                )
             self.poll()
 
         return handle
@@ -72,7 +84,12 @@ class Joiner:
             if not late and not self._complete(waiting.frame_set, found, now_ns):
                 return
             try:
-                self._fuse(waiting.frame_set, waiting.sensors, {k: m for k, (_, m) in found.items()}, waiting.received_ns)
+                self._fuse(
+                    waiting.frame_set,
+                    waiting.sensors,
+                    {k: m for k, (_, m) in found.items()},
+                    waiting.received_ns,
+                )
             except TransformUnavailable as error:
                 if now_ns - waiting.received_ns < _TRANSFORM_PATIENCE_NS:
                     return
@@ -98,18 +115,17 @@ class Joiner:
         for name, stamp in zip(frame_set.sensors, frame_set.stamp_ns, strict=True):
             if stamp and name in self._messages:
                 wanted[name] = stamp
-        lidars = [s for n, s in zip(frame_set.sensors, frame_set.stamp_ns, strict=True) if s and n in lidar_names]
+        lidars = [
+            s for n, s in zip(frame_set.sensors, frame_set.stamp_ns, strict=True) if s and n in lidar_names
+        ]
         if lidars:
             wanted["lidar"] = frame_set.stamp_ns[0] or lidars[0]
         return wanted
 
     def _found(self, frame_set: FrameSet) -> dict[str, tuple[int, Any]]:
-        out = {}
-        for source, stamp in self._wanted(frame_set).items():
-            match = next((m for m in self._messages[source] if m[0] == stamp), None)
-            if match is not None:
-                out[source] = match
-        return out
+        wanted = self._wanted(frame_set)
+        at = {k: next((m for m in self._messages[k] if m[0] == stamp), None) for k, stamp in wanted.items()}
+        return {k: message for k, message in at.items() if message is not None}
 
     def _complete(self, frame_set: FrameSet, found: dict[str, Any], now_ns: int) -> bool:
         speaking = {s for s, t in self._heard_ns.items() if now_ns - t < _FORGOTTEN_NS}

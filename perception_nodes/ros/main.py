@@ -27,7 +27,7 @@ def run_node(make: Callable[[], Any], args: list[str] | None = None) -> int:
     transport.configure()
     stopping: list[int] = []
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(number: int, _frame: FrameType | None) -> None:
         stopping.append(number)
 
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -46,7 +46,7 @@ def run_node(make: Callable[[], Any], args: list[str] | None = None) -> int:
     except PerceptionError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         status = 2
-    except Exception:  # a bug: said in full, and the process ends
+    except Exception:  # noqa: BLE001  a bug: said in full, and the process ends
         traceback.print_exc()
         status = 1
     if node is not None:

@@ -19,7 +19,12 @@ _COLORS: Final = {
     "bicycle": (0.98, 0.75, 0.14),
     "motorcycle": (0.98, 0.57, 0.24),
 }
-_MAP_COLORS: Final = {1: (0.99, 0.88, 0.28), 2: (0.98, 0.45, 0.09), 4: (0.13, 0.83, 0.93), 5: (0.94, 0.27, 0.27)}
+_MAP_COLORS: Final = {
+    1: (0.99, 0.88, 0.28),
+    2: (0.98, 0.45, 0.09),
+    4: (0.13, 0.83, 0.93),
+    5: (0.94, 0.27, 0.27),
+}
 _GREY: Final = (0.6, 0.64, 0.69)
 
 
@@ -52,7 +57,9 @@ def map_markers(array: Any) -> MarkerArray:
     """Polylines coloured by type."""
     out = MarkerArray()
     for item in array.elements:
-        line = _marker(array.header, "map", item.id, Marker.LINE_STRIP, _color(_MAP_COLORS.get(item.type, _GREY), 0.9))
+        line = _marker(
+            array.header, "map", item.id, Marker.LINE_STRIP, _color(_MAP_COLORS.get(item.type, _GREY), 0.9)
+        )
         line.scale.x = 0.15
         flat = [float(v) for v in item.points]
         line.points = [Point(x=flat[i], y=flat[i + 1], z=flat[i + 2]) for i in range(0, len(flat), 3)]
@@ -62,7 +69,9 @@ def map_markers(array: Any) -> MarkerArray:
 
 
 def _marker(header: Any, namespace: str, number: int, kind: int, color: ColorRGBA) -> Marker:
-    marker = Marker(header=header, ns=namespace, id=int(number) & 0x7FFFFFFF, type=kind, color=color, lifetime=_LIFETIME)
+    marker = Marker(
+        header=header, ns=namespace, id=int(number) & 0x7FFFFFFF, type=kind, color=color, lifetime=_LIFETIME
+    )
     marker.pose.orientation.w = 1.0
     return marker
 

@@ -10,19 +10,20 @@ import secrets
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from collections.abc import Iterator
-
-from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, JumpThreshold, TimeJump
+from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 
+from perception_nodes import msg
 from perception_nodes.datatypes import (
     Drop,
     DropReason,
@@ -36,13 +37,11 @@ from perception_nodes.datatypes import (
     load_rig,
 )
 from perception_nodes.datatypes.errors import ConfigurationError
-from diagnostic_msgs.msg import DiagnosticArray
-from perception_nodes import msg
 
 from . import qos
 from .accounts import Account
 from .convert import from_msg, to_msg
-from .heartbeat import Vitals, diagnostics_message, health_message
+from .heartbeat import NodeState, Vitals, diagnostics_message, health_message
 from .parameters import config_hash, declare
 
 _HOST = socket.gethostname()
@@ -175,7 +174,9 @@ class PerceptionNode(LifecycleNode):
             with self.guarded(account, stamp_ns):
                 handle(message, received_ns)
 
-        events = SubscriptionEventCallbacks(incompatible_qos=lambda info: self._incompatible(account.topic, profile, info))
+        events = SubscriptionEventCallbacks(
+            incompatible_qos=lambda info: self._incompatible(account.topic, profile, info)
+        )
         return self.create_subscription(message_type, account.topic, receive, profile, event_callbacks=events)
 
     @contextmanager
@@ -220,9 +221,11 @@ class PerceptionNode(LifecycleNode):
     def add_output(self, message_type: Any, topic: str, profile: QoSProfile) -> Any:
         """A publisher that says so when a subscriber asks for more than it offers."""
 
-        def warn(info: Any) -> None:
+        def warn(_info: Any) -> None:
             wanted = [qos.describe(p.qos_profile) for p in self.get_subscriptions_info_by_topic(topic)]
-            self.get_logger().error(f"{topic}: QoS does not match: offered {qos.describe(profile)}; wanted {wanted}")
+            self.get_logger().error(
+                f"{topic}: QoS does not match: offered {qos.describe(profile)}; wanted {wanted}"
+            )
 
         events = PublisherEventCallbacks(incompatible_qos=warn)
         return self.create_publisher(message_type, topic, profile, event_callbacks=events)
@@ -288,7 +291,9 @@ class PerceptionNode(LifecycleNode):
         if self._ros_ns_before == 0 or not any(a.received for a in self.accounts.values()):
             return
         delta_s = jump.delta.nanoseconds * 1e-9
-        self.get_logger().warning(f"the clock jumped by {delta_s:+.3f} s: state is reset, a new session begins")
+        self.get_logger().warning(
+            f"the clock jumped by {delta_s:+.3f} s: state is reset, a new session begins"
+        )
         self.reset()
         self.session_id = secrets.randbits(64)
         self._sequences.clear()
@@ -307,19 +312,18 @@ class PerceptionNode(LifecycleNode):
 
     def _health_now(self) -> Any:
         self._health_sequence += 1
-        return health_message(
+        state = NodeState(
             self.get_fully_qualified_name(),
             self.session_id,
             self._health_sequence,
             self.get_clock().now().to_msg(),
             self.mode(),
             self._fault_codes(),
-            self.vitals,
-            self.sensor_status(),
             self.output_rate_hz,
             sum(self._drop_totals.values()),
             self.active,
         )
+        return health_message(state, self.vitals, self.sensor_status())
 
     def _heartbeat(self) -> None:
         self.vitals.sample()

@@ -6,9 +6,9 @@ import dataclasses
 import hashlib
 from typing import Any, TypeVar
 
-import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from perception_nodes.datatypes import ConfigurationError
 
@@ -35,10 +35,10 @@ def declare(node: Node, name: str, default: Any, metadata: Any = None) -> Any:
     wire = list(default) if isinstance(default, tuple) else default
     descriptor = ParameterDescriptor(description=metadata.get("help", ""), read_only=False)
     _set_range(descriptor, default, metadata.get("low"), metadata.get("high"))
-    start = rclpy.Parameter.Type.STRING_ARRAY if wire == [] else wire
+    start = Parameter.Type.STRING_ARRAY if wire == [] else wire
     try:
         node.declare_parameter(name, start, descriptor)
-        value = node.get_parameter_or(name, rclpy.Parameter(name, value=None)).value
+        value = node.get_parameter_or(name, Parameter(name, value=None)).value
     except Exception as error:  # rclpy has a class for each way in which a value can be wrong
         raise ConfigurationError(f"parameter {name}: {error}") from error
     if value is None:
@@ -51,7 +51,9 @@ def _set_range(descriptor: ParameterDescriptor, default: Any, low: float | None,
         return
     if isinstance(default, int):
         lower = int(low) if low is not None else -_HUGE_INT
-        descriptor.integer_range = [IntegerRange(from_value=lower, to_value=int(high) if high is not None else _HUGE_INT)]
+        descriptor.integer_range = [
+            IntegerRange(from_value=lower, to_value=int(high) if high is not None else _HUGE_INT)
+        ]
     elif isinstance(default, float):
         bottom = float(low) if low is not None else -_HUGE
         top = float(high) if high is not None else _HUGE

@@ -18,7 +18,9 @@ def sensor_input(reliability: ReliabilityPolicy = ReliabilityPolicy.BEST_EFFORT)
 
 def stamps_input() -> QoSProfile:
     """Messages of which only the stamp is read: deep, because every one is accounted for."""
-    return QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
+    return QoSProfile(
+        depth=20, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
+    )
 
 
 def detections() -> QoSProfile:
@@ -48,7 +50,9 @@ def health() -> QoSProfile:
 
 def latched(depth: int = 1) -> QoSProfile:
     """The last message for those who come late."""
-    return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    return QoSProfile(
+        depth=depth, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+    )
 
 
 def events() -> QoSProfile:

@@ -6,6 +6,7 @@ a progress line needs. It decodes nothing but health, state, playback and the ob
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import threading
 import time
@@ -49,7 +50,9 @@ class Recorder:
     it is the system time.
     """
 
-    def __init__(self, sink: Sink, prefixes: Sequence[str], *, live: bool = False, domain_id: int | None = None) -> None:
+    def __init__(
+        self, sink: Sink, prefixes: Sequence[str], *, live: bool = False, domain_id: int | None = None
+    ) -> None:
         self._sink = sink
         self._prefixes = tuple(prefixes)
         self._live = live
@@ -107,15 +110,17 @@ class Recorder:
             self._release()
 
     def _spin(self) -> None:
-        try:
+        with contextlib.suppress(ExternalShutdownException):
             self._executor.spin()
-        except ExternalShutdownException:
-            pass
 
     def _discover(self) -> None:
         """Subscribe to topics that have appeared since the last look."""
         for topic, types in self._node.get_topic_names_and_types():
-            if topic in self._subscribed or topic in self.unknown_types or not topic.startswith(self._prefixes):
+            if (
+                topic in self._subscribed
+                or topic in self.unknown_types
+                or not topic.startswith(self._prefixes)
+            ):
                 continue
             publishers = self._node.get_publishers_info_by_topic(topic)
             if not publishers:
@@ -145,7 +150,7 @@ class Recorder:
     def _receive(self, topic: str, type_name: str, cls: Any, kind: str, raw: bytes) -> None:
         now_ns = time.monotonic_ns()
         self.counts[topic] += 1
-        message = deserialize_message(raw, cls) if kind else None
+        message: Any = deserialize_message(raw, cls) if kind else None
         with self._lock:
             if kind == "playback":
                 self._playback = message

@@ -49,7 +49,11 @@ class SweepInput:
     """Owns the cloud subscriptions of `node`."""
 
     def __init__(
-        self, node: PerceptionNode, tracking_frame: str, consume: Callable[[Sweep], None], wait_s: float = 0.03
+        self,
+        node: PerceptionNode,
+        tracking_frame: str,
+        consume: Callable[[Sweep], None],
+        wait_s: float = 0.03,
     ) -> None:
         self._node = node
         self._consume = consume
@@ -64,7 +68,9 @@ class SweepInput:
             node.add_account(spec.name, spec.topic, Modality.LIDAR, spec.rate_hz)
 
     def _reference(self) -> str:
-        return self._node.rig.reference if self._node.rig.reference in self._specs else next(iter(self._specs))
+        return (
+            self._node.rig.reference if self._node.rig.reference in self._specs else next(iter(self._specs))
+        )
 
     def start(self) -> None:
         """Subscribe."""
@@ -123,7 +129,9 @@ class SweepInput:
         while self._pending:
             frame_set, _ = self._pending.popleft()
             for name, stamp in self._members(frame_set):
-                self._node.drop(self._node.accounts[name], stamp, reason, "waiting when the node stopped or was reset")
+                self._node.drop(
+                    self._node.accounts[name], stamp, reason, "waiting when the node stopped or was reset"
+                )
         self._clouds.clear()
 
     def _members(self, frame_set: FrameSet) -> list[tuple[str, int]]:
@@ -140,7 +148,10 @@ class SweepInput:
             for name, stamp in self._members(frame_set):
                 self._clouds.pop((name, stamp), None)
                 self._node.drop(
-                    self._node.accounts[name], stamp, DropReason.QUEUE_OVERFLOW, f"more than {_KEPT} sweeps wait for a transform"
+                    self._node.accounts[name],
+                    stamp,
+                    DropReason.QUEUE_OVERFLOW,
+                    f"more than {_KEPT} sweeps wait for a transform",
                 )
 
     def _count(self, name: str, drop: Drop) -> None:

@@ -23,7 +23,9 @@ class TransformStore:
 
     def __init__(self, node: Any = None, cache_s: float = 10.0) -> None:
         self.buffer = tf2_ros.Buffer(cache_time=Duration(nanoseconds=round(cache_s * 1e9)))
-        self._listener = tf2_ros.TransformListener(self.buffer, node, spin_thread=False) if node is not None else None
+        self._listener = (
+            tf2_ros.TransformListener(self.buffer, node, spin_thread=False) if node is not None else None
+        )
 
     def add(self, message: Any, *, static: bool) -> None:
         """Add a tf2_msgs/TFMessage."""
@@ -40,7 +42,9 @@ class TransformStore:
         try:
             found = self.buffer.lookup_transform(target, source, rclpy.time.Time(nanoseconds=stamp_ns))
         except tf2_ros.TransformException as error:
-            raise TransformUnavailable(f"no transform {target} <- {source} at {stamp_ns} ns: {error}") from error
+            raise TransformUnavailable(
+                f"no transform {target} <- {source} at {stamp_ns} ns: {error}"
+            ) from error
         return from_msg.transform(found.transform)
 
     def clear(self) -> None:

@@ -73,8 +73,7 @@ def collect_outputs(recording: Path, folder: Path, rate: float) -> Outputs:
 
 
 def _write(stream: TextIO, records: Iterable[Record]) -> None:
-    for record in records:
-        stream.write(json.dumps(record) + "\n")
+    stream.writelines(json.dumps(record) + "\n" for record in records)
 
 
 def _objects(outputs: Outputs, message: Any, received_ns: int, rate: float) -> list[Record]:

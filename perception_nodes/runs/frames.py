@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from perception_nodes.datasets import BagReader
-from perception_nodes.datasets.bag_tf import TF_STATIC_TOPIC, TF_TOPIC, merged_static, needs_odometry, with_odometry
+from perception_nodes.datasets.bag_tf import (
+    TF_TOPIC,
+    merged_static,
+    needs_odometry,
+    with_odometry,
+)
 from perception_nodes.datasets.messages import TF
 from perception_nodes.datatypes import (
     Drop,
@@ -66,7 +71,9 @@ class BagFrames:
         self._frames = SweepFrames.of(self.rig, self.tracking_frame)
         self._transforms = TransformStore()
         self._aligner = Aligner(AlignerConfig(), self.rig.sensors, self.rig.reference)
-        self._messages: dict[str, deque[tuple[int, Any]]] = {s.name: deque(maxlen=_KEPT) for s in self.rig.sensors}
+        self._messages: dict[str, deque[tuple[int, Any]]] = {
+            s.name: deque(maxlen=_KEPT) for s in self.rig.sensors
+        }
         self._models: dict[str, CameraModel] = {}
         self._waiting: deque[tuple[FrameSet, int]] = deque()
         self.counts = {s.name: Counts() for s in self.rig.sensors}
@@ -187,5 +194,7 @@ class BagFrames:
             return None
         image = from_msg.image(self._message(spec.name, stamp_ns))
         lookup = self._transforms.lookup
-        base_from_optical = base_from_sensor(self._frames, image.frame_id, stamp_ns, frame_set.reference_ns, lookup)
+        base_from_optical = base_from_sensor(
+            self._frames, image.frame_id, stamp_ns, frame_set.reference_ns, lookup
+        )
         return CameraInput(spec.name, image, model, base_from_optical.inverse())

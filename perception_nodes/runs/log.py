@@ -28,7 +28,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     """Within it, SIGINT and SIGTERM only set the flag that the yielded function returns."""
     seen: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(number: int, _frame: FrameType | None) -> None:
         seen.append(number)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -8,8 +8,6 @@ import socket
 import time
 from typing import Any
 
-from rclpy.serialization import serialize_message
-
 from perception_nodes.datasets import BagReader, BagWriter
 from perception_nodes.datatypes import FrameInfo, FrameSet, LatencyTrace, Mode
 from perception_nodes.pipeline import FrameInput, FrameOutput, Pipeline, PipelineConfig
@@ -27,7 +25,9 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
     log = RunLog()
     progress.stage("loading the pipeline")
     pipeline = Pipeline(PipelineConfig(), prepared.tracking_frame, options.camera_model)
-    frames = BagFrames(prepared.bag, prepared.rig, prepared.tracking_frame, options.start_s, options.duration_s)
+    frames = BagFrames(
+        prepared.bag, prepared.rig, prepared.tracking_frame, options.start_s, options.duration_s
+    )
     with BagReader(prepared.bag) as reader:
         info = reader.info
     progress.stage("running the pipeline")
@@ -38,7 +38,9 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
             output = pipeline.process(frame)
             record.write(frame_set, frame, output, began_ns, time.monotonic_ns())
             done_s = (frame_set.reference_ns - info.start_ns) * 1e-9
-            progress.update(done_s, info.duration_s, f"{done_s:.1f}/{info.duration_s:.1f} s  {record.count} frames")
+            progress.update(
+                done_s, info.duration_s, f"{done_s:.1f}/{info.duration_s:.1f} s  {record.count} frames"
+            )
             if stopped():
                 log.interrupted = True
                 break
@@ -64,10 +66,16 @@ class _Recording:
         at_ns = frame_set.reference_ns + ended_ns - began_ns
         lidar = f"/perception/detection/lidar/{self._rig.reference}"
         named = dataclasses.replace(output.lidar, source=self._rig.reference)
-        self._put("/perception/sync/frame_set", to_msg.frame_set(frame_set, self._rig.sensor(self._rig.reference).frame, info), at_ns)
+        self._put(
+            "/perception/sync/frame_set",
+            to_msg.frame_set(frame_set, self._rig.sensor(self._rig.reference).frame, info),
+            at_ns,
+        )
         self._put(lidar, to_msg.detections_3d(named, info), at_ns)
         for found in output.cameras:
-            self._put(f"/perception/detection/camera/{found.source}", to_msg.detections_2d(found, info), at_ns)
+            self._put(
+                f"/perception/detection/camera/{found.source}", to_msg.detections_2d(found, info), at_ns
+            )
         self._put("/perception/fusion/objects", to_msg.detections_3d(output.fused, info), at_ns)
         self._put("/perception/objects", to_msg.tracks(output.tracks, info), at_ns)
         self._put("/perception/map/elements", to_msg.map_elements(output.elements, info), at_ns)
@@ -87,4 +95,4 @@ class _Recording:
     def _put(self, topic: str, message: Any, at_ns: int) -> None:
         type_name = f"perception_nodes/msg/{type(message).__name__}"
         self._writer.declare(topic, type_name)
-        self._writer.write_raw(topic, serialize_message(message), at_ns)
+        self._writer.write_raw(topic, to_msg.to_bytes(message), at_ns)

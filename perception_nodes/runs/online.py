@@ -102,11 +102,18 @@ def _refuse_second_graph(recorder: Recorder) -> None:
     others = recorder.publishers_of("/perception/objects")
     if others:
         where = os.environ.get("ROS_DOMAIN_ID", "0")
-        raise GraphFailed(f"a perception graph is running already in domain {where}: stop it, or set ROS_DOMAIN_ID")
+        raise GraphFailed(
+            f"a perception graph is running already in domain {where}: stop it, or set ROS_DOMAIN_ID"
+        )
 
 
 def _wait_ready(
-    options: RunOptions, recorder: Recorder, graph: GraphRunner, names: list[str], progress: RunProgress, stopped: Stop
+    options: RunOptions,
+    recorder: Recorder,
+    graph: GraphRunner,
+    names: list[str],
+    progress: RunProgress,
+    stopped: Stop,
 ) -> bool:
     """Until every node has sent a heartbeat as active; False if interrupted."""
     end = time.monotonic() + options.start_timeout_s
@@ -117,16 +124,25 @@ def _wait_ready(
             return True
         for name, code in graph.poll().items():
             if code is not None:
-                raise GraphFailed(f"node {name} ended with status {code} at the start:\n{graph.log_tail(name)}")
+                raise GraphFailed(
+                    f"node {name} ended with status {code} at the start:\n{graph.log_tail(name)}"
+                )
         if time.monotonic() > end:
             missing = sorted(set(names) - set(ready))
-            raise GraphFailed(f"not ready after {options.start_timeout_s:g} s: {missing}; see their files in logs/")
+            raise GraphFailed(
+                f"not ready after {options.start_timeout_s:g} s: {missing}; see their files in logs/"
+            )
         time.sleep(_POLL_S)
     return False
 
 
 def _play(
-    recorder: Recorder, graph: GraphRunner, player: GraphRunner, log: RunLog, progress: RunProgress, stopped: Stop
+    recorder: Recorder,
+    graph: GraphRunner,
+    player: GraphRunner,
+    log: RunLog,
+    progress: RunProgress,
+    stopped: Stop,
 ) -> None:
     """Until the player has ended; nodes that die are noted, the others go on."""
     while not stopped():
@@ -134,7 +150,9 @@ def _play(
         code = player.poll()["bag_player"]
         if code is not None:
             if code != 0:
-                raise GraphFailed(f"the bag player ended with status {code}:\n{player.log_tail('bag_player')}")
+                raise GraphFailed(
+                    f"the bag player ended with status {code}:\n{player.log_tail('bag_player')}"
+                )
             return
         _show(recorder, progress)
         time.sleep(_POLL_S)
@@ -158,7 +176,9 @@ def _show(recorder: Recorder, progress: RunProgress) -> None:
     frames = recorder.counts["/perception/objects"]
     drops = recorder.counts["/perception/drops"]
     detail = f"{min(played_s, total_s):.1f}/{total_s:.1f} s  {frames} frames  {count} objects"
-    progress.update(min(played_s, total_s), total_s, f"{detail}  {latency_text(recorder.latency_s)}  {drops} drops")
+    progress.update(
+        min(played_s, total_s), total_s, f"{detail}  {latency_text(recorder.latency_s)}  {drops} drops"
+    )
 
 
 def _drain(recorder: Recorder, stopped: Stop) -> None:

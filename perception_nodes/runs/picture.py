@@ -10,7 +10,13 @@ import numpy as np
 from perception_nodes.datasets import BagReader
 from perception_nodes.datasets.bag_tf import TF_TOPIC, merged_static, needs_odometry, with_odometry
 from perception_nodes.datasets.messages import TF
-from perception_nodes.datatypes import Detections3D, Modality, PerceptionError, PointCloud, TransformUnavailable
+from perception_nodes.datatypes import (
+    Detections3D,
+    Modality,
+    PerceptionError,
+    PointCloud,
+    TransformUnavailable,
+)
 from perception_nodes.fusion.projection import project_boxes
 from perception_nodes.geometry import CameraModel, Transform, transform_detections
 from perception_nodes.reporting import ReportData, ReportFrame, pack_image, pack_points
@@ -69,7 +75,10 @@ def report_data(
 ) -> ReportData:
     """Everything for `reporting.write_report`."""
     stamps = sorted(outputs.tracks)
-    chosen = [stamps[i] for i in np.unique(np.linspace(0, len(stamps) - 1, min(_FRAMES, len(stamps))).round().astype(int))]
+    chosen = [
+        stamps[i]
+        for i in np.unique(np.linspace(0, len(stamps) - 1, min(_FRAMES, len(stamps))).round().astype(int))
+    ]
     with BagReader(prepared.bag) as reader:
         sensors = _Sensors(reader, prepared, poses)
         frames = [_frame(s, sensors, outputs, truth, poses) for s in chosen]
@@ -98,7 +107,9 @@ def _frame(
         points=pack_points(cloud, _POINTS) if cloud is not None else {"n": 0, "xy": "", "z": ""},
         tracks=[r for r in outputs.tracks[stamp] if r["state"] in ("confirmed", "coasting")],
         detections=outputs.fused.get(stamp, []),
-        truth=[r for r in truth[nearest] if r.get("num_points", 1) > 0] if close and nearest is not None else [],
+        truth=[r for r in truth[nearest] if r.get("num_points", 1) > 0]
+        if close and nearest is not None
+        else [],
         elements=_lines(outputs.elements[max(before)]) if before else [],
     )
 
@@ -109,7 +120,14 @@ def _lines(collection: Record) -> list[Record]:
         if feature["geometry"]["type"] == "LineString":
             properties = feature["properties"]
             points = [[round(v, 2) for v in p[:2]] for p in feature["geometry"]["coordinates"]]
-            out.append({"type": properties["type"], "subtype": properties.get("subtype", ""), "points": points, "closed": False})
+            out.append(
+                {
+                    "type": properties["type"],
+                    "subtype": properties.get("subtype", ""),
+                    "points": points,
+                    "closed": False,
+                }
+            )
     return out
 
 
@@ -141,14 +159,21 @@ class _Sensors:
         out = []
         for spec in self._rig.of(Modality.CAMERA):
             message = self._near(spec.topic, frame.stamp_ns, 0.6 / spec.rate_hz)
-            info = self._near(spec.info_topic, frame.stamp_ns, 0.6 / spec.rate_hz) if spec.info_topic else None
+            info = (
+                self._near(spec.info_topic, frame.stamp_ns, 0.6 / spec.rate_hz) if spec.info_topic else None
+            )
             if message is None:
                 continue
             try:
                 image = from_msg.image(message)
-                boxes = [{**b, "kind": "camera"} for b in outputs.boxes_2d.get(spec.name, {}).get(image.stamp_ns, [])]
+                boxes = [
+                    {**b, "kind": "camera"}
+                    for b in outputs.boxes_2d.get(spec.name, {}).get(image.stamp_ns, [])
+                ]
                 if info is not None:
-                    boxes += self._projected(frame, from_msg.camera_model(info), image.frame_id, image.stamp_ns)
+                    boxes += self._projected(
+                        frame, from_msg.camera_model(info), image.frame_id, image.stamp_ns
+                    )
                 out.append(pack_image(spec.name, image.bgr, boxes))
             except PerceptionError:
                 continue
@@ -162,13 +187,20 @@ class _Sensors:
             return []
         center = np.array([[t["x"], t["y"], t["z"]] for t in tracks])
         size = np.array([[t["l"], t["w"], t["h"]] for t in tracks])
-        boxes = Detections3D.of(frame.stamp_ns, "odom", "tracks", center, size, np.array([t["yaw"] for t in tracks]))
+        boxes = Detections3D.of(
+            frame.stamp_ns, "odom", "tracks", center, size, np.array([t["yaw"] for t in tracks])
+        )
         base = transform_detections(boxes, self._rig.base_frame, pose.inverse())
         mount = base_from_sensor(self._frames, optical, stamp, frame.stamp_ns, self._lookup)
         rect = project_boxes(base, model, mount.inverse()).rect_px
         keys = ("x_min", "y_min", "x_max", "y_max")
         return [
-            {"kind": "track", "id": t["id"], "label": t["label"], **dict(zip(keys, map(float, r), strict=True))}
+            {
+                "kind": "track",
+                "id": t["id"],
+                "label": t["label"],
+                **dict(zip(keys, map(float, r), strict=True)),
+            }
             for t, r in zip(tracks, rect, strict=True)
             if np.isfinite(r).all() and np.hypot(t["x"] - frame.ego[0], t["y"] - frame.ego[1]) < 50
         ]

@@ -57,7 +57,9 @@ def prepare_input(options: RunOptions, progress: RunProgress) -> PreparedInput:
 
 
 def _tell_rig(console: Console, rig: Rig, *, given: bool) -> None:
-    console.print(f"rig [b]{rig.name}[/b] ({'given' if given else 'guessed from the input'})", highlight=False)
+    console.print(
+        f"rig [b]{rig.name}[/b] ({'given' if given else 'guessed from the input'})", highlight=False
+    )
     for sensor in rig.sensors:
         word = sensor.modality.name.lower()
         console.print(f"  {sensor.name:20} {word:7} {sensor.topic}  {sensor.rate_hz:g} Hz", highlight=False)

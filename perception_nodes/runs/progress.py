@@ -54,7 +54,7 @@ class RunProgress:
 
 
 def latency_text(latency_s: list[float]) -> str:
-    """ "p50 45 ms" of the newest 100, or "-"."""
+    """Median of the newest 100, as in `p50 45 ms`; `p50 -` before the first."""
     if not latency_s:
         return "p50 -"
     return f"p50 {1e3 * float(np.median(latency_s[-100:])):.0f} ms"

@@ -31,7 +31,11 @@ def object_records(array: Any) -> Iterator[Record]:
 
 def detection_records(array: Any) -> Iterator[Record]:
     """One record a box of a Detection3DArray; `source` names the sensor, or "fusion"."""
-    head = {"stamp_ns": stamp_ns(array.header), "frame_id": array.header.frame_id, "source": str(array.source)}
+    head = {
+        "stamp_ns": stamp_ns(array.header),
+        "frame_id": array.header.frame_id,
+        "source": str(array.source),
+    }
     for item in array.detections:
         record = {**head, "id": int(item.detection_id), "label": str(item.label), "score": item.score}
         yield _known(record | _box(item) | {"num_points": int(item.num_points)})
@@ -46,7 +50,11 @@ def truth_records(array: Any) -> Iterator[Record]:
 
 def detection2d_records(array: Any) -> Iterator[Record]:
     """One record a box of a Detection2DArray: pixels of the original image instead of metres."""
-    head = {"stamp_ns": stamp_ns(array.header), "frame_id": array.header.frame_id, "source": str(array.source)}
+    head = {
+        "stamp_ns": stamp_ns(array.header),
+        "frame_id": array.header.frame_id,
+        "source": str(array.source),
+    }
     for item in array.detections:
         record = {**head, "id": int(item.detection_id), "label": str(item.label), "score": item.score}
         edges = {k: getattr(item, k) for k in ("x_min", "y_min", "x_max", "y_max")}
@@ -66,7 +74,9 @@ def map_geojson(array: Any) -> Record:
             points.append(points[0])
         kind = "Point" if len(points) == 1 else "LineString"
         geometry = {"type": kind, "coordinates": points[0] if kind == "Point" else points}
-        features.append({"type": "Feature", "id": int(item.id), "geometry": geometry, "properties": _properties(item)})
+        features.append(
+            {"type": "Feature", "id": int(item.id), "geometry": geometry, "properties": _properties(item)}
+        )
     return {
         "type": "FeatureCollection",
         "frame_id": array.header.frame_id,

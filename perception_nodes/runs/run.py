@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib.metadata
 import json
 import time
@@ -31,7 +31,9 @@ def run_and_report(options: RunOptions, console: Console) -> dict[str, Any]:
         prepared = prepare_input(options, progress)
         log = _run(options, prepared, progress)
         progress.stage("writing the report")
-        outputs = collect_outputs(options.output / "outputs.mcap", options.output, 1.0 if options.offline else options.rate)
+        outputs = collect_outputs(
+            options.output / "outputs.mcap", options.output, 1.0 if options.offline else options.rate
+        )
         summary = _finish(options, prepared, log, outputs, time.monotonic() - began)
     _tell(summary, options.output, console)
     return summary
@@ -84,7 +86,11 @@ def _played(options: RunOptions, prepared: PreparedInput) -> tuple[int, int]:
     with BagReader(prepared.bag) as reader:
         info = reader.info
     start = info.start_ns + round(options.start_s * 1e9)
-    end = info.end_ns if options.duration_s is None else min(info.end_ns, start + round(options.duration_s * 1e9))
+    end = (
+        info.end_ns
+        if options.duration_s is None
+        else min(info.end_ns, start + round(options.duration_s * 1e9))
+    )
     return start, end
 
 
@@ -100,7 +106,7 @@ def _run_block(options: RunOptions, log: RunLog, summary: dict[str, Any], wall_s
         "cpu_percent_total": round(sum(cpu), 1) if cpu else None,
         "rss_mb_total": round(sum(memory), 1) if memory else None,
         "died": log.died,
-        "finished_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "finished_at": dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds"),
         "version": importlib.metadata.version("perception_nodes"),
     }
 
@@ -108,13 +114,17 @@ def _run_block(options: RunOptions, log: RunLog, summary: dict[str, Any], wall_s
 def _problems(summary: dict[str, Any], log: RunLog) -> list[str]:
     """Sentences about what a person should look at."""
     out = [f"node {name} died with status {code}" for name, code in log.died.items()]
-    out += [f"{r['node']}: input {r['input']}: {r['received']} received, but {r['used']} used and {r['dropped']} dropped"
-            for r in summary["inputs"] if not r["balanced"]]  # fmt: skip
+    for row in summary["inputs"]:
+        if not row["balanced"]:
+            counts = f"{row['received']} received, but {row['used']} used and {row['dropped']} dropped"
+            out.append(f"{row['node']}: input {row['input']}: {counts}")
     for sensor, count in summary["frames"]["published"].items():
         stamps = summary["frames"]["object_stamps"]
         if stamps < count:
             out.append(f"{count} sweeps of {sensor} were played, but {stamps} stamps have an object message")
-    out += [f"topic {t}: type {k} is not installed, so it was not recorded" for t, k in log.unknown_types.items()]
+    out += [
+        f"topic {t}: type {k} is not installed, so it was not recorded" for t, k in log.unknown_types.items()
+    ]
     if not summary["input"]["has_ego_motion"]:
         out.append("the input has no ego motion: tracks are relative to the vehicle")
     return out + log.notes
@@ -130,14 +140,20 @@ def _tell(summary: dict[str, Any], folder: Path, console: Console) -> None:
     table.add_row("latency", f"p50 {e2e['p50']} ms, p95 {e2e['p95']} ms, p99 {e2e['p99']} ms")
     run = summary["run"]
     if run["cpu_percent_total"] is not None:
-        table.add_row("load", f"{run['cpu_percent_total']:.0f} % CPU, {run['rss_mb_total']:.0f} MB in all nodes")
-    table.add_row("objects", f"{summary['objects']['tracks']} tracks, {summary['objects']['mean_per_frame']} a frame")
+        table.add_row(
+            "load", f"{run['cpu_percent_total']:.0f} % CPU, {run['rss_mb_total']:.0f} MB in all nodes"
+        )
+    table.add_row(
+        "objects", f"{summary['objects']['tracks']} tracks, {summary['objects']['mean_per_frame']} a frame"
+    )
     table.add_row("map", f"{summary['map_elements']['count']} elements {summary['map_elements']['by_type']}")
     reasons = ", ".join(f"{k} {v}" for k, v in summary["drops"]["by_reason"].items()) or "none"
     table.add_row("drops", reasons)
     if summary["metrics"]:
         for name, value in summary["metrics"]["tiles"]:
-            table.add_row(name, "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value))
+            table.add_row(
+                name, "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+            )
     console.print(table)
     for problem in summary["problems"]:
         console.print(f"[yellow]note:[/yellow] {problem}", highlight=False)

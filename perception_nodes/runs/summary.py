@@ -153,7 +153,13 @@ class SummaryBuilder:
         for name, figures in sorted(self._nodes.items()):
             for sensor in figures.last.sensors:
                 received, used, dropped = int(sensor.received), int(sensor.used), int(sensor.dropped)
-                row = {"node": name, "input": str(sensor.name), "received": received, "used": used, "dropped": dropped}
+                row = {
+                    "node": name,
+                    "input": str(sensor.name),
+                    "received": received,
+                    "used": used,
+                    "dropped": dropped,
+                }
                 rows.append(row | {"balanced": received == used + dropped})
         return rows
 

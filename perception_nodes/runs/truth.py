@@ -25,7 +25,10 @@ def read_truth(bag: Path, start_ns: int, end_ns: int) -> dict[int, list[Record]]
         info = reader.info.topic(TRUTH_TOPIC)
         if info is None:
             return {}
-        messages = (reader.decode(raw, info.typename) for _, _, raw in reader.messages([TRUTH_TOPIC], start_ns, end_ns))
+        messages = (
+            reader.decode(raw, info.typename)
+            for _, _, raw in reader.messages([TRUTH_TOPIC], start_ns, end_ns)
+        )
         return {stamp_ns(m.header): list(truth_records(m)) for m in messages}
 
 
@@ -54,7 +57,9 @@ def _frames(records: Mapping[int, list[Record]], pose: Pose) -> list[BoxFrame]:
 
 def _empty(stamp: int) -> BoxFrame:
     none, numbers = np.zeros(0), np.zeros(0, np.int64)
-    return BoxFrame(stamp, numbers, numbers, none, np.zeros((0, 3)), np.zeros((0, 3)), none, np.zeros((0, 2)), numbers)
+    return BoxFrame(
+        stamp, numbers, numbers, none, np.zeros((0, 3)), np.zeros((0, 3)), none, np.zeros((0, 2)), numbers
+    )
 
 
 def metrics_block(scores: RunScores) -> dict[str, Any]:

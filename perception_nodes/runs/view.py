@@ -17,7 +17,9 @@ class LiveView:
         try:
             import foxglove
         except ModuleNotFoundError as error:
-            raise ConfigurationError("--view needs foxglove-sdk: pip install 'perception_nodes[viz]'") from error
+            raise ConfigurationError(
+                "--view needs foxglove-sdk: pip install 'perception_nodes[viz]'"
+            ) from error
         self._foxglove = foxglove
         self._context = foxglove.Context()
         try:
@@ -41,7 +43,11 @@ class LiveView:
         """Pass one message on."""
         channel = self._channels.get(topic)
         if channel is None:
-            schema = self._foxglove.Schema(name=type_name, encoding="ros2msg", data=definition(type_name).encode())
-            channel = self._foxglove.Channel(topic, schema=schema, message_encoding="cdr", context=self._context)
+            schema = self._foxglove.Schema(
+                name=type_name, encoding="ros2msg", data=definition(type_name).encode()
+            )
+            channel = self._foxglove.Channel(
+                topic, schema=schema, message_encoding="cdr", context=self._context
+            )
             self._channels[topic] = channel
         channel.log(raw, log_time=stamp_ns)

@@ -51,7 +51,9 @@ class Aligner:
         self.config = config
         ordered = sorted(sensors, key=lambda s: s.name != reference)
         if not ordered or ordered[0].name != reference:
-            raise ConfigurationError(f"aligner: reference {reference!r}: wanted one of {[s.name for s in ordered]}")
+            raise ConfigurationError(
+                f"aligner: reference {reference!r}: wanted one of {[s.name for s in ordered]}"
+            )
         self._streams = {spec.name: Stream(spec, config) for spec in ordered}
         self._reference = self._streams[reference]
         self._open: tuple[int, int] | None = None  # reference stamp, arrival
@@ -71,7 +73,9 @@ class Aligner:
         if stream is self._reference and 0 <= stamp_ns < stream.last_stamp_ns - self.config.jump_s * 1e9:
             self._forget(result, DropReason.TIME_JUMP)
         if stamp_ns <= stream.last_stamp_ns:
-            self._drop(result, stream, stamp_ns, DropReason.OUT_OF_ORDER, f"newest was {stream.last_stamp_ns} ns")
+            self._drop(
+                result, stream, stamp_ns, DropReason.OUT_OF_ORDER, f"newest was {stream.last_stamp_ns} ns"
+            )
             return result.frozen()
         stream.push(stamp_ns, now_ns)
         if stream is self._reference:
@@ -84,7 +88,13 @@ class Aligner:
             self._drop(result, stream, stamp_ns, DropReason.STALE, "its frame is closed", age)
         if len(stream.queue) > self.config.queue_size:
             oldest, _ = stream.queue.popleft()
-            self._drop(result, stream, oldest, DropReason.QUEUE_OVERFLOW, f"more than {self.config.queue_size} waiting")
+            self._drop(
+                result,
+                stream,
+                oldest,
+                DropReason.QUEUE_OVERFLOW,
+                f"more than {self.config.queue_size} waiting",
+            )
         self._close_if_complete(result)
         return result.frozen()
 
@@ -142,7 +152,9 @@ class Aligner:
             received=stream.received,
             used=stream.used,
             dropped=stream.dropped,
-            estimated_offset_s=stream.offset_s if stream.offset_known or stream is self._reference else float("nan"),
+            estimated_offset_s=stream.offset_s
+            if stream.offset_known or stream is self._reference
+            else float("nan"),
         )
 
     def _others(self) -> list[Stream]:
@@ -152,7 +164,9 @@ class Aligner:
         """Whether the frame that the message belongs to has been closed, and it is nearer to that than to the next."""
         if self._closed_ns < 0:
             return False
-        return stream.distance_s(stamp_ns, self._closed_ns) < min(0.5 * self._reference.period_s, stream.tolerance_s)
+        return stream.distance_s(stamp_ns, self._closed_ns) < min(
+            0.5 * self._reference.period_s, stream.tolerance_s
+        )
 
     def _close_if_complete(self, result: _Result) -> None:
         if self._open is None:
@@ -230,7 +244,9 @@ class Aligner:
         while stream.queue and stream.distance_s(stream.queue[0][0], reference_ns) < limit_s:
             stamp, _ = stream.queue.popleft()
             age = (reference_ns - stamp) * 1e-9
-            self._drop(result, stream, stamp, DropReason.NO_MATCH, "no reference near it", age, stream.tolerance_s)
+            self._drop(
+                result, stream, stamp, DropReason.NO_MATCH, "no reference near it", age, stream.tolerance_s
+            )
 
     def _forget(self, result: _Result, reason: DropReason) -> None:
         for stream in self._streams.values():

@@ -11,7 +11,9 @@ from perception_nodes.datatypes import check_ranges, param
 class AlignerConfig:
     """Windows and patience."""
 
-    timeout_s: float = param(0.06, "wait for missing sensors after the reference has arrived, s", low=0.0, high=5.0)
+    timeout_s: float = param(
+        0.06, "wait for missing sensors after the reference has arrived, s", low=0.0, high=5.0
+    )
     window_s: float = param(
         0.06, "largest distance of an offset-corrected stamp from the reference's, s", low=0.001, high=5.0
     )

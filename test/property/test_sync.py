@@ -10,9 +10,16 @@ from hypothesis import strategies as st
 from perception_nodes.datatypes import Modality, SensorSpec
 from perception_nodes.sync import Aligner, AlignerConfig
 
-SENSORS = tuple(SensorSpec(n, Modality.CAMERA, f"/{n}", rate_hz=r) for n, r in (("a", 10.0), ("b", 10.0), ("c", 2.0)))
+SENSORS = tuple(
+    SensorSpec(n, Modality.CAMERA, f"/{n}", rate_hz=r) for n, r in (("a", 10.0), ("b", 10.0), ("c", 2.0))
+)
 Arrivals = st.lists(
-    st.tuples(st.sampled_from("abc"), st.integers(0, 5_000), st.integers(0, 200), st.sampled_from(["", "poll", "reset"])),
+    st.tuples(
+        st.sampled_from("abc"),
+        st.integers(0, 5_000),
+        st.integers(0, 200),
+        st.sampled_from(["", "poll", "reset"]),
+    ),
     max_size=80,
 )
 

@@ -79,7 +79,20 @@ def detections_3d(message: Any) -> Detections3D:
         values = [[getattr(d, n) for n in names] for d in items]
         return np.array(values, np.float64).reshape(len(items), len(names))
 
-    rows = column("x", "y", "z", "length", "width", "height", "yaw", "vx", "vy", "score", "existence_probability", "visibility")
+    rows = column(
+        "x",
+        "y",
+        "z",
+        "length",
+        "width",
+        "height",
+        "yaw",
+        "vx",
+        "vy",
+        "score",
+        "existence_probability",
+        "visibility",
+    )
     return Detections3D(
         stamp_ns=stamp_ns(message.header),
         frame_id=str(message.header.frame_id),
@@ -131,7 +144,9 @@ def _probabilities(items: Any) -> npt.NDArray[np.float64]:
             row[LABEL_INDEX.get(str(item.label), UNKNOWN)] = 1.0
         else:
             got = len(item.class_probabilities)
-            raise MalformedMessage(f"detection {item.detection_id}: {got} class probabilities: wanted {NUM_LABELS} or none")
+            raise MalformedMessage(
+                f"detection {item.detection_id}: {got} class probabilities: wanted {NUM_LABELS} or none"
+            )
     return out
 
 
@@ -144,7 +159,9 @@ def _covariances(items: Any) -> npt.NDArray[np.float64]:
         if not len(values):
             continue
         if len(values) not in upper:
-            raise MalformedMessage(f"detection {item.detection_id}: covariance of {len(values)} values: wanted 45, 6 or 0")
+            raise MalformedMessage(
+                f"detection {item.detection_id}: covariance of {len(values)} values: wanted 45, 6 or 0"
+            )
         rows, columns = upper[len(values)]
         matrix[rows, columns] = values
         matrix[columns, rows] = values

@@ -51,7 +51,9 @@ def _pixels(message: Any, channels: int, size: int) -> npt.NDArray[np.uint8]:
     row = width * channels * size
     if step < row or raw.size < height * step or not row:
         text = f"{width} x {height} {message.encoding}, step {step}"
-        raise MalformedMessage(f"Image: {text}: wanted {height * max(step, row)} bytes of data, got {raw.size}")
+        raise MalformedMessage(
+            f"Image: {text}: wanted {height * max(step, row)} bytes of data, got {raw.size}"
+        )
     rows = raw[: height * step].reshape(height, step)[:, :row]
     if size == 2:
         order = ">u2" if message.is_bigendian else "<u2"
@@ -70,7 +72,9 @@ def _compressed(message: Any) -> Image:
 def camera_model(message: Any) -> CameraModel:
     """Intrinsics of a CameraInfo for its raw image; raises CalibrationError if it is not calibrated."""
     if not message.k[0] > 0:
-        raise CalibrationError(f"CameraInfo of {message.header.frame_id!r}: fx is {message.k[0]}: not calibrated")
+        raise CalibrationError(
+            f"CameraInfo of {message.header.frame_id!r}: fx is {message.k[0]}: not calibrated"
+        )
     model = str(message.distortion_model)
     coefficients = tuple(float(v) for v in message.d)
     if not any(coefficients):

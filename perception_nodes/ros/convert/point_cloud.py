@@ -98,7 +98,8 @@ def _column(
     """The first field whose name is in `wanted`, as a new array; None if there is none."""
     for name in wanted:
         if name in names and rows.dtype[name].ndim == 0:
-            return rows[name][keep].astype(dtype)
+            column: npt.NDArray[Any] = rows[name][keep].astype(dtype)
+            return column
     return None
 
 
@@ -112,11 +113,11 @@ def _time(
         if values.dtype.kind in "ui":
             if values.dtype.itemsize < 4:
                 continue
-            return (values.astype(np.float64) * 1e-9).astype(np.float32)
+            return np.asarray(values * 1e-9, np.float32)
         seconds = values.astype(np.float64)
         if len(seconds) and np.nanmax(np.abs(seconds)) > _ABSOLUTE_S:
             # Absolute seconds as a float64 resolve 0.2 us; some drivers write ns into the same field.
             scale = 1e-9 if np.nanmax(np.abs(seconds)) > 1e15 else 1.0
             seconds = seconds * scale - stamp * 1e-9
-        return np.nan_to_num(seconds).astype(np.float32)
+        return np.asarray(np.nan_to_num(seconds), np.float32)
     return None

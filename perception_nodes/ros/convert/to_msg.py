@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from builtin_interfaces.msg import Time
+from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
 from perception_nodes import msg
@@ -35,6 +36,11 @@ def header(stamp_ns: int, frame_id: str) -> Header:
     """std_msgs/Header."""
     seconds, nanoseconds = divmod(stamp_ns, 1_000_000_000)
     return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
+
+
+def to_bytes(message: Any) -> bytes:
+    """CDR bytes, as they travel and as bags hold them."""
+    return bytes(serialize_message(message))
 
 
 def floats(values: npt.NDArray[Any] | list[float]) -> array[float]:
@@ -124,10 +130,14 @@ def drop_event(value: Drop, node: str, total: int) -> msg.DropEvent:
 
 def detections_3d(value: Detections3D, info: FrameInfo) -> msg.Detection3DArray:
     """Detection3DArray."""
-    out = msg.Detection3DArray(header=header(value.stamp_ns, value.frame_id), info=frame_info(info), source=value.source)
-    known = np.isfinite(np.diagonal(value.covariance, axis1=1, axis2=2)).any(axis=1)
+    out = msg.Detection3DArray(
+        header=header(value.stamp_ns, value.frame_id), info=frame_info(info), source=value.source
+    )
+    known: Any = np.isfinite(np.diagonal(value.covariance, axis1=1, axis2=2)).any(axis=1)
     packed = value.covariance[:, _UPPER_9[0], _UPPER_9[1]]
-    out.detections = [_detection_3d(value, i, packed[i] if known[i] else packed[i, :0]) for i in range(len(value))]
+    out.detections = [
+        _detection_3d(value, i, packed[i] if known[i] else packed[i, :0]) for i in range(len(value))
+    ]
     return out
 
 

@@ -52,9 +52,9 @@ def test_stamps_are_integers_of_nanoseconds(stamp: object) -> None:
 
 
 def test_image_and_radar_reject_shapes() -> None:
-    with pytest.raises(MalformedMessage, match="Image.bgr"):
+    with pytest.raises(MalformedMessage, match=r"Image\.bgr"):
         Image(1, "camera", np.zeros((4, 4), np.uint8))
-    with pytest.raises(MalformedMessage, match="RadarScan.radial_speed_mps"):
+    with pytest.raises(MalformedMessage, match=r"RadarScan\.radial_speed_mps"):
         RadarScan(1, "radar", np.zeros((4, 3), np.float32), np.zeros(3, np.float32))
 
 
@@ -70,7 +70,7 @@ def test_detections_of_rejects_unknown_fields_and_lengths() -> None:
     box = (np.zeros((2, 3)), np.ones((2, 3)), np.zeros(2))
     with pytest.raises(TypeError, match="no such field"):
         Detections3D.of(1, "base_link", "x", *box, speed=np.zeros(2))
-    with pytest.raises(MalformedMessage, match="Detections3D.score"):
+    with pytest.raises(MalformedMessage, match=r"Detections3D\.score"):
         Detections3D.of(1, "base_link", "x", *box, score=np.zeros(3))
 
 

@@ -22,9 +22,7 @@ from perception_nodes.geometry import CameraModel, Transform
 
 CAMERA = CameraModel(800, 600, 500.0, 500.0, 400.0, 300.0)
 # x right, y down, z forward out of x forward, y left, z up; 1.5 m above the road.
-OPTICAL_FROM_BASE = Transform(
-    np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), np.array([0.0, 1.5, 0.0])
-)
+OPTICAL_FROM_BASE = Transform(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), np.array([0.0, 1.5, 0.0]))
 
 
 def lidar(*centers: tuple[float, float], label: int = NUM_LABELS - 1, score: float = 0.5) -> Detections3D:
@@ -75,7 +73,9 @@ def rectangles(objects: Detections3D) -> np.ndarray:
 
 
 def test_projection_by_hand() -> None:
-    box = Detections3D.of(1, "base_link", "x", np.array([[10.0, 0, 1.5]]), np.array([[2.0, 2, 2]]), np.zeros(1))
+    box = Detections3D.of(
+        1, "base_link", "x", np.array([[10.0, 0, 1.5]]), np.array([[2.0, 2, 2]]), np.zeros(1)
+    )
     rect = rectangles(box)[0]
     # The near face at 9 m sets the size: 500 px * 1 m / 9 m.
     np.testing.assert_allclose(rect, [400 - 500 / 9, 300 - 500 / 9, 400 + 500 / 9, 300 + 500 / 9])
@@ -173,5 +173,5 @@ def test_overlap_matrix_by_hand_and_nan() -> None:
 
 
 def test_config_out_of_range() -> None:
-    with pytest.raises(ConfigurationError, match="FusionConfig.min_overlap"):
+    with pytest.raises(ConfigurationError, match=r"FusionConfig\.min_overlap"):
         FusionConfig(min_overlap=0.0)

@@ -84,7 +84,9 @@ def test_transform_detections_turns_everything() -> None:
         velocity_mps=np.array([[2.0, 0.0]]),
         covariance=covariance,
     )
-    moved = transform_detections(boxes, "odom", Transform.from_xyz_rpy([10.0, 0.0, 0.0], [0.0, 0.0, np.pi / 2]))
+    moved = transform_detections(
+        boxes, "odom", Transform.from_xyz_rpy([10.0, 0.0, 0.0], [0.0, 0.0, np.pi / 2])
+    )
     assert moved.frame_id == "odom"
     np.testing.assert_allclose(moved.center_m, [[10.0, 1.0, 0.0]], atol=1e-12)
     np.testing.assert_allclose(moved.velocity_mps, [[0.0, 2.0]], atol=1e-12)

@@ -25,4 +25,6 @@ def test_distance_equals_shapely() -> None:
     line, points = rng.normal(size=(6, 2)), rng.normal(size=(30, 2)) * 3
     expected = [LineString(line).distance(Point(p)) for p in points]
     np.testing.assert_allclose(distance_to_polyline(points, line), expected, atol=1e-12)
-    np.testing.assert_allclose(distance_to_polyline(points, line[:1]), np.linalg.norm(points - line[0], axis=1))
+    np.testing.assert_allclose(
+        distance_to_polyline(points, line[:1]), np.linalg.norm(points - line[0], axis=1)
+    )

@@ -7,7 +7,13 @@ import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
 from perception_nodes.datatypes import MalformedMessage
-from perception_nodes.geometry import Transform, interpolate, rotation_from_vector, rotation_vector, wrap_angle
+from perception_nodes.geometry import (
+    Transform,
+    interpolate,
+    rotation_from_vector,
+    rotation_vector,
+    wrap_angle,
+)
 
 
 def random_transform(seed: int) -> Transform:
@@ -17,7 +23,9 @@ def random_transform(seed: int) -> Transform:
 
 def test_quarter_turn_by_hand() -> None:
     base_from_sensor = Transform.from_xyz_rpy([1.0, 2.0, 3.0], [0.0, 0.0, np.pi / 2])
-    np.testing.assert_allclose(base_from_sensor.apply(np.array([[1.0, 0.0, 0.0]])), [[1.0, 3.0, 3.0]], atol=1e-12)
+    np.testing.assert_allclose(
+        base_from_sensor.apply(np.array([[1.0, 0.0, 0.0]])), [[1.0, 3.0, 3.0]], atol=1e-12
+    )
     assert base_from_sensor.yaw_rad == pytest.approx(np.pi / 2)
 
 
@@ -61,7 +69,9 @@ def test_interpolation_is_slerp() -> None:
 
 def test_rotation_vector_agrees_with_scipy() -> None:
     rotation = random_transform(7).rotation
-    np.testing.assert_allclose(rotation_vector(rotation), Rotation.from_matrix(rotation).as_rotvec(), atol=1e-9)
+    np.testing.assert_allclose(
+        rotation_vector(rotation), Rotation.from_matrix(rotation).as_rotvec(), atol=1e-9
+    )
     np.testing.assert_allclose(rotation_vector(np.eye(3)), 0.0)
 
 
@@ -79,4 +89,6 @@ def test_impossible_transforms_are_refused() -> None:
 
 
 def test_wrap_angle_is_half_open() -> None:
-    np.testing.assert_allclose(wrap_angle(np.array([np.pi, -np.pi, 3 * np.pi / 2])), [-np.pi, -np.pi, -np.pi / 2])
+    np.testing.assert_allclose(
+        wrap_angle(np.array([np.pi, -np.pi, 3 * np.pi / 2])), [-np.pi, -np.pi, -np.pi / 2]
+    )

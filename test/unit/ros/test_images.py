@@ -16,14 +16,18 @@ BGR = np.random.default_rng(1).integers(0, 255, (4, 6, 3), dtype=np.uint8)
 def message(encoding: str, pixels: np.ndarray, row_padding: int = 0) -> Image:
     rows = pixels.reshape(pixels.shape[0], -1).view(np.uint8)
     rows = np.concatenate([rows, np.zeros((len(rows), row_padding), np.uint8)], axis=1)
-    out = Image(header=to_msg.header(5, "optical"), height=pixels.shape[0], width=pixels.shape[1], encoding=encoding)
+    out = Image(
+        header=to_msg.header(5, "optical"), height=pixels.shape[0], width=pixels.shape[1], encoding=encoding
+    )
     out.step = rows.shape[1]
     out.data.frombytes(rows.tobytes())
     return out
 
 
 @pytest.mark.parametrize("row_padding", [0, 2])
-@pytest.mark.parametrize(("encoding", "order"), [("bgr8", [0, 1, 2]), ("rgb8", [2, 1, 0]), ("rgba8", [2, 1, 0, 0])])
+@pytest.mark.parametrize(
+    ("encoding", "order"), [("bgr8", [0, 1, 2]), ("rgb8", [2, 1, 0]), ("rgba8", [2, 1, 0, 0])]
+)
 def test_colour(encoding: str, order: list[int], row_padding: int) -> None:
     image = from_msg.image(message(encoding, np.ascontiguousarray(BGR[..., order]), row_padding))
     np.testing.assert_array_equal(image.bgr, BGR)

@@ -35,7 +35,9 @@ from perception_nodes.ros.convert import from_msg, to_msg
 from perception_nodes.ros.convert.statuses import sensor_statuses
 
 TRACE = LatencyTrace("monotonic", "here", 3, 4, ("lidar_detector",), (10,), (20,))
-STATUS = SensorStatus("top", Modality.LIDAR, Qualifier.AVAILABLE, SensorReason.NORMAL, 7, 0.5, 10.0, 10.0, 3, 2, 1, 0.25)
+STATUS = SensorStatus(
+    "top", Modality.LIDAR, Qualifier.AVAILABLE, SensorReason.NORMAL, 7, 0.5, 10.0, 10.0, 3, 2, 1, 0.25
+)
 INFO = FrameInfo(1, 2, Mode.DEGRADED, TRACE, degraded_mask=1, sensors=(STATUS,), coverage_fraction=0.5)
 
 
@@ -75,7 +77,16 @@ def detections() -> Detections3D:
 def test_detections_3d_there_and_back() -> None:
     value = detections()
     back = from_msg.detections_3d(to_msg.detections_3d(value, INFO))
-    for name in ("center_m", "lwh_m", "yaw_rad", "covariance", "score", "velocity_mps", "class_probabilities", "visibility"):
+    for name in (
+        "center_m",
+        "lwh_m",
+        "yaw_rad",
+        "covariance",
+        "score",
+        "velocity_mps",
+        "class_probabilities",
+        "visibility",
+    ):
         np.testing.assert_allclose(getattr(back, name), getattr(value, name), rtol=1e-6, err_msg=name)
     for name in ("label", "num_points", "detection_id", "orientation", "source_mask"):
         np.testing.assert_array_equal(getattr(back, name), getattr(value, name), err_msg=name)
@@ -93,7 +104,9 @@ def test_impossible_lengths_are_named() -> None:
     with pytest.raises(MalformedMessage, match="covariance of 7 values: wanted 45, 6 or 0"):
         from_msg.detections_3d(msg.Detection3DArray(detections=[msg.Detection3D(covariance=[0.0] * 7)]))
     with pytest.raises(MalformedMessage, match="2 class probabilities: wanted 11"):
-        from_msg.detections_3d(msg.Detection3DArray(detections=[msg.Detection3D(class_probabilities=[0.5, 0.5])]))
+        from_msg.detections_3d(
+            msg.Detection3DArray(detections=[msg.Detection3D(class_probabilities=[0.5, 0.5])])
+        )
 
 
 def test_detections_2d_there_and_back() -> None:
@@ -103,7 +116,12 @@ def test_detections_2d_there_and_back() -> None:
     )  # fmt: skip
     back = from_msg.detections_2d(to_msg.detections_2d(value, INFO))
     np.testing.assert_allclose(back.box_px, value.box_px)
-    assert (back.width_px, back.source, back.detection_id.tolist(), back.score.tolist()) == (640, "front", [4], [0.5])
+    assert (back.width_px, back.source, back.detection_id.tolist(), back.score.tolist()) == (
+        640,
+        "front",
+        [4],
+        [0.5],
+    )
     assert math.isnan(back.depth_m[0])
 
 
@@ -119,7 +137,9 @@ def test_frame_set_and_trace_there_and_back() -> None:
 
 
 def test_tracks_carry_their_provenance() -> None:
-    arrays = {n: np.zeros((1, *getattr(Tracks.empty(0, "odom"), n).shape[1:])) for n in ("center_m", "covariance")}
+    arrays = {
+        n: np.zeros((1, *getattr(Tracks.empty(0, "odom"), n).shape[1:])) for n in ("center_m", "covariance")
+    }
     empty = Tracks.empty(5, "odom")
     one = {f: np.zeros((1, *getattr(empty, f).shape[1:]), getattr(empty, f).dtype) for f in empty.__dataclass_fields__
            if isinstance(getattr(empty, f), np.ndarray)}  # fmt: skip

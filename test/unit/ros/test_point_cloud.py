@@ -14,7 +14,12 @@ XYZ = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0], [10.0, 11.0, 
 
 
 def message(
-    columns: dict[str, tuple[str, np.ndarray]], *, padding: int = 0, big: bool = False, height: int = 1, row_padding: int = 0
+    columns: dict[str, tuple[str, np.ndarray]],
+    *,
+    padding: int = 0,
+    big: bool = False,
+    height: int = 1,
+    row_padding: int = 0,
 ) -> PointCloud2:
     """A cloud with these columns in this order, `padding` unused bytes after each field."""
     order = ">" if big else "<"
@@ -31,10 +36,13 @@ def message(
     width = n // height
     raw = rows.view(np.uint8).reshape(height, width * at)
     raw = np.concatenate([raw, np.zeros((height, row_padding), np.uint8)], axis=1)
-    out = PointCloud2(header=to_msg.header(5, "top"), height=height, width=width, is_bigendian=big, point_step=at)
+    out = PointCloud2(
+        header=to_msg.header(5, "top"), height=height, width=width, is_bigendian=big, point_step=at
+    )
     out.row_step = width * at + row_padding
     out.fields = [
-        PointField(name=n, offset=o, datatype=CODES[c], count=1) for (n, (c, _)), o in zip(columns.items(), offsets, strict=True)
+        PointField(name=n, offset=o, datatype=CODES[c], count=1)
+        for (n, (c, _)), o in zip(columns.items(), offsets, strict=True)
     ]
     out.data.frombytes(raw.tobytes())
     return out
@@ -49,7 +57,9 @@ def xyz(code: str = "f4", order: str = "xyz") -> dict[str, tuple[str, np.ndarray
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("shape", [(1, 0), (2, 0), (2, 5)])
 def test_layouts(code: str, padding: int, big: bool, shape: tuple[int, int]) -> None:
-    cloud = from_msg.point_cloud(message(xyz(code, "zxy"), padding=padding, big=big, height=shape[0], row_padding=shape[1]))
+    cloud = from_msg.point_cloud(
+        message(xyz(code, "zxy"), padding=padding, big=big, height=shape[0], row_padding=shape[1])
+    )
     np.testing.assert_array_equal(cloud.xyz_m, XYZ.astype(np.float32))
     assert (cloud.stamp_ns, cloud.frame_id, cloud.intensity, cloud.time_s) == (5, "top", None, None)
 
@@ -121,5 +131,5 @@ def test_impossible_fields_are_named() -> None:
         from_msg.point_cloud(made)
     made = message(xyz())
     made.fields[2].name = "x"
-    with pytest.raises(MalformedMessage, match="field name occurs twice|no field"):
+    with pytest.raises(MalformedMessage, match=r"field name occurs twice|no field"):
         from_msg.point_cloud(made)

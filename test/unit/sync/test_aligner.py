@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from perception_nodes.datatypes import ConfigurationError, Drop, DropReason, FrameSet, Modality, SensorSpec, Trigger
+from perception_nodes.datatypes import (
+    ConfigurationError,
+    Drop,
+    DropReason,
+    FrameSet,
+    Modality,
+    SensorSpec,
+    Trigger,
+)
 from perception_nodes.sync import Aligner, AlignerConfig
 
 MS = 1_000_000
@@ -34,7 +42,9 @@ def two(**config: float) -> Aligner:
 
 
 def test_set_closes_as_soon_as_all_are_there() -> None:
-    sets, drops = run(two(), [("camera", -50, 10), ("lidar", 0, 20), ("camera", 50, 110), ("lidar", 100, 120)])
+    sets, drops = run(
+        two(), [("camera", -50, 10), ("lidar", 0, 20), ("camera", 50, 110), ("lidar", 100, 120)]
+    )
     assert [(s.complete, s.trigger) for s in sets] == [(True, Trigger.ALL_ARRIVED)] * 2
     assert sets[0].sensors == ("lidar", "camera")
     assert [s.stamp_of("camera") for s in sets] == [950 * MS, 1050 * MS]
@@ -42,7 +52,9 @@ def test_set_closes_as_soon_as_all_are_there() -> None:
 
 
 def test_missing_sensor_times_out_into_a_partial_set() -> None:
-    sets, _ = run(two(timeout_s=0.03), [("camera", 0, 1), ("lidar", 0, 2), ("lidar", 100, 102), ("lidar", 200, 202)])
+    sets, _ = run(
+        two(timeout_s=0.03), [("camera", 0, 1), ("lidar", 0, 2), ("lidar", 100, 102), ("lidar", 200, 202)]
+    )
     assert [(s.complete, s.trigger) for s in sets] == [(True, Trigger.ALL_ARRIVED), (False, Trigger.TIMEOUT)]
     assert sets[1].stamp_of("camera") is None
 
@@ -67,7 +79,8 @@ def test_repeated_and_older_stamps_are_out_of_order() -> None:
 def test_fast_camera_gives_one_image_a_sweep_and_a_reason_for_the_others() -> None:
     aligner = Aligner(AlignerConfig(), (spec("camera", 30.0), spec("lidar")), "lidar")
     arrivals = sorted(
-        [("camera", 33.333 * k, 33.333 * k + 5) for k in range(30)] + [("lidar", 100.0 * k, 100 * k + 6) for k in range(10)],
+        [("camera", 33.333 * k, 33.333 * k + 5) for k in range(30)]
+        + [("lidar", 100.0 * k, 100 * k + 6) for k in range(10)],
         key=lambda a: a[2],
     )
     sets, drops = run(aligner, arrivals)
@@ -86,7 +99,11 @@ def test_slow_sensor_is_not_waited_for_between_its_messages() -> None:
 
 def test_offset_is_estimated() -> None:
     aligner = two()
-    arrivals = [a for k in range(20) for a in (("camera", 100.0 * k - 37, 100.0 * k), ("lidar", 100.0 * k, 100.0 * k + 1))]
+    arrivals = [
+        a
+        for k in range(20)
+        for a in (("camera", 100.0 * k - 37, 100.0 * k), ("lidar", 100.0 * k, 100.0 * k + 1))
+    ]
     sets, _ = run(aligner, arrivals)
     status = {s.name: s for s in aligner.status(3000 * MS)}
     assert status["camera"].estimated_offset_s == pytest.approx(-0.037)
@@ -94,7 +111,9 @@ def test_offset_is_estimated() -> None:
 
 
 def test_frames_go_on_without_the_reference() -> None:
-    arrivals = [a for k in range(6) for a in (("camera", 100.0 * k, 100.0 * k), ("lidar", 100.0 * k, 100.0 * k + 1))]
+    arrivals = [
+        a for k in range(6) for a in (("camera", 100.0 * k, 100.0 * k), ("lidar", 100.0 * k, 100.0 * k + 1))
+    ]
     arrivals += [("camera", 100.0 * k, 100.0 * k) for k in range(6, 20)]
     sets, _ = run(two(), arrivals)
     lonely = [s for s in sets if s.stamp_of("lidar") is None]
@@ -103,7 +122,13 @@ def test_frames_go_on_without_the_reference() -> None:
 
 
 def test_reference_jumping_back_starts_anew() -> None:
-    arrivals = [("camera", 5000, 1), ("camera", 5100, 2), ("lidar", 5000, 3), ("lidar", 0, 50), ("camera", 0, 51)]
+    arrivals = [
+        ("camera", 5000, 1),
+        ("camera", 5100, 2),
+        ("lidar", 5000, 3),
+        ("lidar", 0, 50),
+        ("camera", 0, 51),
+    ]
     sets, drops = run(two(), arrivals)
     assert [d.reason for d in drops] == [DropReason.TIME_JUMP]
     assert sets[-1].stamp_ns == (1000 * MS, 1000 * MS)

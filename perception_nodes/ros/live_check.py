@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_check_compatible, QoSCompatibility
+from rclpy.qos import DurabilityPolicy, QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
 from rclpy.serialization import deserialize_message
 
-from perception_nodes.datatypes import DropReason, Mode
-from perception_nodes.ros import transport
-from perception_nodes.ros.recorder import message_class
+from perception_nodes.datatypes import DropReason, Finding, Level, Mode
 
-from .finding import Finding, Level
+from . import transport
+from .recorder import message_class
 
 _STAMPED = ("sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/CameraInfo", "nav_msgs/msg/Odometry")
 _DISCOVERY_S = 1.0
@@ -47,8 +46,12 @@ class _Listener:
         cls = message_class(type_name)
         if cls is None:
             return
-        qos = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
-        self.node.create_subscription(cls, topic, lambda raw: self._note(topic, type_name, cls, raw), qos, raw=True)
+        qos = QoSProfile(
+            depth=50, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
+        )
+        self.node.create_subscription(
+            cls, topic, lambda raw: self._note(topic, type_name, cls, raw), qos, raw=True
+        )
 
     def _note(self, topic: str, type_name: str, cls: Any, raw: bytes) -> None:
         message = deserialize_message(raw, cls)
@@ -109,22 +112,33 @@ def _stamps(listener: _Listener, sim_time: bool) -> Iterator[Finding]:
         times = np.array(pairs)
         backwards = int((np.diff(times[:, 1]) < 0).sum())
         if backwards:
-            yield Finding(Level.ERROR, topic, f"stamps run backwards {backwards} times", "check the driver's clock")
+            yield Finding(
+                Level.ERROR, topic, f"stamps run backwards {backwards} times", "check the driver's clock"
+            )
         if len(times) > 1:
             rate = (len(times) - 1) / max(times[-1, 0] - times[0, 0], 1e-9)
             yield Finding(Level.OK, topic, f"{rate:.1f} Hz")
         age = float(np.median(times[:, 0] - times[:, 1]))
         if not sim_time and abs(age) > _OLD_S:
             what = f"stamps are {age:+.2f} s from this computer's clock"
-            yield Finding(Level.WARN, topic, what, "synchronise the clocks, or set use_sim_time with a /clock")
+            yield Finding(
+                Level.WARN, topic, what, "synchronise the clocks, or set use_sim_time with a /clock"
+            )
 
 
 def _health(listener: _Listener) -> Iterator[Finding]:
     for name, message in sorted(listener.health.items()):
         mode = Mode(int(message.mode))
-        level = {Mode.NOMINAL: Level.OK, Mode.STARTING: Level.NOTE, Mode.DEGRADED: Level.WARN}.get(mode, Level.ERROR)
+        level = {Mode.NOMINAL: Level.OK, Mode.STARTING: Level.NOTE, Mode.DEGRADED: Level.WARN}.get(
+            mode, Level.ERROR
+        )
         faults = ", ".join(message.active_faults)
         what = f"{mode.name}, p95 {message.latency_p95_ms:.0f} ms, {message.cpu_percent:.0f} % CPU"
         yield Finding(level, name, what + (f": {faults}" if faults else ""))
     for (node, topic, reason), count in sorted(listener.drops.items()):
-        yield Finding(Level.WARN, node, f"dropped {count} messages of {topic}: {reason}", "see detail on /perception/drops")
+        yield Finding(
+            Level.WARN,
+            node,
+            f"dropped {count} messages of {topic}: {reason}",
+            "see detail on /perception/drops",
+        )
