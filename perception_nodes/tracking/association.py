@@ -46,8 +46,9 @@ def associate(tracks: TrackStore, measured: Measurements, config: TrackerConfig)
     cost, distance2 = pair_costs(tracks, measured, config)
     good = measured.quality >= config.low_score
     first_t, first_d = _assign(cost, np.arange(len(tracks)), np.flatnonzero(good))
-    left = np.setdiff1d(np.arange(len(tracks)), first_t)
-    second_t, second_d = _assign(cost, left, np.flatnonzero(~good))
+    left = np.ones(len(tracks), bool)
+    left[first_t] = False
+    second_t, second_d = _assign(cost, np.flatnonzero(left), np.flatnonzero(~good))
     track, detection = np.concatenate([first_t, second_t]), np.concatenate([first_d, second_d])
     return Assignment(track, detection, distance2[track, detection])
 
@@ -100,9 +101,9 @@ def _anchored_pairs(
     """For pairs (K,): centre (K, 2) and its covariance (K, 2, 2) as the track would measure it, and the position
     covariances (K, 2, 2, 2) of the track's two hypotheses.
     """
-    part = measured.select(column)
-    aligned = align(part, tracks.yaw_rad[row])
-    center, noise = anchored(part.pose[:, :2], part.pose_cov[:, :2, :2], aligned, tracks.size_m[row, :2])
+    aligned = align(measured.footprints.select(column), tracks.yaw_rad[row])
+    center, cov = measured.pose[column, :2], measured.pose_cov[column, :2, :2]
+    center, noise = anchored(center, cov, aligned, tracks.size_m[row, :2])
     return center, noise, position_covariances(tracks, config)[row]
 
 

@@ -73,7 +73,7 @@ class TrackerConfig:
         3.1416, "Half of the field of view around the x axis of base_link, rad", low=0.1, high=3.1416
     )
     merge_overlap: float = param(
-        0.5, "Share of the smaller footprint covered at which two tracks are one", low=0.05, high=1.0
+        0.5, "Share of the smaller footprint covered at which two tracks are one", low=0.5, high=1.0
     )
     birth_overlap: float = param(
         0.3, "A detection covered by a track by this share starts no new track", low=0.01, high=1.0

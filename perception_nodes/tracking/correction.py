@@ -32,7 +32,7 @@ _CLASS_MEMORY = 20.0
 def correct(tracks: TrackStore, index: I64, measured: Measurements, config: TrackerConfig) -> None:
     """Update the tracks `index` (K,) with the measurements (K,) of the same rows, in place."""
     turned = judge_axis(tracks, index, measured, config)
-    aligned = align(measured, tracks.yaw_rad[index])
+    aligned = align(measured.footprints, tracks.yaw_rad[index])
     old_size = tracks.size_m[index, :2]
     _resize(tracks, index, measured, aligned, config)
     _keep_seen_sides(tracks, index, aligned, old_size)

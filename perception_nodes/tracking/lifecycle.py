@@ -133,17 +133,10 @@ def ends(tracks: TrackStore, stamp_ns: int, odom_from_base: Transform, config: T
 def _merged(tracks: TrackStore, alive: B, config: TrackerConfig) -> npt.NDArray[np.uint64]:
     """(N,) id of the track that each track is a duplicate of, or 0. The longer-lived of a pair stays."""
     into = np.zeros(len(tracks), np.uint64)
-    box = (tracks.center_m, tracks.size_m, tracks.yaw_rad)
-    area = tracks.size_m[:, 0] * tracks.size_m[:, 1]
-    share = _overlap_area(box, box) / np.minimum(area[:, None], area[None])
-    related = agreement(tracks.class_probabilities, tracks.class_probabilities) > _RELATED
-    close = np.triu((share > config.merge_overlap) & related, k=1)
     rank = np.where(tracks.confirmed, 1e6, 0.0) + tracks.hits - 10.0 * tracks.misses + tracks.quality
     velocity = np.where(tracks.moving[:, None], tracks.mean[:, VELOCITY], 0.0)
     seen = tracks.confirmed & (tracks.misses == 0)
-    # Most overlapping first, so that the order of the rows decides nothing.
-    pairs = np.argwhere(close)
-    for i, j in pairs[np.argsort(-share[close], kind="stable")]:
+    for i, j in _duplicates(tracks, config):
         if not (alive[i] and alive[j]) or into[i] or into[j]:
             continue
         # Two that are both seen and pass each other are two.
@@ -152,6 +145,24 @@ def _merged(tracks: TrackStore, alive: B, config: TrackerConfig) -> npt.NDArray[
         loser, winner = (j, i) if rank[i] >= rank[j] else (i, j)
         into[loser] = tracks.id[winner]
     return into
+
+
+def _duplicates(tracks: TrackStore, config: TrackerConfig) -> I64:
+    """(K, 2) pairs of like tracks on one place, most overlapping first, so that the order of rows decides nothing."""
+    # More than half of a rectangle in a convex shape: its centre lies in the shape (a line through it halves it).
+    reach = np.hypot(tracks.size_m[:, 0], tracks.size_m[:, 1]) / 2
+    d = tracks.position_m[:, None] - tracks.position_m[None]
+    near = np.hypot(d[..., 0], d[..., 1]) <= np.maximum(reach[:, None], reach[None])
+    rows = np.flatnonzero(near.sum(axis=1) > 1)
+    box = (tracks.center_m[rows], tracks.size_m[rows], tracks.yaw_rad[rows])
+    area = box[1][:, 0] * box[1][:, 1]
+    share = _overlap_area(box, box) / np.minimum(area[:, None], area[None])
+    probabilities = tracks.class_probabilities[rows]
+    close = np.triu(
+        (share > config.merge_overlap) & (agreement(probabilities, probabilities) > _RELATED), k=1
+    )
+    pairs = rows[np.argwhere(close)]
+    return np.asarray(pairs[np.argsort(-share[close], kind="stable")])
 
 
 def all_end(tracks: TrackStore, reason: EndReason) -> Ends:

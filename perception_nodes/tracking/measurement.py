@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import UNKNOWN, Detections3D, SourceMask
+from perception_nodes.datatypes import UNKNOWN, Detections3D, Orientation, SourceMask
 
 from . import classes
 
@@ -18,6 +18,25 @@ _MIN_SIZE_M = 0.02
 _MAX_SIZE_M = 40.0
 _MIN_STD = 0.02
 UNKNOWN_VAR = 1e6
+
+
+@dataclass(frozen=True)
+class Footprints:
+    """What `shape.py` needs of M boxes: yaw (M,), whether it is known up to quarter turns only, size, size_var, face
+    (M, 2) along length and width.
+    """
+
+    yaw: F64
+    free: npt.NDArray[np.bool_]
+    size: F64
+    size_var: F64
+    face: F64
+
+    def select(self, index: npt.NDArray[Any]) -> Footprints:
+        """The boxes picked by an index."""
+        return Footprints(
+            self.yaw[index], self.free[index], self.size[index], self.size_var[index], self.face[index]
+        )
 
 
 @dataclass(frozen=True)
@@ -47,6 +66,12 @@ class Measurements:
 
     def __len__(self) -> int:
         return len(self.pose)
+
+    @property
+    def footprints(self) -> Footprints:
+        """The boxes seen from above."""
+        free = self.detections.orientation != int(Orientation.AVAILABLE)
+        return Footprints(self.pose[:, 2], free, self.size_m[:, :2], self.size_var[:, :2], self.face)
 
     def select(self, index: npt.NDArray[Any]) -> Measurements:
         """The measurements picked by a mask or an index."""

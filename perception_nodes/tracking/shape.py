@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import Orientation
 from perception_nodes.geometry import wrap_angle
 
 from .config import TrackerConfig
-from .measurement import Measurements
+from .measurement import Footprints
 
 F64 = npt.NDArray[np.float64]
 
@@ -35,21 +34,19 @@ class Aligned:
     face: F64
 
 
-def align(measured: Measurements, track_yaw: F64) -> Aligned:
+def align(boxes: Footprints, track_yaw: F64) -> Aligned:
     """Boxes (M,) as seen by tracks with yaw (..., M) (broadcast).
 
     A box whose direction is known up to its sign only is also allowed to be turned by 90 degrees: of a car seen
     from behind the longest side is its width.
     """
-    yaw = measured.pose[:, 2]
-    difference = track_yaw - yaw
-    free = measured.detections.orientation != int(Orientation.AVAILABLE)
+    difference = track_yaw - boxes.yaw
     quarter_turns = np.round(difference / (np.pi / 2)).astype(np.int64)
     half_turns = 2 * np.round(difference / np.pi).astype(np.int64)
-    turns = np.where(free, quarter_turns, half_turns) % 4
+    turns = np.where(boxes.free, quarter_turns, half_turns) % 4
     quarter = turns % 2 == 1
-    aligned = wrap_angle(yaw + turns * np.pi / 2)
-    size, var, face = measured.size_m[:, :2], measured.size_var[:, :2], measured.face
+    aligned = wrap_angle(boxes.yaw + turns * np.pi / 2)
+    size, var, face = boxes.size, boxes.size_var, boxes.face
     swap = quarter[..., None]
     sign_l = np.where(turns >= 2, -1.0, 1.0)
     sign_w = np.where((turns == 1) | (turns == 2), -1.0, 1.0)

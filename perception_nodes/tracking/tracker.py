@@ -135,7 +135,7 @@ class MultiObjectTracker:
         tracks = self._tracks
         if len(pairs.track):
             correct(tracks, pairs.track, measured.select(pairs.detection), self._now)
-        missed = np.setdiff1d(np.arange(len(tracks)), pairs.track)
+        missed = _others(len(tracks), pairs.track)
         existence.average_quality(tracks, missed, np.full(len(missed), 0.05), probability[missed])
         tracks.presence[missed] = existence.miss(tracks.presence[missed], probability[missed])
         tracks.misses[missed] += 1
@@ -145,7 +145,9 @@ class MultiObjectTracker:
 
     def _begin(self, pairs: Assignment, measured: Measurements, ended: lifecycle.Ends) -> I64:
         """Start tracks from detections that belong to none that lives on; returns those detections."""
-        free = np.setdiff1d(np.arange(len(measured)), pairs.detection)
+        free = _others(len(measured), pairs.detection)
+        if len(free) == 0:
+            return free
         free = lifecycle.may_begin(self._tracks.select(ended.reason == 0), measured, free, self.config)
         ids = np.arange(self._next_id, self._next_id + len(free)).astype(np.uint64)
         self._next_id += len(free)
@@ -181,3 +183,10 @@ class MultiObjectTracker:
         out = to_tracks(tracks, stamp_ns, self._frame_id, state, self._now, **known)
         tracks.keep(reason == 0)
         return out
+
+
+def _others(count: int, index: I64) -> I64:
+    """The numbers below `count` that are not in `index`."""
+    rest = np.ones(count, bool)
+    rest[index] = False
+    return np.flatnonzero(rest)

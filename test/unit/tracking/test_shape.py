@@ -18,7 +18,7 @@ def rear_view(make_detections):
 
 
 def test_a_partial_box_is_anchored_at_the_side_that_was_seen(rear_view):
-    aligned = align(rear_view, np.zeros(1))
+    aligned = align(rear_view.footprints, np.zeros(1))
     center, _ = anchored(
         rear_view.pose[:, :2], rear_view.pose_cov[:, :2, :2], aligned, np.array([[4.5, 1.9]])
     )
@@ -36,7 +36,7 @@ def test_a_camera_only_box_is_not_anchored(make_detections):
 
 
 def test_anchoring_takes_the_error_of_the_extent_out_of_the_position(rear_view):
-    aligned = align(rear_view, np.zeros(1))
+    aligned = align(rear_view.footprints, np.zeros(1))
     cov = rear_view.pose_cov[:, :2, :2]
     _, anchored_cov = anchored(rear_view.pose[:, :2], cov, aligned, np.array([[1.5, 1.9]]))
     assert anchored_cov[0, 0, 0] < cov[0, 0, 0]
@@ -46,7 +46,7 @@ def test_anchoring_takes_the_error_of_the_extent_out_of_the_position(rear_view):
 @pytest.mark.parametrize(("turn", "size"), [(0.0, (4.5, 1.9)), (np.pi, (4.5, 1.9)), (np.pi / 2, (1.9, 4.5))])
 def test_alignment_turns_the_box_towards_the_track(make_detections, turn, size):
     measured = prepare(make_detections(0, [(10.0, 0.0, 0.1)], ["car"]), np.zeros(2))
-    aligned = align(measured, np.array([0.15 + turn]))
+    aligned = align(measured.footprints, np.array([0.15 + turn]))
     assert aligned.residual[0] == pytest.approx(-0.05)
     np.testing.assert_allclose(aligned.size[0], size)
 
@@ -54,7 +54,7 @@ def test_alignment_turns_the_box_towards_the_track(make_detections, turn, size):
 def test_a_known_heading_is_never_turned_by_a_quarter(make_detections):
     known = np.array([Orientation.AVAILABLE], np.uint8)
     measured = prepare(make_detections(0, [(10.0, 0.0, 0.0)], ["car"], orientation=known), np.zeros(2))
-    assert not align(measured, np.array([1.4])).quarter[0]
+    assert not align(measured.footprints, np.array([1.4])).quarter[0]
 
 
 def test_turning_the_box_keeps_the_seen_corner(make_detections):
@@ -62,7 +62,7 @@ def test_turning_the_box_keeps_the_seen_corner(make_detections):
     measured = prepare(make_detections(0, [(10.0, 6.0, 0.2)], ["car"]), np.zeros(2))
     corners = []
     for turn in range(4):
-        aligned = align(measured, np.array([0.2 + turn * np.pi / 2]))
+        aligned = align(measured.footprints, np.array([0.2 + turn * np.pi / 2]))
         c, s = np.cos(aligned.yaw[0]), np.sin(aligned.yaw[0])
         half = aligned.face[0] * aligned.size[0] / 2
         corners.append(
