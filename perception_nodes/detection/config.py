@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perception_nodes.datatypes import check_ranges, param
+
+# Mirrors, and what the calibration is off.
+_EGO_MARGIN_M = 0.3
 
 
 @dataclass(frozen=True)
@@ -41,3 +44,12 @@ class GeometricConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+
+    def with_vehicle(self, lwh_m: tuple[float, float, float], base_to_center_m: float) -> GeometricConfig:
+        """The same with the own footprint of a rig (`Rig.vehicle_lwh_m`, `Rig.base_to_center_m`) and a margin."""
+        return replace(
+            self,
+            ego_length_m=lwh_m[0] + _EGO_MARGIN_M,
+            ego_width_m=lwh_m[1] + _EGO_MARGIN_M,
+            ego_center_x_m=base_to_center_m,
+        )

@@ -20,7 +20,7 @@ from .config import GeometricConfig
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
-_PLANE_RANGE_M = 25.0
+_PLANE_RANGE_M, _PLANE_NEAR_M = 25.0, 10.0
 _PLANE_SAMPLES = 120
 _PLANE_BAND_M = 0.15
 # Neighbours that predict a cell: offsets and their distance in cells.
@@ -150,13 +150,13 @@ def _fit_plane(minima: Any, low: float, cell: float, max_slope: float, triples: 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _plane_score(xyz: Any, plane: Any) -> float:
+    """Cells in the band, less those below it; near cells count more, for the surface grows from them."""
     score = 0.0
     for k in range(len(xyz)):
         d = xyz[k, 2] - plane[0] * xyz[k, 0] - plane[1] * xyz[k, 1] - plane[2]
-        if abs(d) < _PLANE_BAND_M:
-            score += 1.0
-        elif d < -_PLANE_BAND_M:
-            score -= 1.0
+        if d < _PLANE_BAND_M:
+            near = 1.0 / (1.0 + (xyz[k, 0] ** 2 + xyz[k, 1] ** 2) / _PLANE_NEAR_M**2)
+            score += near if d > -_PLANE_BAND_M else -near
     return score
 
 

@@ -48,7 +48,7 @@ def best_vehicle(
     out: Any,
 ) -> None:  # fmt: skip
     """Write the best vehicle box into out[0:12] and its plausibility into out[VEHICLE]."""
-    best, best_box, best_yaw = -1e9, np.zeros(4), 0.0
+    best, best_box, best_edges, best_yaw = -1e9, np.zeros(4), np.zeros(4), 0.0
     trial, box = np.zeros(12), np.empty(4)
     ox, oy = seen[0][origin, 0], seen[0][origin, 1]
     for h in range(len(headings)):
@@ -81,6 +81,7 @@ def best_vehicle(
                     if score > best:
                         best, best_yaw = score, yaw
                         best_box[:] = box
+                        best_edges[:] = u0, u1, v0, v1
                         out[SEEN_LENGTH], out[SEEN_WIDTH], out[SIZE_MISFIT], out[CLOSENESS] = (
                             u1 - u0,
                             v1 - v0,
@@ -88,7 +89,7 @@ def best_vehicle(
                             closeness,
                         )
     if best > -1e8:
-        _cut_free_ends(best_box, out[SEEN_LENGTH], out[SEEN_WIDTH], best_yaw, origin, first, last, grid, seen)
+        _cut_free_ends(best_box, best_edges, best_yaw, origin, first, last, grid, seen)
         _weigh(best_box, best_yaw, origin, first, last, grid, seen, _FINE, trial)
         out[X : WIDTH + 1], out[FREE : COVERAGE + 1] = trial[X : WIDTH + 1], trial[FREE : COVERAGE + 1]
         out[ATTACHED] = surroundings(out[X], out[Y], out[YAW], out[LENGTH], out[WIDTH], first, last, grid)
@@ -101,27 +102,18 @@ def best_vehicle(
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _cut_free_ends(
-    box: Any,
-    seen_u: float,
-    seen_v: float,
-    yaw: float,
-    origin: int,
-    first: int,
-    last: int,
-    grid: Any,
-    seen: Any,
-) -> None:
-    """Take back completion, end by end in thin strips, where the strip is seen free; never what was seen."""
+    box: Any, edges: Any, yaw: float, origin: int, first: int, last: int, grid: Any, seen: Any
+) -> None:  # fmt: skip
+    """Take back completion, end by end in thin strips, where the strip is seen free; never what was seen (`edges`)."""
     c, s = np.cos(yaw), np.sin(yaw)
     ox, oy = seen[0][origin, 0], seen[0][origin, 1]
     for side in range(4):
-        at, other = (0, 2) if side < 2 else (2, 0)
-        spare = (
-            box[at + 1] - box[at] - (max(seen_u, _MIN_LENGTH_M) if side < 2 else max(seen_v, _MIN_WIDTH_M))
-        )
+        at, other, inward = (0 if side < 2 else 2), (2 if side < 2 else 0), 1 - 2 * (side % 2)
+        spare = box[at + 1] - box[at] - (_MIN_LENGTH_M if side < 2 else _MIN_WIDTH_M)
+        spare = min(spare, inward * (edges[side] - box[side]))
         while spare > 0.0:
             cut = min(_STRIP_M, spare)
-            end = box[at] + cut / 2 if side % 2 == 0 else box[at + 1] - cut / 2
+            end = box[side] + inward * cut / 2
             free, own = 0, 0
             for k in range(5):
                 across = box[other] + (box[other + 1] - box[other]) * (k + 0.5) / 5
@@ -132,7 +124,7 @@ def _cut_free_ends(
                 free += owner >= 0 or _free_for_any(x, y, seen) == 1
             if own > 0 or free < 3:
                 break
-            box[at + side % 2] += cut if side % 2 == 0 else -cut
+            box[side] += inward * cut
             spare -= cut
 
 
@@ -219,7 +211,7 @@ def _weigh(
     )
     trial[YAW], trial[LENGTH], trial[WIDTH] = yaw, u1 - u0, v1 - v0
     trial[FREE], trial[FOREIGN], trial[COVERAGE] = free / total, foreign / total, coverage
-    return 3.0 * coverage - 3.0 * free / total - 1.5 * foreign / total
+    return float(3.0 * coverage - 3.0 * free / total - 1.5 * foreign / total)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

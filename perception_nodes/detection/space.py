@@ -84,8 +84,9 @@ def seen_free(x: float, y: float, nearest: Any, low: Any, crossing: float) -> in
     """State of the point (x, y) relative to a lidar: 1 seen free, -1 hidden behind something, 0 not known."""
     b = bearing_bin(x, y)
     r = np.sqrt(x * x + y * y)
-    if nearest[b] < r - 0.4:
-        return -1
+    if nearest[b] < r + 0.3:
+        # Right behind a surface may be the thing itself.
+        return -1 if nearest[b] < r - 0.4 else 0
     first, last = int((r + 0.3) / RING_M), int(r / crossing / RING_M)
     first, last = min(first, low.shape[1] - 1), min(last, low.shape[1] - 1)
     if low[b, last] > low[b, first]:
