@@ -49,22 +49,21 @@ def _visible(view: Any, blocks: Any, out: Any) -> None:
     """Rows of view: bearing of the centre, lowest and highest bearing relative to it, nearest corner, distance of the
     centre, height of the roof over the sensor, height of the box.
     """
+    visible = np.ones(BEARINGS)
     for i in range(len(view)):
         middle, low, high, _, reach, roof, height = view[i]
-        total = 0.0
-        for k in range(BEARINGS):
-            bearing = middle + low + (high - low) * (k + 0.5) / BEARINGS
-            visible = 1.0
-            for j in range(len(view)):
-                if not blocks[j] or view[j, 3] + 0.5 >= reach or view[j, 4] >= reach:
-                    continue
-                relative = (bearing - view[j, 0] + np.pi) % (2 * np.pi) - np.pi
+        visible[:] = 1.0
+        for j in range(len(view)):
+            if not blocks[j] or view[j, 3] + 0.5 >= reach or view[j, 4] >= reach:
+                continue
+            apart = (middle - view[j, 0] + np.pi) % (2 * np.pi) - np.pi
+            # The shadow of box j at the distance of box i, seen over j's roof.
+            above = max(0.0, min(1.0, (roof - view[j, 5] * reach / view[j, 3]) / height))
+            for k in range(BEARINGS):
+                relative = apart + low + (high - low) * (k + 0.5) / BEARINGS
                 if view[j, 1] < relative < view[j, 2]:
-                    # The shadow of box j at the distance of box i, seen over j's roof.
-                    above = (roof - view[j, 5] * reach / view[j, 3]) / height
-                    visible = min(visible, max(0.0, min(1.0, above)))
-            total += visible
-        out[i] = total / BEARINGS
+                    visible[k] = min(visible[k], above)
+        out[i] = visible.sum() / BEARINGS
 
 
 def detection_probability(tracks: TrackStore, odom_from_base: Transform, config: TrackerConfig) -> F64:
