@@ -18,7 +18,7 @@ from perception_nodes.geometry import Transform, points_in_boxes, transform_dete
 
 from .image_size import image_format, image_size
 from .inputs import TRUTH_TOPIC, Event, SequenceInput
-from .kitti_calibration import read_calibration
+from .kitti_calibration import KittiCalibration, read_calibration
 from .kitti_files import KittiFiles
 from .kitti_labels import LABELS, Label, box_in, read_labels
 from .kitti_motion import SWEEP_S, oxts_rows, oxts_track, point_times
@@ -63,7 +63,7 @@ class KittiInput(SequenceInput):
         read = lru_cache(maxsize=None)(read_calibration)
         self._calibrations = [None if p is None else read(p) for p in files.calibrations]
         images = files.images if any(self._calibrations) else {}
-        self._images = {k: p for k, p in images.items() if self._calibrations[k] is not None}
+        self._images = [(k, p, c) for k, p in images.items() if (c := self._calibrations[k]) is not None]
         present = set(_topics(bool(self._images), False))
         self.dataset_rig = rig_with(known_rig("kitti"), present)
         self.rig = self.dataset_rig
@@ -82,8 +82,8 @@ class KittiInput(SequenceInput):
     def mounts(self) -> dict[str, Transform]:
         """The lidar from the rig, the camera from the calibration (not where it differs from frame to frame)."""
         out = {self._lidar.frame: mount(self._lidar)}
-        calibration = self._calibrations[0]
-        if self._images and self._files.consecutive and calibration is not None:
+        if self._images and self._files.consecutive:
+            _, _, calibration = self._images[0]
             out["image_02_optical"] = mount(self._lidar) @ calibration.velo_from_camera()
         return out
 
@@ -92,11 +92,9 @@ class KittiInput(SequenceInput):
         if self._files.consecutive:
             return []
         out = []
-        for k in self._images:
-            calibration = self._calibrations[k]
-            if calibration is not None:
-                pose = mount(self._lidar) @ calibration.velo_from_camera()
-                out.append((self._image_stamp(k), "image_02_optical", pose))
+        for k, _, calibration in self._images:
+            pose = mount(self._lidar) @ calibration.velo_from_camera()
+            out.append((self._image_stamp(k), "image_02_optical", pose))
         return out
 
     def topics(self) -> dict[str, str]:
@@ -110,8 +108,8 @@ class KittiInput(SequenceInput):
             out.append(Event(stamp, self._lidar.topic, self._cloud_builder(k)))
             if self.has_truth:
                 out.append(Event(stamp, TRUTH_TOPIC, self._truth_builder(k)))
-        for k, path in self._images.items():
-            out += self._image_events(k, path)
+        for k, path, calibration in self._images:
+            out += self._image_events(k, path, calibration)
         return out
 
     def cloud(self, index: int) -> PointCloud:
@@ -162,9 +160,7 @@ class KittiInput(SequenceInput):
         stamps = _checked(self._files.image_stamps_ns, self._files)
         return stamps[index] if stamps else self._stamps_ns[index] - _HALF_SWEEP_NS
 
-    def _image_events(self, index: int, path: Path) -> list[Event]:
-        calibration = self._calibrations[index]
-        assert calibration is not None  # Images without a calibration were left out.
+    def _image_events(self, index: int, path: Path, calibration: KittiCalibration) -> list[Event]:
         stamp, frame = self._image_stamp(index), "image_02_optical"
         model = calibration.camera_model(*image_size(path))
         return [

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from perception_nodes.datatypes import InputError, Modality, Rig
+from perception_nodes.datatypes import InputError, MalformedMessage, Modality, Rig
 
 from .bag import BagReader
 from .bag_info import BagInfo
@@ -22,11 +22,12 @@ from .bag_tf import (
 )
 from .bag_writer import bag_in_the_making
 from .inputs import TRUTH_TOPIC, Input, Progress
-from .messages import COMPRESSED_IMAGE, IMAGE, POINT_CLOUD, TF
+from .messages import COMPRESSED_IMAGE, IMAGE, POINT_CLOUD, TF, stamp_ns
 from .rig_guess import Guess, guess_rig
 
 SENSOR_TYPES: Final = (POINT_CLOUD, COMPRESSED_IMAGE, IMAGE)
 _TRUTH_PREFIX: Final = "/truth/"
+_CLOCK_LIMIT_S: Final = 1.0
 
 
 class RosbagInput(Input):
@@ -47,6 +48,7 @@ class RosbagInput(Input):
             self._check_rig(rig)
             self.has_ego_motion = self._has_ego_motion(reader)
             loose = unmounted(reader, self.rig)
+            clocks = tuple(_clock_notes(reader, self.rig))
             unknown = sorted(t.typename for t in self.info.topics if not reader.knows(t.typename))
         self.has_truth = any(t.name == TRUTH_TOPIC and t.count for t in self.info.topics)
         self.notes = (
@@ -54,6 +56,7 @@ class RosbagInput(Input):
             *guess.reasons,
             *self._motion_notes(),
             *_loose_notes(loose),
+            *clocks,
             *_unknown_notes(unknown),
         )
 
@@ -151,6 +154,24 @@ def _remedy(info: BagInfo) -> str:
         f" {', '.join(packets)} looks like raw packets of a lidar: run the lidar's driver on the bag and record the "
         "PointCloud2 that it publishes"
     )
+
+
+def _clock_notes(reader: BagReader, rig: Rig) -> Iterator[str]:
+    """Sensors whose first message is stamped more than a second from the time at which it was recorded."""
+    for spec in rig.sensors:
+        topic = reader.info.topic(spec.topic)
+        for _, time_ns, raw in reader.messages({spec.topic}):
+            try:
+                message = reader.decode(raw, topic.typename if topic else "")
+            except MalformedMessage:
+                continue  # The node that gets it counts it.
+            lag_s = (time_ns - stamp_ns(message)) * 1e-9
+            if abs(lag_s) > _CLOCK_LIMIT_S:
+                yield (
+                    f"{spec.name}: recorded {lag_s:.1f} s after its header stamp: its clock is not the recorder's, and "
+                    "all its messages may be dropped as stale"
+                )
+            break
 
 
 def _loose_notes(sensors: tuple[str, ...]) -> tuple[str, ...]:

@@ -79,6 +79,25 @@ def test_a_lidar_alone_is_its_own_base(tmp_path: Path) -> None:
     assert not any("no transform to" in note for note in source.notes)
 
 
+def test_a_clock_of_its_own_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.mcap"
+    with BagWriter(path) as writer:
+        since_power_on = point_cloud(5_000_000_000, "l", np.zeros((1, 3), np.float32), {})
+        writer.write("/lidar/top/points", since_power_on, POINT_CLOUD, 1_700_000_000_000_000_000)
+        writer.write("/lidar/rear/points", since_power_on, POINT_CLOUD, 5_100_000_000)
+    (note,) = (n for n in open_input(path).notes if "header stamp" in n)
+    assert note.startswith("top: recorded 1699999995.0 s after")
+
+
+def test_clouds_that_cannot_be_decoded_are_no_crash(make_bag: MakeBag, tmp_path: Path) -> None:
+    path = tmp_path / "x.mcap"
+    with BagWriter(path) as writer:
+        writer.declare("/points", POINT_CLOUD)
+        writer.write_raw("/points", b"\x00\x01\x00\x00spoilt", 1)
+    with pytest.raises(InputError, match="can be decoded"):
+        open_input(path)
+
+
 def test_sensors_without_a_mount_are_named(make_bag: MakeBag) -> None:
     notes = open_input(make_bag()).notes
     assert any(note.startswith("no transform to front:") for note in notes)
