@@ -18,7 +18,7 @@ from perception_nodes.ros.node import PerceptionNode
 from perception_nodes.ros.parameters import declare, declare_config
 from perception_nodes.ros.playback import ClockPublisher, message_class, playback_qos, playback_state
 
-_SETTLE_S = 1.0
+_SETTLE_S = 0.3
 _POLL_S = 0.02
 _WATCH_S = 0.05
 _STATE_PERIOD_S = 1.0

@@ -115,7 +115,7 @@ class CameraDetector(PerceptionNode):
     def _blind_handler(self, spec: SensorSpec, account: Account) -> Any:
         def handle(message: Any, received_ns: int) -> None:
             empty = _nothing(from_msg.stamp_ns(message.header), str(message.header.frame_id), spec.name)
-            account.used += 1
+            account.count(used=1)
             self._publish(empty, received_ns, Mode.BLIND, "no camera model")
 
         return handle
@@ -125,7 +125,7 @@ class CameraDetector(PerceptionNode):
         assert self._model is not None
         with self.guarded(job.account, job.stamp_ns):
             found = self._model.detect(from_msg.image(job.message), job.spec.name)
-            job.account.used += 1
+            job.account.count(used=1)
             self._publish(found, job.received_ns, Mode.NOMINAL, "")
 
     def _publish(self, found: Detections2D, received_ns: int, mode: Mode, invalid: str) -> None:

@@ -51,7 +51,7 @@ class LidarDetector(PerceptionNode):
         mode = self.mode()
         info = self.frame_info(
             self._topic,
-            self.trace(list(sweep.stamps_ns), sweep.received_ns),
+            self.trace(sweep.stamps_ns, sweep.received_ns),
             sensors,
             Mode.NOMINAL if mode == Mode.STARTING else mode,
         )

@@ -53,7 +53,7 @@ class MapElementsNode(PerceptionNode):
         mode = self.mode()
         info = self.frame_info(
             _TOPIC,
-            self.trace(list(sweep.stamps_ns), sweep.received_ns),
+            self.trace(sweep.stamps_ns, sweep.received_ns),
             self.sensor_status(),
             Mode.NOMINAL if mode == Mode.STARTING else mode,
         )

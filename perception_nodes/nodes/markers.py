@@ -40,7 +40,7 @@ class Markers(PerceptionNode):
     def _handler(self, name: str, convert: Any) -> Any:
         def handle(message: Any, received_ns: int) -> None:
             self._out.publish(convert(message))
-            self.accounts[name].used += 1
+            self.accounts[name].count(used=1)
             self.sent(time.monotonic_ns(), received_ns)
 
         return handle

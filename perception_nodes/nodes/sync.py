@@ -74,7 +74,7 @@ class Sync(PerceptionNode):
         by_topic = {s.topic: s.name for s in self._sensors.values()}
         for drop in output.drops:
             account = self.accounts[by_topic[drop.topic]]
-            account.dropped += 1
+            account.count(dropped=1)
             self.report_drop(replace(drop, topic=account.topic))
         for frame_set in output.frame_sets:
             self._publish_set(frame_set)
@@ -82,7 +82,7 @@ class Sync(PerceptionNode):
     def _publish_set(self, frame_set: FrameSet) -> None:
         present = [n for n, s in zip(frame_set.sensors, frame_set.stamp_ns, strict=True) if s]
         for name in present:
-            self.accounts[name].used += 1
+            self.accounts[name].count(used=1)
         offsets = {s.name: s.estimated_offset_s for s in self._aligner.status(time.monotonic_ns())}
         sensors = tuple(replace(s, estimated_offset_s=offsets[s.name]) for s in self.sensor_status())
         start_ns = max(frame_set.received_ns)

@@ -111,7 +111,7 @@ class Tracker(PerceptionNode):
                 self._waiting.popleft()
                 found = transform_detections(from_msg.detections_3d(message), self._frame, pose)
                 tracks = self._tracker.step(found, pose)
-                self.accounts["fusion"].used += 1
+                self.accounts["fusion"].count(used=1)
                 self._sensors = sensor_statuses(message.info.sensors)
                 if message.info.mode != Mode.BLIND:
                     self._measured_ns = stamp_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -27,14 +28,22 @@ class Account:
     dropped: int = 0
     last_stamp_ns: int = 0
     last_wall_ns: int = 0
+    publishers: int = 0
     available: bool = True
     unavailable_reason: SensorReason = SensorReason.INTERNAL
     _stamps: deque[int] = field(default_factory=lambda: deque(maxlen=20))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def waiting(self) -> int:
         """Messages that are neither used nor dropped yet."""
         return self.received - self.used - self.dropped
+
+    def count(self, *, used: int = 0, dropped: int = 0) -> None:
+        """Messages have been used or dropped; may be called from any thread."""
+        with self._lock:
+            self.used += used
+            self.dropped += dropped
 
     def note(self, stamp_ns: int, wall_ns: int) -> None:
         """A message has been received."""
@@ -65,7 +74,9 @@ class Account:
         if not self.available:
             qualifier, reason = Qualifier.NOT_AVAILABLE, self.unavailable_reason
         elif not self.received:
-            qualifier, reason = Qualifier.UNKNOWN, SensorReason.STARTING
+            # A publisher is there (or not yet): whoever starts a recording waits for that.
+            reason = SensorReason.INPUT_MISSING if self.publishers else SensorReason.STARTING
+            qualifier = Qualifier.UNKNOWN
         elif self.stale(ros_ns, wall_ns):
             qualifier, reason = Qualifier.NOT_AVAILABLE, SensorReason.STALE
         return SensorStatus(

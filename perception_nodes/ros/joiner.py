@@ -110,14 +110,9 @@ class Joiner:
 
     def _wanted(self, frame_set: FrameSet) -> dict[str, int]:
         """Stamp of the detection message of each source that belongs to the set."""
-        wanted = {}
-        lidar_names = {s.name for s in self._node.rig.of(Modality.LIDAR)}
-        for name, stamp in zip(frame_set.sensors, frame_set.stamp_ns, strict=True):
-            if stamp and name in self._messages:
-                wanted[name] = stamp
-        lidars = [
-            s for n, s in zip(frame_set.sensors, frame_set.stamp_ns, strict=True) if s and n in lidar_names
-        ]
+        present = {n: t for n, t in zip(frame_set.sensors, frame_set.stamp_ns, strict=True) if t}
+        wanted = {name: stamp for name, stamp in present.items() if name in self._messages}
+        lidars = [present[s.name] for s in self._node.rig.of(Modality.LIDAR) if s.name in present]
         if lidars:
             wanted["lidar"] = frame_set.stamp_ns[0] or lidars[0]
         return wanted
@@ -138,13 +133,13 @@ class Joiner:
         accounts = self._node.accounts
         stamp_ns = waiting.frame_set.reference_ns
         if error is None:
-            accounts["frame_set"].used += 1
+            accounts["frame_set"].count(used=1)
         else:
             self._drop("frame_set", stamp_ns, error.reason, str(error))
         for source, match in found.items():
             self._messages[source].remove(match)
             if error is None:
-                accounts[source].used += 1
+                accounts[source].count(used=1)
             else:
                 self._drop(source, match[0], error.reason, str(error))
         for source, stamp in self._wanted(waiting.frame_set).items():

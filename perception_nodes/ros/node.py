@@ -174,8 +174,11 @@ class PerceptionNode(LifecycleNode):
             with self.guarded(account, stamp_ns):
                 handle(message, received_ns)
 
+        def matched(info: Any) -> None:
+            account.publishers = int(info.current_count)
+
         events = SubscriptionEventCallbacks(
-            incompatible_qos=lambda info: self._incompatible(account.topic, profile, info)
+            incompatible_qos=lambda info: self._incompatible(account.topic, profile, info), matched=matched
         )
         return self.create_subscription(message_type, account.topic, receive, profile, event_callbacks=events)
 
@@ -197,7 +200,7 @@ class PerceptionNode(LifecycleNode):
         limit_s: float = float("nan"),
     ) -> None:
         """One message of `account` is not used, for a reason."""
-        account.dropped += 1
+        account.count(dropped=1)
         self.report_drop(Drop(stamp_ns, "", account.topic, reason, age_s, limit_s, detail))
 
     def report_drop(self, drop: Drop) -> None:

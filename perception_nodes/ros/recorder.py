@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Any
 
 import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
@@ -98,6 +100,24 @@ class Recorder:
         """Whether a node's newest heartbeat says that it has been activated."""
         message = self.health.get(f"/{node}")
         return message is not None and bool(message.active)
+
+    def inputs_matched(self, nodes: Sequence[str]) -> bool:
+        """Whether every input of these nodes has received something or at least found a publisher."""
+        messages = [self.health.get(f"/{name}") for name in nodes]
+        return all(
+            m is not None and all(s.reason != m.sensors[0].REASON_STARTING for s in m.sensors)
+            for m in messages
+        )
+
+    def change_state(self, node: str, transition: int, timeout_s: float) -> bool:
+        """Ask a lifecycle node for a transition (lifecycle_msgs/Transition); False if it does not come about."""
+        client = self._node.create_client(ChangeState, f"/{node}/change_state")
+        if not client.wait_for_service(timeout_sec=timeout_s):
+            return False
+        done = threading.Event()
+        future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        future.add_done_callback(lambda _: done.set())
+        return done.wait(timeout_s) and bool(future.result().success)
 
     def close(self) -> None:
         """Stop listening and hand over what is still held back. May be called twice."""
@@ -182,3 +202,7 @@ class Recorder:
             return time.time_ns() - (time.monotonic_ns() - wall_ns)
         elapsed = (wall_ns - int(self._playback.wall_start_ns)) * float(self._playback.rate)
         return max(0, int(self._playback.stamp_start_ns) + int(elapsed))
+
+
+CONFIGURE = int(Transition.TRANSITION_CONFIGURE)
+ACTIVATE = int(Transition.TRANSITION_ACTIVATE)

@@ -1,6 +1,7 @@
 """Cloud inputs of a node: several lidars joined into sweeps, each waiting for its transforms.
 
-Used by every node that works on clouds; `consume` gets the merged cloud when all is there.
+Used by every node that works on clouds. `consume` gets the merged cloud in a worker thread, so that the executor goes
+on taking messages: what is too much is dropped here, with a reason, and not in the middleware.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from .convert import from_msg
 from .node import PerceptionNode
 from .sweeps import SweepFrames, merged_sweep
 from .transforms import TransformStore
+from .worker import Worker
 
 _PATIENCE_NS = 200_000_000
 _KEPT = 4
@@ -36,13 +38,20 @@ _KEPT = 4
 
 @dataclass(frozen=True)
 class Sweep:
-    """A merged sweep: cloud and origins in the base frame, odom_from_base at its stamp, when its last part came."""
+    """A merged sweep: cloud and origins in the base frame, odom_from_base at its stamp, when its last part came;
+    members: name and stamp of each message in it.
+    """
 
     cloud: PointCloud
     origins_m: Any
     odom_from_base: Any
     received_ns: int
-    stamps_ns: tuple[int, ...]
+    members: tuple[tuple[str, int], ...]
+
+    @property
+    def stamps_ns(self) -> list[int]:
+        """Stamps of the sensors' messages."""
+        return [stamp for _, stamp in self.members]
 
 
 class SweepInput:
@@ -64,6 +73,7 @@ class SweepInput:
         self._clouds: dict[tuple[str, int], PointCloud] = {}
         self._pending: deque[tuple[FrameSet, int]] = deque()
         self.transforms = TransformStore(node)
+        self._worker: Worker[Sweep] = Worker("sweeps", self._process)
         for spec in self._specs.values():
             node.add_account(spec.name, spec.topic, Modality.LIDAR, spec.rate_hz)
 
@@ -92,6 +102,8 @@ class SweepInput:
 
     def poll(self) -> None:
         """Close sweeps whose time is up; retry those that wait for a transform."""
+        if self._worker.failure is not None:
+            raise self._worker.failure
         now_ns = time.monotonic_ns()
         self._sort(self._aligner.poll(now_ns), now_ns)
         while self._pending and self._node.active:
@@ -109,10 +121,11 @@ class SweepInput:
                 self._give_up(frame_set, error)
                 continue
             self._pending.popleft()
-            for name, stamp in self._members(frame_set):
-                self._clouds.pop((name, stamp), None)
-                self._node.accounts[name].used += 1
-            self._consume(sweep)
+            for member in sweep.members:
+                self._clouds.pop(member, None)
+            replaced = self._worker.submit(sweep)
+            if replaced is not None:
+                self._busy(replaced)
 
     def reset(self) -> None:
         """The clock has jumped: everything that waits is dropped."""
@@ -121,7 +134,30 @@ class SweepInput:
 
     def drain(self) -> None:
         """The node stops: everything that waits is dropped."""
+        left = self._worker.stop()
+        if left is not None:
+            for name, stamp in left.members:
+                self._node.drop(
+                    self._node.accounts[name], stamp, DropReason.SHUTDOWN, "waiting when the node stopped"
+                )
         self._clear(self._aligner.flush(time.monotonic_ns()), DropReason.SHUTDOWN)
+
+    def _process(self, sweep: Sweep) -> None:
+        """In the worker thread."""
+        try:
+            self._consume(sweep)
+        except PerceptionError as error:
+            for name, stamp in sweep.members:
+                self._node.drop(self._node.accounts[name], stamp, error.reason, str(error))
+        else:
+            for name, _ in sweep.members:
+                self._node.accounts[name].count(used=1)
+
+    def _busy(self, sweep: Sweep) -> None:
+        age_s = (time.monotonic_ns() - sweep.received_ns) * 1e-9
+        for name, stamp in sweep.members:
+            detail = "a newer sweep came before this one was begun"
+            self._node.drop(self._node.accounts[name], stamp, DropReason.INFERENCE_BUSY, detail, age_s)
 
     def _clear(self, output: AlignerOutput, reason: DropReason) -> None:
         now_ns = time.monotonic_ns()
@@ -155,7 +191,7 @@ class SweepInput:
                 )
 
     def _count(self, name: str, drop: Drop) -> None:
-        self._node.accounts[name].dropped += 1
+        self._node.accounts[name].count(dropped=1)
         self._node.report_drop(replace(drop, frame_id=self._specs[name].frame))
 
     def _give_up(self, frame_set: FrameSet, error: PerceptionError) -> None:
@@ -171,4 +207,4 @@ class SweepInput:
         cloud, origins = merged_sweep(sweeps, reference_ns, self._frames, lookup)
         pose = lookup(self.tracking_frame, self._frames.base, reference_ns)
         received = max(frame_set.received_ns)
-        return Sweep(cloud, origins, pose, received, tuple(s for _, s in members))
+        return Sweep(cloud, origins, pose, received, tuple(members))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from perception_nodes.datasets import BagWriter
 from perception_nodes.datatypes import PerceptionError
 from perception_nodes.ros.graph import NodeSpec, load_graph, node_specs
-from perception_nodes.ros.recorder import Recorder
+from perception_nodes.ros.recorder import ACTIVATE, CONFIGURE, Recorder
 from perception_nodes.ros.runner import GraphRunner
 
 from .log import RunLog, Stop, interruptible
@@ -23,6 +23,8 @@ _DRAIN_LIMIT_S = 3.0
 _DISCOVERY_S = 0.5
 _SETTLE_S = 0.2
 _POLL_S = 0.05
+_TRANSITION_S = 20.0
+_MATCH_S = 5.0
 
 
 class GraphFailed(PerceptionError):
@@ -55,6 +57,7 @@ def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgres
                 log.ready_s = time.monotonic() - started
                 progress.stage("playing")
                 player.start()
+                _cue(recorder, player, [s.name for s in nodes], stopped)
                 _play(recorder, graph, player, log, progress, stopped)
                 _drain(recorder, stopped)
             log.interrupted = stopped()
@@ -91,6 +94,7 @@ def _specs(options: RunOptions, prepared: PreparedInput) -> list[NodeSpec]:
         "duration": str(options.duration_s or 0.0),
         "loop": str(options.loop).lower(),
         "play": "true",
+        "play_at_once": "false",
     }
     arguments |= dict(a.split(":=", 1) for a in options.graph_arguments)
     return node_specs(load_graph(options.graph), arguments)
@@ -134,6 +138,21 @@ def _wait_ready(
             )
         time.sleep(_POLL_S)
     return False
+
+
+def _cue(recorder: Recorder, player: GraphRunner, nodes: list[str], stopped: Stop) -> None:
+    """Let the player create its publishers, wait until all nodes see them, then let it play.
+
+    Without this the first messages are lost while the middleware connects the two ends.
+    """
+    for transition in (CONFIGURE, ACTIVATE):
+        if not recorder.change_state("bag_player", transition, _TRANSITION_S):
+            raise GraphFailed(f"the bag player did not start:\n{player.log_tail('bag_player')}")
+        end = time.monotonic() + _MATCH_S
+        while transition == CONFIGURE and time.monotonic() < end and not stopped():
+            if recorder.inputs_matched(nodes):
+                break
+            time.sleep(_POLL_S)
 
 
 def _play(

@@ -57,8 +57,8 @@ def _finish(
 
     folder = options.output
     poses = EgoPoses(prepared)
-    reference = prepared.rig.sensor(prepared.rig.reference)
-    summary = outputs.summary.build({reference.topic: reference.name})
+    topics = {s.topic: s.name for s in prepared.rig.sensors}
+    summary = outputs.summary.build(prepared.rig.reference, topics)
     start_ns, end_ns = _played(options, prepared)
     truth = read_truth(prepared.bag, start_ns, end_ns) if prepared.has_truth else {}
     metrics = None
@@ -116,7 +116,9 @@ def _problems(summary: dict[str, Any], log: RunLog) -> list[str]:
     out = [f"node {name} died with status {code}" for name, code in log.died.items()]
     for row in summary["inputs"]:
         if not row["balanced"]:
-            counts = f"{row['received']} received, but {row['used']} used and {row['dropped']} dropped"
+            counts = f"{row['received']} received, {row['used']} used, {row['dropped']} dropped"
+            if row.get("lost"):
+                counts += f", {row['lost']} of those played never received"
             out.append(f"{row['node']}: input {row['input']}: {counts}")
     for sensor, count in summary["frames"]["published"].items():
         stamps = summary["frames"]["object_stamps"]

@@ -16,6 +16,8 @@ from perception_nodes.datatypes import DropReason, ElementType, Mode
 from .records import stamp_ns
 
 VERSION = 1
+# Their inputs are other nodes' outputs, named after the sensor that they come from.
+_DOWNSTREAM = ("fusion",)
 
 
 def percentiles(values: list[float]) -> dict[str, float | int | None]:
@@ -116,13 +118,14 @@ class SummaryBuilder:
     def _add_PlaybackState(self, received_ns: int, message: Any) -> None:  # noqa: N802
         self._playback = message
 
-    def build(self, sensors: dict[str, str]) -> dict[str, Any]:
-        """The summary's measured part; `sensors` maps each reference sensor's topic to its name."""
+    def build(self, reference: str, topics: dict[str, str]) -> dict[str, Any]:
+        """The summary's measured part; `topics` maps the topics of the rig's sensors to their names."""
+        published = self._published(topics)
         return {
             "version": VERSION,
-            "frames": self._frames(sensors),
+            "frames": self._frames(reference, published),
             "topics": {topic: _rate(times) for topic, times in sorted(self._times.items())},
-            "inputs": self._inputs(),
+            "inputs": self._inputs(published),
             "drops": self._drop_totals(),
             "latency_ms": {
                 "end_to_end": percentiles(self._end_to_end_ms),
@@ -134,20 +137,23 @@ class SummaryBuilder:
             "state": {"messages_by_mode": dict(self._state_modes), "faults_seen": dict(self._faults)},
         }
 
-    def _frames(self, sensors: dict[str, str]) -> dict[str, Any]:
-        published: dict[str, int] = {}
-        if self._playback is not None:
-            counts = zip(self._playback.topics, self._playback.published, strict=False)
-            published = {sensors[t]: int(n) for t, n in counts if t in sensors}
+    def _published(self, topics: dict[str, str]) -> dict[str, int]:
+        """Messages that the player sent, by sensor."""
+        if self._playback is None:
+            return {}
+        counts = zip(self._playback.topics, self._playback.published, strict=False)
+        return {topics[t]: int(n) for t, n in counts if t in topics}
+
+    def _frames(self, reference: str, published: dict[str, int]) -> dict[str, Any]:
         return {
-            "published": published,
+            "published": {k: n for k, n in published.items() if k == reference},
             "frame_sets": dict(self._frame_sets),
             "object_messages": len(self._object_stamps),
             "object_stamps": len(set(self._object_stamps)),
             "object_messages_by_mode": dict(self._object_modes),
         }
 
-    def _inputs(self) -> list[dict[str, Any]]:
+    def _inputs(self, published: dict[str, int]) -> list[dict[str, Any]]:
         """Every input of every node: received = used + dropped, from the node's last heartbeat."""
         rows = []
         for name, figures in sorted(self._nodes.items()):
@@ -160,7 +166,10 @@ class SummaryBuilder:
                     "used": used,
                     "dropped": dropped,
                 }
-                rows.append(row | {"balanced": received == used + dropped})
+                if sensor.name in published and name not in _DOWNSTREAM:
+                    # Without loss in the middleware every message that was played was received.
+                    row["lost"] = published[sensor.name] - received
+                rows.append(row | {"balanced": received == used + dropped and row.get("lost", 0) == 0})
         return rows
 
     def _drop_totals(self) -> dict[str, Any]:
