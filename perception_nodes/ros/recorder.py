@@ -111,13 +111,14 @@ class Recorder:
 
     def change_state(self, node: str, transition: int, timeout_s: float) -> bool:
         """Ask a lifecycle node for a transition (lifecycle_msgs/Transition); False if it does not come about."""
-        client = self._node.create_client(ChangeState, f"/{node}/change_state")
+        client: Any = self._node.create_client(ChangeState, f"/{node}/change_state")
         if not client.wait_for_service(timeout_sec=timeout_s):
             return False
         done = threading.Event()
         future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
         future.add_done_callback(lambda _: done.set())
-        return done.wait(timeout_s) and bool(future.result().success)
+        result: Any = future.result() if done.wait(timeout_s) else None
+        return result is not None and bool(result.success)
 
     def close(self) -> None:
         """Stop listening and hand over what is still held back. May be called twice."""
