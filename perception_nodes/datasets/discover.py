@@ -21,6 +21,9 @@ _WANTED: Final = (
 )
 
 
+_LOOK_AT: Final = 50
+
+
 def open_input(path: Path, rig: Rig | None = None) -> Input:
     """The drive at a path; `rig` replaces the one that belongs to the dataset or is guessed.
 
@@ -35,6 +38,12 @@ def open_input(path: Path, rig: Rig | None = None) -> Input:
     if len(kinds) > 1:
         raise InputError(f"{path}: a folder with several things: {', '.join(kinds)}: give one of them")
     if not kinds:
+        below = _inputs_below(path)
+        if len(below) == 1:
+            return open_input(path / next(iter(below)), rig)
+        if below:
+            found = ", ".join(f"{name} ({kind})" for name, kind in below.items())
+            raise InputError(f"{path}: a folder with several recordings: give one of them: {found}")
         raise InputError(f"{path}: {_contents(path)}: wanted {_WANTED}")
     source = next(iter(kinds.values()))()
     if rig is not None:
@@ -59,6 +68,19 @@ def _kinds(path: Path) -> dict[str, Callable[[], SequenceInput]]:
         out["KITTI sweeps"] = lambda: KittiInput(path, files)
     if any(path.glob("*.info.json")):
         out["nuScenes-format frames (*.info.json)"] = lambda: NuScenesInput(path)
+    return out
+
+
+def _inputs_below(path: Path) -> dict[str, str]:
+    """Folders directly below that can be read, with what they are."""
+    out = {}
+    for child in sorted(p for p in path.iterdir() if p.is_dir())[:_LOOK_AT]:
+        try:
+            kinds = ["rosbag2"] if _is_bag(child) else list(_kinds(child))
+        except (InputError, OSError):
+            continue  # Something in it is a recording, but not one thing; giving the child says what.
+        if kinds:
+            out[child.name] = ", ".join(kinds)
     return out
 
 

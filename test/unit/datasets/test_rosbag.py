@@ -254,6 +254,17 @@ def test_other_things_are_named(tmp_path: Path) -> None:
         open_input(tmp_path / "notes.txt")
 
 
+def test_a_folder_above_recordings(make_bag: MakeBag, tmp_path: Path) -> None:
+    for day in ("monday", "tuesday"):
+        folder = tmp_path / "drives" / day
+        folder.mkdir(parents=True)
+        make_bag().rename(folder / "drive.mcap")
+        if day == "monday":
+            assert open_input(tmp_path / "drives").playable == folder  # the only one
+    with pytest.raises(InputError, match=r"several recordings.*: monday \(rosbag2\), tuesday \(rosbag2\)"):
+        open_input(tmp_path / "drives")
+
+
 def test_a_folder_with_two_datasets_names_both(tmp_path: Path) -> None:
     (tmp_path / "velodyne").mkdir()
     np.zeros(4, np.float32).tofile(tmp_path / "velodyne" / "000000.bin")
