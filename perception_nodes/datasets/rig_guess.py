@@ -11,7 +11,7 @@ import numpy as np
 from perception_nodes.datatypes import InputError, MalformedMessage, Modality, Rig, SensorSpec
 
 from .bag import BagReader
-from .bag_info import BagInfo, TopicInfo
+from .bag_info import TopicInfo
 from .bag_tf import dynamic_links, static_transforms
 from .messages import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, ODOMETRY, POINT_CLOUD, stamp_ns
 from .rigs import known_rig, rig_names
@@ -81,7 +81,7 @@ def _known(reader: BagReader) -> Guess | None:
     best: tuple[SensorSpec, ...] = ()
     found: Rig | None = None
     for rig in rigs:
-        present = tuple(s for s in rig.sensors if _delivers(reader.info, s))
+        present = tuple(s for s in rig.sensors if _delivers(reader, s))
         lidars = all(s in present for s in rig.of(Modality.LIDAR) if s.required)
         if lidars and 2 * len(present) > len(rig.sensors) and len(present) > len(best):
             found, best = rig, present
@@ -94,10 +94,17 @@ def _known(reader: BagReader) -> Guess | None:
     return Guess(replace(found, sensors=best, odometry_topic=odometry), tuple(reasons))
 
 
-def _delivers(info: BagInfo, spec: SensorSpec) -> bool:
-    """Whether the bag has the sensor's topic at no less than half its rate (a short bag: at all)."""
-    topic = info.topic(spec.topic)
-    return topic is not None and topic.count > 0 and topic.count + 1 >= 0.5 * spec.rate_hz * info.duration_s
+def _delivers(reader: BagReader, spec: SensorSpec) -> bool:
+    """Whether the bag has the sensor's topic, in its frame, at no less than half its rate (a short bag: at all)."""
+    topic = reader.info.topic(spec.topic)
+    if topic is None or topic.count + 1 < 0.5 * spec.rate_hz * reader.info.duration_s:
+        return False
+    first = next(_decoded(reader, topic), None)
+    return first is not None and spec.frame in ("", _frame_of(first))
+
+
+def _frame_of(message: Any) -> str:
+    return str(message.header.frame_id).lstrip("/")
 
 
 def _choose(topics: list[TopicInfo], reasons: list[str]) -> list[TopicInfo]:
@@ -129,7 +136,7 @@ def _spec(reader: BagReader, topic: TopicInfo) -> SensorSpec | None:
     modality = _MODALITY[topic.typename]
     name = _name(topic.name, modality)
     info = _info_topic(reader, topic.name) if modality == Modality.CAMERA else ""
-    frame = str(first.header.frame_id).lstrip("/")
+    frame = _frame_of(first)
     return SensorSpec(
         name, modality, topic.name, info_topic=info, frame=frame, rate_hz=_rate_hz(reader, topic)
     )

@@ -108,14 +108,21 @@ def test_sensors_without_a_mount_are_named(make_bag: MakeBag) -> None:
 def test_a_known_rig_is_recognised_without_the_sensors_that_are_missing(tmp_path: Path) -> None:
     path = tmp_path / "x.mcap"
     with BagWriter(path) as writer:
-        cloud = point_cloud(1, "pandar64", np.zeros((1, 3), np.float32), {})
         for lidar in ("pandar64", "pandar_gt"):
+            cloud = point_cloud(1, lidar, np.zeros((1, 3), np.float32), {})
             writer.write(f"/sensing/lidar/{lidar}/points", cloud, POINT_CLOUD, 1)
     with BagReader(path) as reader:
         guess = guess_rig(reader)
     assert guess.rig.name == "pandaset"
     assert [s.name for s in guess.rig.sensors] == ["pandar64", "pandar_gt"]
     assert any("front_camera" in reason for reason in guess.reasons)
+
+
+def test_a_known_topic_in_another_frame_is_not_that_of_the_rig(make_bag: MakeBag) -> None:
+    demo = known_rig("demo").sensors[0]
+    source = open_input(make_bag())
+    assert source.rig.sensors[0].topic == demo.topic
+    assert source.rig.name == "guessed"
 
 
 def test_a_sensor_at_a_tenth_of_its_rate_is_not_that_of_the_rig(tmp_path: Path) -> None:
