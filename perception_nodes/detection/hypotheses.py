@@ -36,7 +36,7 @@ _MISFIT_LIMIT = 3.0
 # No completion is taken back below these, and it is taken back in steps.
 _MIN_LENGTH_M, _MIN_WIDTH_M, _STRIP_M = 3.5, 1.6, 0.25
 # What a heading costs that nothing around has.
-_UNUSUAL, _UNUSUAL_SIDE = 0.6, 0.12
+_UNUSUAL, _UNUSUAL_SIDE = 0.75, 0.12
 # Samples of the box's area along, across, and the step along its edges: to rank hypotheses, and for the best one.
 _COARSE = (4, 3, 1.0)
 _FINE = (10, 5, 0.35)
@@ -211,7 +211,7 @@ def _weigh(
     )
     trial[YAW], trial[LENGTH], trial[WIDTH] = yaw, u1 - u0, v1 - v0
     trial[FREE], trial[FOREIGN], trial[COVERAGE] = free / total, foreign / total, coverage
-    return float(3.0 * coverage - 3.0 * free / total - 1.5 * foreign / total)
+    return float(2.0 * coverage - 3.0 * free / total - 1.5 * foreign / total)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
