@@ -75,7 +75,7 @@ class Sink(Protocol):
 class Player:
     """Plays a bag once or in a loop; /tf_static is published whole at the start (`static`), not played.
 
-    published, skipped: messages by topic; late_s: how late each was published; fresh: (stamp_ns, late_s) of the
+    published, skipped: messages by topic; late_s: how late the newest were published; fresh: (stamp_ns, late_s) of the
     newest, for a consumer in another thread; stopped: set by `stop`.
     """
 
@@ -96,7 +96,7 @@ class Player:
             raise InputError(f"{info.path}: nothing to play from {config.start_s} s on: {what}")
         self.published = dict.fromkeys(self.topics, 0)
         self.skipped = dict.fromkeys(self.topics, 0)
-        self.late_s: list[float] = []
+        self.late_s: deque[float] = deque(maxlen=100_000)
         self.fresh: deque[tuple[int, float]] = deque(maxlen=1000)
         self.stopped = threading.Event()
 
