@@ -47,7 +47,9 @@ def demo_bag(seed: int, duration_s: float, console: Console) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with RunProgress(console) as progress:
         progress.stage("simulating the street")
-        simulate_to_bag(config, bag, lambda done, total: progress.update(done, total, f"{done} of {total} sweeps"))
+        simulate_to_bag(
+            config, bag, lambda done, total: progress.update(done, total, f"{done} of {total} sweeps")
+        )
     for old in sorted(folder.glob("street-*.mcap"), key=lambda p: p.stat().st_mtime)[:-KEPT_BAGS]:
         old.unlink(missing_ok=True)
     return bag
@@ -72,7 +74,7 @@ def simulate_to_bag(config: SimulationConfig, out: Path, progress: Progress | No
             _write_frame(writer, frame)
             if progress is not None:
                 progress(done, len(simulation))
-        for rest in ([] if pose is None else [pose, *poses]):
+        for rest in [] if pose is None else [pose, *poses]:
             _write_pose(writer, rest)
 
 

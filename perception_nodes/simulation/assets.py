@@ -17,11 +17,61 @@ _PAINTS = (Material.CAR_DARK, Material.CAR_MID, Material.CAR_LIGHT)
 
 # Side profiles as (x / length from the front, height of the top / height); the cabin lies between glass stations.
 _PROFILES: dict[str, tuple[tuple[float, float], ...]] = {
-    "sedan": ((0.0, 0.42), (0.03, 0.52), (0.27, 0.62), (0.42, 0.97), (0.55, 1.0), (0.70, 0.96), (0.85, 0.68), (0.98, 0.62), (1.0, 0.5)),
-    "hatchback": ((0.0, 0.40), (0.03, 0.52), (0.25, 0.62), (0.41, 0.97), (0.6, 1.0), (0.88, 0.95), (0.97, 0.66), (0.99, 0.6), (1.0, 0.5)),
-    "suv": ((0.0, 0.42), (0.03, 0.56), (0.25, 0.63), (0.38, 0.96), (0.6, 1.0), (0.92, 0.97), (0.98, 0.62), (0.99, 0.55), (1.0, 0.4)),
-    "van": ((0.0, 0.35), (0.03, 0.47), (0.13, 0.55), (0.26, 0.96), (0.5, 1.0), (0.98, 0.99), (0.985, 0.6), (0.99, 0.5), (1.0, 0.3)),
-    "pickup": ((0.0, 0.42), (0.03, 0.55), (0.24, 0.60), (0.35, 0.96), (0.5, 1.0), (0.60, 0.97), (0.62, 0.58), (0.98, 0.58), (1.0, 0.5)),
+    "sedan": (
+        (0.0, 0.42),
+        (0.03, 0.52),
+        (0.27, 0.62),
+        (0.42, 0.97),
+        (0.55, 1.0),
+        (0.70, 0.96),
+        (0.85, 0.68),
+        (0.98, 0.62),
+        (1.0, 0.5),
+    ),
+    "hatchback": (
+        (0.0, 0.40),
+        (0.03, 0.52),
+        (0.25, 0.62),
+        (0.41, 0.97),
+        (0.6, 1.0),
+        (0.88, 0.95),
+        (0.97, 0.66),
+        (0.99, 0.6),
+        (1.0, 0.5),
+    ),
+    "suv": (
+        (0.0, 0.42),
+        (0.03, 0.56),
+        (0.25, 0.63),
+        (0.38, 0.96),
+        (0.6, 1.0),
+        (0.92, 0.97),
+        (0.98, 0.62),
+        (0.99, 0.55),
+        (1.0, 0.4),
+    ),
+    "van": (
+        (0.0, 0.35),
+        (0.03, 0.47),
+        (0.13, 0.55),
+        (0.26, 0.96),
+        (0.5, 1.0),
+        (0.98, 0.99),
+        (0.985, 0.6),
+        (0.99, 0.5),
+        (1.0, 0.3),
+    ),
+    "pickup": (
+        (0.0, 0.42),
+        (0.03, 0.55),
+        (0.24, 0.60),
+        (0.35, 0.96),
+        (0.5, 1.0),
+        (0.60, 0.97),
+        (0.62, 0.58),
+        (0.98, 0.58),
+        (1.0, 0.5),
+    ),
 }
 _SIZES = {"sedan": (4.7, 1.84, 1.46), "hatchback": (4.1, 1.77, 1.48), "suv": (4.65, 1.88, 1.68),
           "van": (5.2, 1.98, 2.05), "pickup": (5.3, 1.92, 1.82)}  # fmt: skip
@@ -46,7 +96,9 @@ def _asset(name: str, label: str, mesh: Mesh) -> Asset:
     return Asset(name, label, mesh.moved(shift), (float(size[0]), float(size[1]), float(size[2])))
 
 
-def _wheels(length: float, width: float, radius: float, stations: tuple[float, ...] = (0.19, 0.80)) -> list[Mesh]:
+def _wheels(
+    length: float, width: float, radius: float, stations: tuple[float, ...] = (0.19, 0.80)
+) -> list[Mesh]:
     parts = []
     for at in stations:
         x = length * (0.5 - at)
@@ -66,7 +118,15 @@ def car(shape: str, scale: float, paint: Material) -> Asset:
     plan = 0.5 * width * np.interp(np.abs(x) / length, [0.0, 0.4, 0.5], [1.0, 0.98, 0.86])
     floor = np.where(np.abs(x) > 0.46 * length, 0.30, 0.22) * height / 1.5
     roof = plan * (1.0 - 0.17 * taper)
-    lines = [(-plan, floor), (-plan, belt), (-roof, top), (roof, top), (plan, belt), (plan, floor), (-plan, floor)]
+    lines = [
+        (-plan, floor),
+        (-plan, belt),
+        (-roof, top),
+        (roof, top),
+        (plan, belt),
+        (plan, floor),
+        (-plan, floor),
+    ]
     rails = [np.stack([x, y, z], axis=1) for y, z in lines]
     parts = []
     for k in range(6):
@@ -79,7 +139,9 @@ def car(shape: str, scale: float, paint: Material) -> Asset:
         parts.append(box((x[end] + offset, 0, 0.3 * height), (0.02, 0.5, 0.11), Material.PLATE))
     parts += _wheels(length, width, 0.21 * min(height, 1.7))
     for side in (-1.0, 1.0):
-        parts.append(box((0.17 * length, side * (width / 2 + 0.03), 0.64 * height), (0.12, 0.16, 0.12), paint))
+        parts.append(
+            box((0.17 * length, side * (width / 2 + 0.03), 0.64 * height), (0.12, 0.16, 0.12), paint)
+        )
     return _asset(f"{shape}-{scale:.2f}-{paint.name.lower()}", "car", join(parts))
 
 
@@ -105,7 +167,11 @@ def truck(length: float, bus: bool, paint: Material) -> Asset:
     screen = box((length / 2, 0, 1.85), (0.03, 2.0, 0.8), Material.GLASS)
     load = box((-1.0, 0, 2.0), (length - 2.1, 2.4, 2.2), Material.CAR_LIGHT)
     frame = box((-0.5, 0, 0.75), (length - 1.0, 0.8, 0.25), Material.METAL)
-    return _asset(f"lorry-{length:.1f}", "truck", join([cab, screen, load, frame, *_wheels(length, 2.2, 0.45, (0.14, 0.78))]))
+    return _asset(
+        f"lorry-{length:.1f}",
+        "truck",
+        join([cab, screen, load, frame, *_wheels(length, 2.2, 0.45, (0.14, 0.78))]),
+    )
 
 
 def pedestrian(height: float, stride: float) -> Asset:
@@ -139,7 +205,9 @@ def cyclist(height: float) -> Asset:
     parts.append(ball((0.17, 0, 1.62 * k), (0.11, 0.09, 0.13), Material.CLOTH))
     for side in (-1.0, 1.0):
         parts.append(tube((-0.18, side * 0.09, 0.95), (0.12, side * 0.11, 0.62), 0.07, Material.CLOTH, 8))
-        parts.append(tube((0.12, side * 0.11, 0.62), (-0.1 + side * 0.1, side * 0.11, 0.25), 0.055, Material.CLOTH, 8))
+        parts.append(
+            tube((0.12, side * 0.11, 0.62), (-0.1 + side * 0.1, side * 0.11, 0.25), 0.055, Material.CLOTH, 8)
+        )
         parts.append(tube((0.08, side * 0.19, 1.4 * k), (0.4, side * 0.25, 1.04), 0.04, Material.CLOTH, 6))
     return _asset(f"cyclist-{height:.2f}", "bicycle", join(parts))
 
@@ -155,4 +223,6 @@ def random_vehicle(rng: np.random.Generator) -> Asset:
     kind = rng.random()
     if kind < 0.8:
         return random_car(rng)
-    return truck(float(rng.uniform(6.5, 8.5)) if kind < 0.92 else 11.0, kind >= 0.92, _PAINTS[int(rng.integers(3))])
+    return truck(
+        float(rng.uniform(6.5, 8.5)) if kind < 0.92 else 11.0, kind >= 0.92, _PAINTS[int(rng.integers(3))]
+    )

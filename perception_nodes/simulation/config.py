@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from perception_nodes.datatypes import check_ranges, param
 
@@ -27,10 +28,12 @@ class LidarConfig:
         check_ranges(self)
 
     @property
-    def elevations_rad(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def elevations_rad(self) -> npt.NDArray[np.float64]:
         """(32,) beam elevations, ring 0 lowest."""
         low = [-25.0, -21.0, -18.0, -15.5, -13.5, -12.0, -10.5, -9.3, -8.2]
-        return np.deg2rad(np.array([*low, *np.linspace(-7.3, 2.7, 19), 4.5, 7.0, 10.0, 15.0]))
+        degrees = [*low, *np.linspace(-7.3, 2.7, 19), 4.5, 7.0, 10.0, 15.0]
+        out: npt.NDArray[np.float64] = np.deg2rad(np.array(degrees))
+        return out
 
 
 @dataclass(frozen=True)

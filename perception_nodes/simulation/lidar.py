@@ -24,12 +24,25 @@ _GLASS_RETURN = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """cloud in the lidar's frame at each point's own time; hits, aimed (N objects,): pulses that returned from an
-    object, and that would have hit it with nothing in between."""
+    """What one turn gives.
+
+    cloud: in the lidar's frame, each point at its own time; hits, aimed (N objects,): pulses that returned from an
+    object, and that would have met it with nothing in between.
+    """
 
     cloud: PointCloud
     hits: npt.NDArray[np.int32]
     aimed: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class _Surfaces:
+    """What each ray meets first: range (inf = nothing), material, cosine of incidence, object (-1 = none)."""
+
+    range_m: F32
+    material: npt.NDArray[np.uint8]
+    cosine: F32
+    owner: npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +82,10 @@ class Lidar:
         rays = self._rays(base)
         range_m, triangle = self._static.cast(rays.origins_m, rays.directions, self.config.max_range_m)
         material, cosine = self._static.surface(triangle, rays.directions)
-        owner = np.full(len(range_m), -1, np.int32)
+        met = _Surfaces(range_m, material, cosine, np.full(len(range_m), -1, np.int32))
         aimed = np.zeros(len(start), np.int32)
         for k in range(len(start)):
-            index = self._candidates(rays, base, end[k], start[k], self._radius_m[k])
+            index = self._candidates(rays, end[k], start[k], self._radius_m[k])
             if not len(index):
                 continue
             local_o, local_d = _into_object(rays, index, start[k], end[k], z_m[k], self.config.sweep_s)
@@ -80,9 +93,9 @@ class Lidar:
             aimed[k] = np.isfinite(near_m).sum()
             nearer = near_m < range_m[index]
             won = index[nearer]
-            range_m[won], owner[won] = near_m[nearer], k
+            range_m[won], met.owner[won] = near_m[nearer], k
             material[won], cosine[won] = self._casters[k].surface(of[nearer], local_d[nearer])
-        return self._measure(stamp_ns, rays, range_m, material, cosine, owner, aimed, rng)
+        return self._measure(stamp_ns, rays, met, aimed, rng)
 
     def _rays(self, base: F64) -> _Rays:
         mount = np.asarray(self.config.mount_xyz_m)
@@ -98,7 +111,7 @@ class Lidar:
         repeated = np.repeat(origins.astype(np.float32), self._rings, axis=0)
         return _Rays(repeated, direction.reshape(-1, 3), azimuth, self.time_s)
 
-    def _candidates(self, rays: _Rays, base: F64, end: F64, start: F64, radius_m: float) -> npt.NDArray[np.int64]:
+    def _candidates(self, rays: _Rays, end: F64, start: F64, radius_m: float) -> npt.NDArray[np.int64]:
         """Rays of the columns that may meet the object's sphere anywhere on its way."""
         middle = (start[:2] + end[:2]) / 2
         reach = radius_m + 0.5 * float(np.hypot(*(end[:2] - start[:2]))) + 0.3
@@ -113,9 +126,14 @@ class Lidar:
         return out
 
     def _measure(
-        self, stamp_ns: int, rays: _Rays, range_m: F32, material: npt.NDArray[np.uint8], cosine: F32,
-        owner: npt.NDArray[np.int32], aimed: npt.NDArray[np.int32], rng: np.random.Generator,
-    ) -> Sweep:  # fmt: skip
+        self,
+        stamp_ns: int,
+        rays: _Rays,
+        met: _Surfaces,
+        aimed: npt.NDArray[np.int32],
+        rng: np.random.Generator,
+    ) -> Sweep:
+        range_m, cosine = met.range_m, met.cosine
         config = self.config
         n = len(range_m)
         noise, chance, spread = rng.standard_normal(n), rng.random(n), rng.standard_normal(n)
@@ -123,7 +141,7 @@ class Lidar:
         index = np.flatnonzero(np.isfinite(range_m) & (range_m > config.min_range_m))
         range_m, cosine = range_m[index], cosine[index]
         at = rays.origins_m[index] + range_m[:, None] * rays.directions[index]
-        kind = self._textured(at, material[index], owner[index])
+        kind = self._textured(at, met.material[index], met.owner[index])
         reflectivity = REFLECTIVITY[kind]
         lost = (kind == Material.GLASS) & (glint[index] > _GLASS_RETURN)
         signal = reflectivity * cosine * (100.0 / range_m) ** 2
@@ -135,16 +153,25 @@ class Lidar:
         intensity = np.clip(255 * strength * (1 + config.intensity_spread * spread[index]), 1.0, 255.0)
         column, ring = np.divmod(index, self._rings)
         flat = measured * self._level[ring]
-        xyz = np.stack([flat * np.cos(self._azimuth[column]), flat * np.sin(self._azimuth[column]), measured * self._rise[ring]], axis=1)
+        xyz = np.stack(
+            [
+                flat * np.cos(self._azimuth[column]),
+                flat * np.sin(self._azimuth[column]),
+                measured * self._rise[ring],
+            ],
+            axis=1,
+        )
         cloud = PointCloud(
             stamp_ns, "top", xyz.astype(np.float32), intensity=np.round(intensity).astype(np.float32),
             ring=ring.astype(np.uint16), time_s=self.time_s[column].astype(np.float32),
         )  # fmt: skip
-        returned = owner[index]
+        returned = met.owner[index]
         hits = np.bincount(returned[returned >= 0], minlength=len(aimed)).astype(np.int32)
         return Sweep(cloud, hits, aimed)
 
-    def _textured(self, at_m: F32, material: npt.NDArray[np.uint8], owner: npt.NDArray[np.int32]) -> npt.NDArray[np.uint8]:
+    def _textured(
+        self, at_m: F32, material: npt.NDArray[np.uint8], owner: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.uint8]:
         """Paint on the road and windows in house fronts, which the meshes do not hold."""
         out = material.copy()
         road = np.flatnonzero((material == Material.ASPHALT) & (owner < 0))
@@ -156,7 +183,9 @@ class Lidar:
         return out
 
 
-def _into_object(rays: _Rays, index: npt.NDArray[np.int64], start: F64, end: F64, z_m: float, sweep_s: float) -> tuple[F32, F32]:
+def _into_object(
+    rays: _Rays, index: npt.NDArray[np.int64], start: F64, end: F64, z_m: float, sweep_s: float
+) -> tuple[F32, F32]:
     """Rays in the object's frame at each ray's time."""
     rings = len(rays.origins_m) // len(rays.time_s)
     fraction = 1.0 + rays.time_s[index // rings] / sweep_s

@@ -48,7 +48,7 @@ class Mesh:
     triangles: I32
     material: npt.NDArray[np.uint8]
 
-    def moved(self, xyz_m: Sequence[float], yaw_rad: float = 0.0) -> Mesh:
+    def moved(self, xyz_m: Sequence[float] | F64, yaw_rad: float = 0.0) -> Mesh:
         """Turned about +z, then shifted."""
         c, s = np.cos(yaw_rad), np.sin(yaw_rad)
         rotation = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
@@ -70,7 +70,9 @@ def quads(corners: F64, material: Material | npt.NDArray[np.uint8]) -> Mesh:
     """(N, 4, 3) corners in order; one material or one per quad."""
     n = len(corners)
     first = 4 * np.arange(n)[:, None]
-    triangles = np.concatenate([first + [0, 1, 2], first + [0, 2, 3]], axis=1).reshape(-1, 3)
+    triangles = np.concatenate([first + np.array([0, 1, 2]), first + np.array([0, 2, 3])], axis=1).reshape(
+        -1, 3
+    )
     of_quad = np.full(n, material, np.uint8) if isinstance(material, Material) else material
     return Mesh(corners.reshape(-1, 3), triangles.astype(np.int32), np.repeat(of_quad, 2))
 
@@ -83,7 +85,9 @@ def box(center_m: Sequence[float], lwh_m: Sequence[float], material: Material) -
     return quads(v[np.array(faces)], material)
 
 
-def tube(start_m: Sequence[float], end_m: Sequence[float], radius_m: float, material: Material, n: int = 10) -> Mesh:
+def tube(
+    start_m: Sequence[float], end_m: Sequence[float], radius_m: float, material: Material, n: int = 10
+) -> Mesh:
     """A closed cylinder between two points."""
     a, b = np.asarray(start_m, np.float64), np.asarray(end_m, np.float64)
     axis = (b - a) / np.linalg.norm(b - a)
@@ -93,7 +97,9 @@ def tube(start_m: Sequence[float], end_m: Sequence[float], radius_m: float, mate
     ring = radius_m * (np.cos(angle)[:, None] * side + np.sin(angle)[:, None] * np.cross(axis, side))
     low, high = a + ring, b + ring
     walls = np.stack([low[:-1], low[1:], high[1:], high[:-1]], axis=1)
-    caps = [np.stack([np.broadcast_to(c, (n, 3)), r[:-1], r[1:], r[1:]], axis=1) for c, r in ((a, low), (b, high))]
+    caps = [
+        np.stack([np.broadcast_to(c, (n, 3)), r[:-1], r[1:], r[1:]], axis=1) for c, r in ((a, low), (b, high))
+    ]
     return quads(np.concatenate([walls, *caps]), material)
 
 
@@ -103,7 +109,9 @@ def ball(center_m: Sequence[float], radii_m: Sequence[float], material: Material
     p, q = np.meshgrid(polar, around, indexing="ij")
     unit = np.stack([np.sin(p) * np.cos(q), np.sin(p) * np.sin(q), np.cos(p)], axis=-1)
     v = unit * np.asarray(radii_m) + np.asarray(center_m)
-    return quads(np.stack([v[:-1, :-1], v[1:, :-1], v[1:, 1:], v[:-1, 1:]], axis=2).reshape(-1, 4, 3), material)
+    return quads(
+        np.stack([v[:-1, :-1], v[1:, :-1], v[1:, 1:], v[:-1, 1:]], axis=2).reshape(-1, 4, 3), material
+    )
 
 
 def strip(left_m: F64, right_m: F64, material: Material) -> Mesh:

@@ -33,6 +33,7 @@ class Path:
 
     @classmethod
     def through(cls, xy_m: F64) -> Path:
+        """The path along the points."""
         step = np.diff(xy_m, axis=0)
         s = np.concatenate([[0.0], np.cumsum(np.hypot(step[:, 0], step[:, 1]))])
         middle = np.unwrap(np.arctan2(step[:, 1], step[:, 0]))
@@ -45,7 +46,9 @@ class Path:
         heading = np.interp(inside, self.s_m, self.heading_rad)
         xy = [np.interp(inside, self.s_m, self.xy_m[:, k]) for k in (0, 1)]
         beyond = s_m - inside
-        return np.stack([xy[0] + beyond * np.cos(heading), xy[1] + beyond * np.sin(heading), heading], axis=-1)
+        return np.stack(
+            [xy[0] + beyond * np.cos(heading), xy[1] + beyond * np.sin(heading), heading], axis=-1
+        )
 
 
 @dataclass(eq=False)
@@ -114,7 +117,9 @@ def ego_path(world: World) -> Path:
     arc = centre + r * np.stack([np.cos(turn), np.sin(turn)], axis=1)
     before = np.column_stack([np.arange(0.0, centre[0], 1.0), np.full(int(np.ceil(centre[0])), -lane)])
     along = np.arange(centre[1] - 1.0, -REACH_M + 30.0, -1.0)
-    return Path.through(np.concatenate([before, arc, np.column_stack([np.full(len(along), centre[0] + r), along])]))
+    return Path.through(
+        np.concatenate([before, arc, np.column_stack([np.full(len(along), centre[0] + r), along])])
+    )
 
 
 def _lane(world: World, quarter: int, across_m: float) -> Path:
@@ -122,10 +127,19 @@ def _lane(world: World, quarter: int, across_m: float) -> Path:
     along = np.array([-REACH_M, REACH_M])
     c, s = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarter]
     xy = np.stack([along * c + across_m * s, along * s - across_m * c], axis=1)
-    return Path.through(xy + [world.junction_x_m, 0.0])
+    return Path.through(xy + np.array([world.junction_x_m, 0.0]))
 
 
-def _mover(asset: Asset | None, path: Path, s: float, speed: float, z: float, *, stop: float = np.inf, reacts: bool = True) -> _Mover:
+def _mover(
+    asset: Asset | None,
+    path: Path,
+    s: float,
+    speed: float,
+    z: float,
+    *,
+    stop: float = np.inf,
+    reacts: bool = True,
+) -> _Mover:
     length = EGO_LENGTH_M if asset is None else asset.lwh_m[0]
     return _Mover(asset, path, length, speed, stop, reacts, z, [s], [speed], [])
 
@@ -134,15 +148,16 @@ def _vehicles(world: World, config: SimulationConfig, rng: np.random.Generator) 
     """Traffic on the main road flows; on the crossing road it waits at the line."""
     out = []
     start = REACH_M - world.junction_x_m  # arc length of x = 0 in the ego's direction
-    taken: dict[int, float] = {0: start + 18.0, 1: 150.0, 2: 95.0, 3: 150.0}
+    stop = REACH_M - HALF_M - STOP_FROM_M - 0.8
+    # Where the next of a lane is put: on the main road ahead of the last, on the crossing road behind it.
+    taken: dict[int, float] = {0: start + 18.0, 1: stop - 14.0, 2: 95.0, 3: stop - 14.0}
     for k in range(config.moving_vehicles):
         quarter = (0, 2, 2, 1, 0, 2, 3, 2, 0, 1)[k % 10]
         asset = random_vehicle(rng)
-        stop = REACH_M - HALF_M - STOP_FROM_M - 0.8
         crossing = quarter % 2 == 1
-        s = (stop - 8.0 if crossing and k < 10 else taken[quarter]) + float(rng.uniform(0, 6))
-        s = s - (30.0 if crossing and k >= 10 else 0.0)
-        taken[quarter] = s + asset.lwh_m[0] + float(rng.uniform(16, 26))
+        s = taken[quarter] + float(rng.uniform(0, 6))
+        apart = asset.lwh_m[0] + float(rng.uniform(16, 26))
+        taken[quarter] = s - apart if crossing else s + apart
         speed = config.speed_limit_mps * float(rng.uniform(0.8, 1.1))
         path = _lane(world, quarter, LANE_M / 2)
         mover = _mover(asset, path, s, speed, 0.0, stop=stop if crossing else np.inf)
@@ -156,10 +171,23 @@ def _cyclists(world: World, config: SimulationConfig, rng: np.random.Generator) 
     out = []
     for k in range(config.cyclists):
         quarter = (2, 0, 2, 0)[k % 4]
-        x = float(rng.uniform(20, 60)) + 45.0 * k if quarter == 2 else world.junction_x_m + float(rng.uniform(-8, 30))
+        x = (
+            float(rng.uniform(20, 60)) + 45.0 * k
+            if quarter == 2
+            else world.junction_x_m + float(rng.uniform(-8, 30))
+        )
         s = REACH_M - world.junction_x_m + x if quarter == 0 else REACH_M + world.junction_x_m - x
         path = _lane(world, quarter, LANE_M - 0.25)
-        out.append(_mover(cyclist(float(rng.uniform(1.6, 1.9))), path, s, _RIDING * float(rng.uniform(0.8, 1.2)), 0.0, reacts=False))
+        out.append(
+            _mover(
+                cyclist(float(rng.uniform(1.6, 1.9))),
+                path,
+                s,
+                _RIDING * float(rng.uniform(0.8, 1.2)),
+                0.0,
+                reacts=False,
+            )
+        )
     return out
 
 
@@ -178,7 +206,16 @@ def _pedestrians(world: World, config: SimulationConfig, rng: np.random.Generato
         quarter = (0, 2, 0, 2, 3)[k % 5]
         side = float(rng.choice([-1.0, 1.0])) * (HALF_M + float(rng.uniform(1.4, PAVEMENT_M - 0.4)))
         about = REACH_M + {0: -world.junction_x_m + 10, 2: 15.0, 3: 20.0}[quarter]
-        out.append(_mover(asset, _lane(world, quarter, side), about + float(rng.uniform(0, 45)), speed, world.kerb_height_m, reacts=False))
+        out.append(
+            _mover(
+                asset,
+                _lane(world, quarter, side),
+                about + float(rng.uniform(0, 45)),
+                speed,
+                world.kerb_height_m,
+                reacts=False,
+            )
+        )
     return out
 
 
@@ -190,7 +227,7 @@ def _parked(world: World, config: SimulationConfig, rng: np.random.Generator) ->
             asset = random_car(rng)
             if taken > config.parked_share or asset.lwh_m[0] > 5.6:
                 continue
-            across = (LANE_M + PARKING_M / 2 + 0.1 + 0.3 * jitter[1]) * (1.0 if quarter % 2 else 1.0)
+            across = LANE_M + PARKING_M / 2 + 0.1 + 0.3 * jitter[1]
             path = _lane(world, quarter, across)
             for s in (REACH_M - at, REACH_M + at)[int(rng.integers(2)) :]:
                 turned = Path(path.xy_m, path.s_m, path.heading_rad + (np.pi if back else 0.0))
@@ -206,10 +243,10 @@ def _step(movers: list[_Mover], driving: list[_Mover]) -> None:
     accelerations = [_acceleration(m, now, driving) if m.reacts else 0.0 for m in movers]
     for mover, a in zip(movers, accelerations, strict=True):
         v = mover.v_mps[-1]
-        a = max(a, -v / STEP_S)
-        mover.a_mps2.append(a)
-        mover.s_m.append(mover.s_m[-1] + v * STEP_S + 0.5 * a * STEP_S**2)
-        mover.v_mps.append(v + a * STEP_S)
+        held = max(a, -v / STEP_S)  # nobody drives backwards
+        mover.a_mps2.append(held)
+        mover.s_m.append(mover.s_m[-1] + v * STEP_S + 0.5 * held * STEP_S**2)
+        mover.v_mps.append(v + held * STEP_S)
 
 
 def _acceleration(mover: _Mover, now: F64, driving: list[_Mover]) -> float:

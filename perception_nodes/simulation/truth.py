@@ -18,10 +18,13 @@ REPORTED_RANGE_M = 100.0
 
 
 def true_objects(sweep: Sweep, assets: Sequence[Asset], poses: F64, z_m: F64, ego_xy_m: F64) -> Detections3D:
-    """Objects within 100 m of the ego in odom; ids count from 1; visibility = seen / aimed pulses, NaN if none aimed."""
+    """Objects within 100 m of the ego in odom.
+
+    Ids count from 1; visibility is the share of the pulses aimed at an object that returned from it, NaN if none was.
+    """
     near = np.flatnonzero(np.hypot(*(poses[:, :2] - ego_xy_m).T) < REPORTED_RANGE_M)
-    lwh = np.array([assets[k].lwh_m for k in near]).reshape(-1, 3)
-    label = np.array([LABEL_INDEX[assets[k].label] for k in near], np.uint8)
+    lwh = np.array([assets[k].lwh_m for k in near.tolist()]).reshape(-1, 3)
+    label = np.array([LABEL_INDEX[assets[k].label] for k in near.tolist()], np.uint8)
     probabilities = np.zeros((len(near), NUM_LABELS))
     probabilities[np.arange(len(near)), label] = 1.0
     x, y, yaw, speed = poses[near].T

@@ -77,8 +77,10 @@ def build_world(rng: np.random.Generator) -> World:
 
 
 def _ground(junction: float) -> Mesh:
-    corners = np.array([[-REACH_M, -REACH_M, 0], [REACH_M, -REACH_M, 0], [REACH_M, REACH_M, 0], [-REACH_M, REACH_M, 0.0]])
-    return quads((corners + [junction, 0, 0])[None], Material.ASPHALT)
+    corners = np.array(
+        [[-REACH_M, -REACH_M, 0], [REACH_M, -REACH_M, 0], [REACH_M, REACH_M, 0], [-REACH_M, REACH_M, 0.0]]
+    )
+    return quads((corners + np.array([junction, 0, 0]))[None], Material.ASPHALT)
 
 
 def _kerb_line(quarter: int, junction: float) -> F64:
@@ -95,9 +97,10 @@ def _kerb_line(quarter: int, junction: float) -> F64:
 def _corner_block(quarter: int, junction: float, kerb: float) -> list[Mesh]:
     line = _kerb_line(quarter, junction)
     low = np.column_stack([line, np.zeros(len(line))])
-    high = low + [0.0, 0.0, kerb]
+    high = low + np.array([0.0, 0.0, kerb])
     far = np.column_stack([_Arm(quarter, junction).odom(np.array([[REACH_M, REACH_M]])), [[kerb]]])[0]
-    fan = np.stack([high[:-1], high[1:], np.broadcast_to(far, high[1:].shape), np.broadcast_to(far, high[1:].shape)], axis=1)
+    tip = np.broadcast_to(far, high[1:].shape)
+    fan = np.stack([high[:-1], high[1:], tip, tip], axis=1)
     return [strip(low, high, Material.KERB), quads(fan, Material.PAVEMENT)]
 
 
@@ -117,7 +120,9 @@ def _furniture(arm: _Arm, kerb: float, rng: np.random.Generator) -> list[Mesh]:
     return parts
 
 
-def _front(arm: _Arm, along: float, length: float, across: float, side: float, kerb: float, rng: np.random.Generator) -> Mesh:
+def _front(
+    arm: _Arm, along: float, length: float, across: float, side: float, kerb: float, rng: np.random.Generator
+) -> Mesh:
     kind = rng.random()
     if kind < 0.72:
         height, depth, material = float(rng.uniform(6, 15)), 8.0, Material.FACADE
@@ -138,7 +143,10 @@ def _at_the_kerb(arm: _Arm, along: float, across: float, kerb: float, rng: np.ra
         trunk = tube((x, y, 0), (x, y, height + 1.0), float(rng.uniform(0.1, 0.2)), Material.BARK)
         return [trunk, _crown((x, y, height + 1.6), float(rng.uniform(1.3, 2.2)), rng)]
     if kind < 0.72:
-        return [tube((x, y, 0), (x, y, 6.5), 0.08, Material.METAL), box((x, y, 6.5), (0.6, 0.6, 0.15), Material.METAL)]
+        return [
+            tube((x, y, 0), (x, y, 6.5), 0.08, Material.METAL),
+            box((x, y, 6.5), (0.6, 0.6, 0.15), Material.METAL),
+        ]
     if kind < 0.86:
         sign = ball((x, y, 2.4), (0.3, 0.3, 0.3), Material.PLATE)
         return [tube((x, y, 0), (x, y, 2.5), 0.04, Material.METAL), sign]
@@ -152,7 +160,11 @@ def _crown(centre: tuple[float, float, float], radius: float, rng: np.random.Gen
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     at = np.asarray(centre) + direction * (radius * rng.uniform(0.3, 1.0, (n, 1)) ** 0.5) * [1.0, 1.0, 0.8]
     corners = at[:, None, :] + rng.normal(0.0, 0.16, (n, 3, 3))
-    return Mesh(corners.reshape(-1, 3), np.arange(3 * n, dtype=np.int32).reshape(n, 3), np.full(n, Material.FOLIAGE, np.uint8))
+    return Mesh(
+        corners.reshape(-1, 3),
+        np.arange(3 * n, dtype=np.int32).reshape(n, 3),
+        np.full(n, Material.FOLIAGE, np.uint8),
+    )
 
 
 def _painted(arm: _Arm) -> list[F64]:
@@ -183,16 +195,24 @@ def _elements(arms: list[_Arm], junction: float, kerb: float) -> tuple[MapElemen
     def add(kind: ElementType, xy_m: F64, subtype: str, z_m: float = 0.0, closed: bool = False) -> None:
         points = np.column_stack([xy_m, np.full(len(xy_m), z_m)])
         sure = np.ones(len(points))
-        out.append(MapElement(len(out) + 1, kind, points, 0 * sure, sure, one_hot_type(kind), 1.0, closed, subtype))
+        out.append(
+            MapElement(len(out) + 1, kind, points, 0 * sure, sure, one_hot_type(kind), 1.0, closed, subtype)
+        )
 
     for arm in arms:
         along = np.arange(HALF_M + STOP_FROM_M, REACH_M, 2.0)
         for across, subtype in ((0.0, "dashed"), (-LANE_M, "solid"), (LANE_M, "solid")):
-            add(ElementType.LANE_DIVIDER, arm.odom(np.column_stack([along, np.full(len(along), across)])), subtype)
+            add(
+                ElementType.LANE_DIVIDER,
+                arm.odom(np.column_stack([along, np.full(len(along), across)])),
+                subtype,
+            )
         stop = np.array([[HALF_M + STOP_FROM_M, 0.1], [HALF_M + STOP_FROM_M, LANE_M - 0.1]])
         add(ElementType.STOP_LINE, arm.odom(stop), "")
         near, far = HALF_M + CROSSING_FROM_M, HALF_M + CROSSING_TO_M
-        corners = np.array([[near, -LANE_M - 1], [far, -LANE_M - 1], [far, LANE_M + 0.5], [near, LANE_M + 0.5]])
+        corners = np.array(
+            [[near, -LANE_M - 1], [far, -LANE_M - 1], [far, LANE_M + 0.5], [near, LANE_M + 0.5]]
+        )
         add(ElementType.PED_CROSSING, arm.odom(corners), "zebra", closed=True)
     for quarter in range(4):
         add(ElementType.ROAD_BOUNDARY, _kerb_line(quarter, junction), "curb", kerb)
