@@ -8,11 +8,15 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from perception_nodes import msg
 from perception_nodes.datatypes import (
     LABELS,
     TAXONOMY,
+    Detections3D,
     DropReason,
+    FrameInfo,
     LatencyTrace,
     Modality,
     Mode,
@@ -22,7 +26,7 @@ from perception_nodes.datatypes import (
     Tracks,
     TransformUnavailable,
 )
-from perception_nodes.geometry import transform_detections
+from perception_nodes.geometry import Transform, transform_detections
 from perception_nodes.ros import qos
 from perception_nodes.ros.convert import from_msg, to_msg
 from perception_nodes.ros.convert.statuses import sensor_statuses
@@ -56,6 +60,7 @@ class Tracker(PerceptionNode):
             declare(self, "tracking_frame", self.rig.odom_frame, {"help": "frame of the tracks"})
         )
         self._tracker = MultiObjectTracker(declare_config(self, TrackerConfig))
+        _warm()
         self._transforms = TransformStore(self)
         self._out = self.add_output(msg.TrackedObjectArray, _TOPIC, qos.objects())
         labels = msg.LabelInfo(taxonomy=TAXONOMY, names=list(LABELS), model_id=self.model_id)
@@ -147,6 +152,21 @@ class Tracker(PerceptionNode):
         self._out.publish(to_msg.tracks(tracks, info))
         self._last = (tracks.stamp_ns, time.monotonic_ns())
         self.sent(tracks.stamp_ns, start_ns)
+
+
+def _warm() -> None:
+    """Compile or load the kernels on a tracker of its own, so that the first frame is not the slow one."""
+    tracker = MultiObjectTracker()
+    center = np.array([[10.0, 0.0, 0.8], [10.5, 0.2, 0.8], [20.0, 5.0, 0.8]])
+    for k in range(1, 4):
+        found = Detections3D.of(
+            k * 100_000_000, "odom", "warm", center, np.ones((3, 3)), np.zeros(3), score=np.ones(3)
+        )
+        tracks = tracker.step(found, Transform.identity())
+        info = FrameInfo(0, 0, Mode.STARTING, LatencyTrace("", "", 0, 0))
+        to_msg.to_bytes(to_msg.tracks(tracks, info))
+        from_msg.detections_3d(to_msg.detections_3d(found, info))
+    tracker.predict(350_000_000)
 
 
 def main() -> int:

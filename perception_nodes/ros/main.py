@@ -10,7 +10,8 @@ from types import FrameType
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
+from rclpy.experimental import EventsExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from perception_nodes.datatypes import PerceptionError
@@ -36,7 +37,8 @@ def run_node(make: Callable[[], Any], args: list[str] | None = None) -> int:
     node, status = None, 0
     try:
         node = make()
-        executor = SingleThreadedExecutor()
+        # Half the latency of SingleThreadedExecutor here. Its spin() hangs; spin_once() does not.
+        executor = EventsExecutor()
         executor.add_node(node)
         while not stopping and rclpy.ok():
             executor.spin_once(timeout_sec=0.1)

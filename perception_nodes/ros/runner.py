@@ -50,13 +50,7 @@ class GraphRunner:
         """Start all nodes; their output goes to `<log_dir>/<name>.log`."""
         transport.configure()
         self._log_dir.mkdir(parents=True, exist_ok=True)
-        # BLAS threads only get in each other's way with ten processes on a few cores.
-        environment = {
-            **os.environ,
-            "PYTHONUNBUFFERED": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-        }
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         for spec in self._specs:
             log = (self._log_dir / f"{spec.name}.log").open("wb")
             self._logs.append(log)
