@@ -48,14 +48,15 @@ class Fusion(PerceptionNode):
         frame = str(
             declare(self, "tracking_frame", self.rig.odom_frame, {"help": "base frame: no ego motion known"})
         )
-        wait_s = float(
-            declare(self, "wait_s", 0.12, {"help": "wait for detections after the frame set, s", "low": 0.0})
-        )
+        wait = {"help": "wait for a camera's detections after the frame set, s", "low": 0.0, "high": 5.0}
+        wait_s = float(declare(self, "wait_s", 0.12, wait))
+        longer = {"help": "wait for the lidar's detections after the frame set, s", "low": 0.0, "high": 5.0}
+        lidar_wait_s = float(declare(self, "lidar_wait_s", 0.25, longer))
         self._fusion = ObjectFusion(declare_config(self, FusionConfig))
         self._frames = SweepFrames.of(self.rig, frame)
         self._transforms = TransformStore(self)
         self._out = self.add_output(msg.Detection3DArray, _TOPIC, qos.detections())
-        self._join = Joiner(self, wait_s, self._fuse)
+        self._join = Joiner(self, wait_s, lidar_wait_s, self._fuse)
 
     def start(self) -> None:
         self.add_account("frame_set", "/perception/sync/frame_set", rate_hz=self.output_rate_hz)

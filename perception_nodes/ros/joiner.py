@@ -41,9 +41,10 @@ class Joiner:
     Expected are the detections of sensors whose detector has spoken within the last second.
     """
 
-    def __init__(self, node: PerceptionNode, wait_s: float, fuse: Fuse) -> None:
+    def __init__(self, node: PerceptionNode, wait_s: float, lidar_wait_s: float, fuse: Fuse) -> None:
         self._node = node
         self._wait_ns = round(wait_s * 1e9)
+        self._lidar_wait_ns = round(lidar_wait_s * 1e9)
         self._fuse = fuse
         self._sets: deque[_Waiting] = deque()
         self._messages: dict[str, deque[tuple[int, Any]]] = {}
@@ -80,8 +81,7 @@ class Joiner:
             waiting = self._sets[0]
             found = self._found(waiting.frame_set)
             now_ns = time.monotonic_ns()
-            late = now_ns - waiting.received_ns >= self._wait_ns
-            if not late and not self._complete(waiting.frame_set, found, now_ns):
+            if not self._due(waiting, found, now_ns):
                 return
             try:
                 self._fuse(
@@ -122,10 +122,17 @@ class Joiner:
         at = {k: next((m for m in self._messages[k] if m[0] == stamp), None) for k, stamp in wanted.items()}
         return {k: message for k, message in at.items() if message is not None}
 
-    def _complete(self, frame_set: FrameSet, found: dict[str, Any], now_ns: int) -> bool:
-        speaking = {s for s, t in self._heard_ns.items() if now_ns - t < _FORGOTTEN_NS}
-        missing = set(self._wanted(frame_set)) - set(found)
-        return not (missing & speaking) and not ("lidar" in missing and "lidar" not in self._heard_ns)
+    def _due(self, waiting: _Waiting, found: dict[str, Any], now_ns: int) -> bool:
+        """All that is expected has come, or has been waited for long enough (for the lidar longer)."""
+        missing = self._missing(waiting.frame_set, found, now_ns)
+        limit_ns = self._lidar_wait_ns if "lidar" in missing else self._wait_ns
+        return not missing or now_ns - waiting.received_ns >= limit_ns
+
+    def _missing(self, frame_set: FrameSet, found: dict[str, Any], now_ns: int) -> set[str]:
+        """Sources of the set that have not come, but whose detector has spoken lately (the lidar's: ever or not yet)."""
+        silent = {s for s, t in self._heard_ns.items() if now_ns - t >= _FORGOTTEN_NS}
+        unheard = set(self._messages) - set(self._heard_ns) - {"lidar"}
+        return set(self._wanted(frame_set)) - set(found) - silent - unheard
 
     def _finish(self, found: dict[str, tuple[int, Any]], error: PerceptionError | None) -> None:
         """Account for the set at the front, for what it used, and for what is now too old for any set."""
