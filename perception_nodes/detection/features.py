@@ -8,6 +8,8 @@ import numpy.typing as npt
 from .boxes import FittedBoxes
 
 F64 = npt.NDArray[np.float64]
+# Nearer things reach below the lowest beam: how many points they give does not grow any more.
+_NEAR_M = 8.0
 
 
 def vehicle_features(boxes: FittedBoxes) -> dict[str, F64]:
@@ -32,7 +34,7 @@ def vehicle_features(boxes: FittedBoxes) -> dict[str, F64]:
         "continued": boxes["continued"],
         "upper": 1.0 - boxes["low_share"],
         # Points fall with the square of the distance: far fewer than any lidar gives on a solid surface.
-        "sparse": _under(points + 2 * np.log(np.maximum(boxes["range"], 4.0)) - np.log(face), 9.0),
+        "sparse": _under(points + 2 * np.log(np.maximum(boxes["range"], _NEAR_M)) - np.log(face), 9.0),
     }
 
 
