@@ -200,7 +200,7 @@ def cyclist(height: float) -> Asset:
     bars = [((-0.52, 0.34), (-0.1, 0.30)), ((-0.1, 0.30), (0.42, 0.8)), ((-0.2, 0.85), (0.42, 0.8)),
             ((0.52, 0.34), (0.4, 1.02)), ((-0.1, 0.30), (-0.22, 0.9))]  # fmt: skip
     parts += [tube((a[0], 0, a[1]), (b[0], 0, b[1]), 0.025, Material.METAL, 6) for a, b in bars]
-    parts.append(tube((0.4, -0.28, 1.03), (0.4, 0.28, 1.03), 0.02, Material.METAL, 6))
+    parts.append(tube((0.4, -0.24, 1.03), (0.4, 0.24, 1.03), 0.02, Material.METAL, 6))
     parts.append(tube((-0.2, 0, 0.95), (0.1, 0, 1.45 * k), 0.16 * k, Material.CLOTH, 10))
     parts.append(ball((0.17, 0, 1.62 * k), (0.11, 0.09, 0.13), Material.CLOTH))
     for side in (-1.0, 1.0):
@@ -208,7 +208,7 @@ def cyclist(height: float) -> Asset:
         parts.append(
             tube((0.12, side * 0.11, 0.62), (-0.1 + side * 0.1, side * 0.11, 0.25), 0.055, Material.CLOTH, 8)
         )
-        parts.append(tube((0.08, side * 0.19, 1.4 * k), (0.4, side * 0.25, 1.04), 0.04, Material.CLOTH, 6))
+        parts.append(tube((0.08, side * 0.19, 1.4 * k), (0.4, side * 0.2, 1.04), 0.04, Material.CLOTH, 6))
     return _asset(f"cyclist-{height:.2f}", "bicycle", join(parts))
 
 

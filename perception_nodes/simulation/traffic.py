@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .assets import Asset, cyclist, pedestrian, random_car, random_vehicle
 from .config import SimulationConfig
-from .world import CROSSING_FROM_M, HALF_M, LANE_M, PARKING_M, PAVEMENT_M, REACH_M, STOP_FROM_M, World
+from .world import CROSSING_FROM_M, HALF_M, LANE_M, PARKING_M, REACH_M, STOP_FROM_M, World
 
 F64 = npt.NDArray[np.float64]
 STEP_S = 0.1
@@ -177,7 +177,7 @@ def _cyclists(world: World, config: SimulationConfig, rng: np.random.Generator) 
             else world.junction_x_m + float(rng.uniform(-8, 30))
         )
         s = REACH_M - world.junction_x_m + x if quarter == 0 else REACH_M + world.junction_x_m - x
-        path = _lane(world, quarter, LANE_M - 0.25)
+        path = _lane(world, quarter, LANE_M - 0.2)
         out.append(
             _mover(
                 cyclist(float(rng.uniform(1.6, 1.9))),
@@ -194,28 +194,25 @@ def _cyclists(world: World, config: SimulationConfig, rng: np.random.Generator) 
 def _pedestrians(world: World, config: SimulationConfig, rng: np.random.Generator) -> list[_Mover]:
     """Along the pavements; every sixth over a crossing that no turning car uses."""
     out = []
+    rows: dict[tuple[int, float], tuple[float, float]] = {}
     for k in range(config.pedestrians):
         asset = pedestrian(float(rng.uniform(1.55, 1.92)), float(rng.uniform(0.3, 1.0)))
         speed = _WALKING * float(rng.uniform(0.7, 1.25))
         if k % 6 == 5:
-            y = HALF_M + CROSSING_FROM_M + 1.0 + float(rng.uniform(0, 1))
+            y = HALF_M + CROSSING_FROM_M + (0.7, 1.9)[k // 6 % 2]
             ends = np.array([[world.junction_x_m - 40.0, y], [world.junction_x_m + 40.0, y]])
             first = 40.0 - HALF_M - 4.0 - float(rng.uniform(0, 5))
             out.append(_mover(asset, Path.through(ends), first, speed, 0.0, reacts=False))
             continue
         quarter = (0, 2, 0, 2, 3)[k % 5]
-        side = float(rng.choice([-1.0, 1.0])) * (HALF_M + float(rng.uniform(1.4, PAVEMENT_M - 0.4)))
+        side = float(rng.choice([-1.0, 1.0]))
+        # Who meets somebody passes beside; who follows keeps the pace and the distance.
+        across = side * (HALF_M + (1.5 if side > 0 else 2.4))
+        place, pace = rows.get((quarter, side), (0.0, speed))
+        rows[quarter, side] = place + 1.2 + float(rng.uniform(0, 14)), pace
         about = REACH_M + {0: -world.junction_x_m + 10, 2: 15.0, 3: 20.0}[quarter]
-        out.append(
-            _mover(
-                asset,
-                _lane(world, quarter, side),
-                about + float(rng.uniform(0, 45)),
-                speed,
-                world.kerb_height_m,
-                reacts=False,
-            )
-        )
+        path = _lane(world, quarter, across)
+        out.append(_mover(asset, path, about + place, pace, world.kerb_height_m, reacts=False))
     return out
 
 
