@@ -32,7 +32,9 @@ class LidarDetector(PerceptionNode):
         frame = str(
             declare(self, "tracking_frame", self.rig.odom_frame, {"help": "base frame: no ego motion known"})
         )
-        self._detector = GeometricLidarDetector(declare_config(self, GeometricConfig))
+        config = declare_config(self, GeometricConfig)
+        config = config.with_vehicle(self.rig.vehicle_lwh_m, self.rig.base_to_center_m)
+        self._detector = GeometricLidarDetector(config)
         self._detector.warm()
         warm_sweep(self._detector)
         self._topic = f"/perception/detection/lidar/{self.rig.reference}"

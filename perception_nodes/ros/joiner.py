@@ -129,7 +129,7 @@ class Joiner:
         return not missing or now_ns - waiting.received_ns >= limit_ns
 
     def _missing(self, frame_set: FrameSet, found: dict[str, Any], now_ns: int) -> set[str]:
-        """Sources of the set that have not come, but whose detector has spoken lately (the lidar's: ever or not yet)."""
+        """Sources that have not come but whose detector has spoken lately (the lidar's may still be starting)."""
         silent = {s for s, t in self._heard_ns.items() if now_ns - t >= _FORGOTTEN_NS}
         unheard = set(self._messages) - set(self._heard_ns) - {"lidar"}
         return set(self._wanted(frame_set)) - set(found) - silent - unheard

@@ -106,10 +106,10 @@ class PerceptionNode(LifecycleNode):
 
     def mode(self) -> Mode:
         """State of the node by its inputs; nodes with a sharper view override it."""
+        if self.active and self._after_jump:
+            return Mode.FAULT
         if not self.active or self.vitals.last_output_stamp_ns == 0:
             return Mode.STARTING
-        if self._after_jump:
-            return Mode.FAULT
         promised = [a for a in self.accounts.values() if a.expected_rate_hz > 0]
         lost = [a for a in promised if not a.available or a.stale(self.ros_ns(), time.monotonic_ns())]
         if promised and len(lost) == len(promised):
@@ -246,6 +246,8 @@ class PerceptionNode(LifecycleNode):
         """FrameInfo of the next message on `topic`."""
         sequence = self._sequences[topic]
         self._sequences[topic] += 1
+        if self._after_jump and mode == Mode.FAULT:
+            mode = Mode.NOMINAL  # this content is made of messages from after the jump: synchronised again
         self._after_jump = False
         return FrameInfo(
             session_id=self.session_id,
@@ -274,6 +276,7 @@ class PerceptionNode(LifecycleNode):
 
     def sent(self, stamp_ns: int, start_ns: int) -> None:
         """Note that an output has been published, for rate and latency."""
+        self._after_jump = False
         self.vitals.output(stamp_ns, (time.monotonic_ns() - start_ns) * 1e-6)
 
     # ------------------------------------------------------------------ time and health

@@ -10,6 +10,7 @@ from typing import Any
 
 from perception_nodes.datasets import BagReader, BagWriter
 from perception_nodes.datatypes import FrameInfo, FrameSet, LatencyTrace, Mode
+from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.pipeline import FrameInput, FrameOutput, Pipeline, PipelineConfig
 from perception_nodes.ros.convert import to_msg
 
@@ -24,7 +25,9 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
     """Run the pipeline over a prepared input; leaves `outputs.mcap` in the output folder."""
     log = RunLog()
     progress.stage("loading the pipeline")
-    pipeline = Pipeline(PipelineConfig(), prepared.tracking_frame, options.camera_model)
+    rig = prepared.rig
+    lidar = GeometricConfig().with_vehicle(rig.vehicle_lwh_m, rig.base_to_center_m)
+    pipeline = Pipeline(PipelineConfig(lidar=lidar), prepared.tracking_frame, options.camera_model)
     frames = BagFrames(
         prepared.bag, prepared.rig, prepared.tracking_frame, options.start_s, options.duration_s
     )
