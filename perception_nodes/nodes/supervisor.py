@@ -40,7 +40,7 @@ class Supervisor(PerceptionNode):
             "low": 0.12,
             "high": 10.0,
         }
-        self._limit_ns = round(1e9 * float(declare(self, "heartbeat_limit_s", 0.25, limit)))
+        self._limit_ns = round(1e9 * float(declare(self, "heartbeat_limit_s", 0.23, limit)))
         self._out = self.add_output(msg.PerceptionState, _TOPIC, qos.latched())
 
     def start(self) -> None:
