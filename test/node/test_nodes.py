@@ -119,7 +119,7 @@ def bench(domain_id: int, tmp_path: Path) -> Iterator[Bench]:
 
 def test_a_bad_cloud_is_dropped_and_the_next_good_one_used(bench: Bench) -> None:
     runner = bench.start("lidar_detector", tracking_frame="base_link")
-    bench.until(lambda: bench.points.get_subscription_count())
+    bench.until(bench.points.get_subscription_count)
     bench.cloud(0, names="abc")
     bench.until(lambda: bench.drops)
     assert bench.drops[0].reason == msg.DropEvent.REASON_MALFORMED
@@ -137,7 +137,7 @@ def test_a_bad_cloud_is_dropped_and_the_next_good_one_used(bench: Bench) -> None
 
 def test_missing_transforms_are_counted_drops(bench: Bench) -> None:
     bench.start("lidar_detector", tracking_frame="odom")
-    bench.until(lambda: bench.points.get_subscription_count())
+    bench.until(bench.points.get_subscription_count)
     bench.cloud(0)
     bench.until(lambda: bench.drops)
     assert bench.drops[0].reason == msg.DropEvent.REASON_NO_TRANSFORM
