@@ -152,3 +152,4 @@ def test_the_example_of_the_readme_runs(graph: Graph) -> None:
         process.send_signal(signal.SIGINT)
         process.wait(10)
         reader.join()
+        process.stderr.close()
