@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ class LidarDetector(PerceptionNode):
 
     def _detect(self, sweep: Sweep) -> None:
         found = self._detector.detect(sweep.cloud, sweep.origins_m).detections
+        found = replace(found, source=self.rig.reference)
         sensors = self.sensor_status()
         mode = self.mode()
         info = self.frame_info(
