@@ -42,7 +42,7 @@ def draw_lines(view: GridView, heading_rad: float, config: MapConfig, with_paint
 def _chains(
     view: GridView, cells: Cells, config: MapConfig, piece_m: float, gap_m: float, length_m: float
 ) -> list[Piece]:
-    xy = (cells.index + 0.5) * view.cell_m
+    xy = (cells.index.astype(np.float64) + 0.5) * view.cell_m
     pieces = trace(xy, cells.strength, config.point_spacing_m, piece_m, view.cell_m)
     joined = [p for p in chain(pieces, gap_m) if p.length_m >= length_m]
     return _without_doubles(joined)
@@ -105,4 +105,4 @@ def _heights(view: GridView, points_m: F64) -> F64:
     known_at = np.flatnonzero(np.isfinite(out))
     if not len(known_at):
         return np.zeros(len(out))
-    return np.interp(np.arange(len(out)), known_at, out[known_at])
+    return np.asarray(np.interp(np.arange(len(out)), known_at, out[known_at]))

@@ -39,7 +39,7 @@ class Piece:
         """(2,) unit vector that leaves the line at its first (0) or last (1) point."""
         p = self.points_m if end else self.points_m[::-1]
         step = p[-1] - p[max(len(p) - 4, 0)]
-        return np.asarray(step / max(float(np.linalg.norm(step)), 1e-9))
+        return np.asarray(step / max(float(np.hypot(step[0], step[1])), 1e-9))
 
 
 def trace(
@@ -108,14 +108,12 @@ def chain(
 
     lateral_m: how far beside the straight continuation the other end may lie, plus 4 % of the gap.
     """
-    ends = [(k, e) for k in range(len(pieces)) for e in (0, 1)]
-    options = []
-    for a, (k, e) in enumerate(ends):
-        for b in range(a + 1, len(ends)):
-            m, f = ends[b]
-            cost = None if m == k else _gap(pieces[k], e, pieces[m], f, max_gap_m, lateral_m, turn_cos)
-            if cost is not None:
-                options.append((cost, a, b))
+    if not pieces:
+        return []
+    cost = _gap_cost(pieces, max_gap_m, lateral_m, turn_cos)
+    first, second = np.nonzero(np.isfinite(cost))
+    order = np.argsort(cost[first, second], kind="stable")
+    options = [(int(first[k]), int(second[k])) for k in order]
     partner: dict[int, int] = {}
     root = list(range(len(pieces)))
 
@@ -124,8 +122,8 @@ def chain(
             k = root[k]
         return k
 
-    for _, a, b in sorted(options):
-        k, m = find(ends[a][0]), find(ends[b][0])
+    for a, b in options:
+        k, m = find(a // 2), find(b // 2)
         if a in partner or b in partner or k == m:
             continue
         partner[a], partner[b] = b, a
@@ -133,19 +131,22 @@ def chain(
     return _walk(pieces, partner)
 
 
-def _gap(
-    p: Piece, e: int, q: Piece, f: int, max_gap_m: float, lateral_m: float, turn_cos: float
-) -> float | None:
-    """Length of the gap between two ends, None if they do not continue each other."""
-    dp, dq = p.direction(e), q.direction(f)
-    if -dp @ dq < turn_cos:
-        return None
-    v = q.points_m[-f] - p.points_m[-e]
-    ahead, beside = float(v @ dp), float(abs(v[0] * dp[1] - v[1] * dp[0]))
-    back = float(abs(v[0] * dq[1] - v[1] * dq[0]))
-    if not -1.0 < ahead <= max_gap_m or min(beside, back) > lateral_m + 0.04 * max(ahead, 0.0):
-        return None
-    return abs(ahead) + 3.0 * beside
+def _gap_cost(pieces: list[Piece], max_gap_m: float, lateral_m: float, turn_cos: float) -> F64:
+    """(2K, 2K) cost of joining two ends (2k first, 2k + 1 last of piece k), infinite where they do not fit.
+
+    Each pair once, in the upper triangle.
+    """
+    at = np.concatenate([p.points_m[[0, -1]] for p in pieces])
+    way = np.concatenate([[p.direction(0), p.direction(1)] for p in pieces])
+    v = at[None] - at[:, None]
+    ahead = (v * way[:, None]).sum(axis=-1)
+    beside = np.abs(v[..., 0] * way[:, None, 1] - v[..., 1] * way[:, None, 0])
+    back = np.abs(v[..., 0] * way[None, :, 1] - v[..., 1] * way[None, :, 0])
+    good = (-(way @ way.T) >= turn_cos) & (ahead > -1.0) & (ahead <= max_gap_m)
+    good &= np.minimum(beside, back) <= lateral_m + 0.04 * np.maximum(ahead, 0.0)
+    piece = np.arange(len(at)) // 2
+    good &= np.triu(np.ones(good.shape, bool)) & (piece[:, None] != piece[None])
+    return np.asarray(np.where(good, np.abs(ahead) + 3.0 * beside, np.inf))
 
 
 def _walk(pieces: list[Piece], partner: dict[int, int]) -> list[Piece]:
