@@ -2,6 +2,10 @@
 
 import os
 import pkgutil
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    msg: Any  # generated; it has no type information
 
 __version__ = "0.1.0"
 

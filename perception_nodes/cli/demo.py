@@ -26,6 +26,7 @@ def demo(
     rate: Annotated[float, typer.Option(help="recorded seconds per second")] = 1.0,
     offline: Annotated[bool, typer.Option("--offline", help="no nodes, as fast as it goes")] = False,
     view: Annotated[bool, typer.Option("--view", help="serve the outputs live to Foxglove")] = False,
+    graph: Annotated[Path | None, typer.Option(help="graph file instead of config/graph.yaml")] = None,
 ) -> None:
     """Render a street, play it through the perception graph, report against the exact truth."""
     from perception_nodes.runs import RunOptions, run_and_report
@@ -33,6 +34,7 @@ def demo(
 
     console = Console()
     bag = demo_bag(seed, duration, console)
-    run_and_report(
-        RunOptions(input=bag, output=output, rate=rate, offline=offline, view=view, rig="demo"), console
+    options = RunOptions(
+        input=bag, output=output, rate=rate, offline=offline, view=view, rig="demo", graph=graph
     )
+    run_and_report(options, console)

@@ -47,6 +47,7 @@ from .parameters import config_hash, declare
 _HOST = socket.gethostname()
 _BACK = Duration(nanoseconds=-1_000_000)
 _FORWARD = Duration(seconds=2)
+_FAREWELL = Duration(nanoseconds=300_000_000)
 
 
 class PerceptionNode(LifecycleNode):
@@ -143,6 +144,9 @@ class PerceptionNode(LifecycleNode):
             self.active = False
             self.drain()
             self._heartbeat()
+            # The process may end right after: let what has been said arrive.
+            for publisher in (self._drops, self._health):
+                publisher.wait_for_all_acked(_FAREWELL)
 
     def _start_alone(self) -> None:
         self._autostart.cancel()

@@ -103,7 +103,8 @@ class Reception:
         age_s = (ros_ns - self._stamp_ns) * 1e-9
         periods = silence_s * config.rate_hz
         late = periods > config.late_periods
-        alive = periods < config.fault_periods and self._asserted
+        # The lease may be shorter than a slow publisher's period: it counts once a message is overdue.
+        alive = periods < config.fault_periods and (self._asserted or not late)
         rate_hz = self._rate_hz()
         keeps_rate = not rate_hz < config.min_rate_ratio * config.rate_hz
         return ReceptionStatus(
@@ -112,7 +113,7 @@ class Reception:
             fresh=abs(age_s) <= config.max_age_s,
             valid=alive and self._valid,
             late=late,
-            mode=max(self._mode, self._mode_by_silence(periods)),
+            mode=max(self._mode, self._mode_by_silence(periods, alive)),
             lost=self.lost,
             session_id=self._session_id,
             silence_s=silence_s,
@@ -120,10 +121,10 @@ class Reception:
             rate_hz=rate_hz,
         )
 
-    def _mode_by_silence(self, periods: float) -> Mode:
-        if periods >= self.config.fault_periods or not self._asserted:
+    def _mode_by_silence(self, periods: float, alive: bool) -> Mode:
+        if periods >= self.config.fault_periods:
             return Mode.FAULT
-        return Mode.DEGRADED if periods >= self.config.degraded_periods else Mode.STARTING
+        return Mode.DEGRADED if periods >= self.config.degraded_periods or not alive else Mode.STARTING
 
     def _rate_hz(self) -> float:
         """Over the last second or so, NaN before the second message."""

@@ -124,7 +124,7 @@ class PerceptionSubscriber:
         text = f"{self.topic}: {describe(status)}"
         if status.mode == Mode.FAULT:
             self._node.get_logger().error(text)
-        elif judgement > before or status.late:
+        elif before[0] != Mode.STARTING and (judgement > before or status.late):
             self._node.get_logger().warning(text)
         else:
             self._node.get_logger().info(text)
