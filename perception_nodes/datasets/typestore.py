@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from rosbags.serde import SerdeError
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from perception_nodes.resources import PACKAGE, resource_path
+
+# Bytes of the encapsulation header before the content.
+_HEADER: Final = 4
 
 
 def new_typestore() -> Typestore:
@@ -50,13 +53,19 @@ def decode(raw: bytes | memoryview, typename: str) -> Any:
 def deserialize(store: Typestore, raw: bytes | memoryview, typename: str) -> Any:
     """Decode with a given store.
 
-    rmw_fastrtps counts alignment for the content of an empty sequence of 8-byte values and so leaves up to 8 unused
-    bytes behind a message; `rosbags` refuses more than 3, so they are taken off and it is asked again.
+    rmw_fastrtps sizes its buffer as if every empty sequence of 8-byte values had to be aligned, so that unused bytes
+    are left behind a message; `rosbags` refuses more than 3. If what was read fills its own length exactly, it was
+    read right and the rest is such a gap.
     """
-    for unused in (0, 4, 8):
-        try:
-            return store.deserialize_cdr(raw[: len(raw) - unused], typename)
-        except SerdeError as error:
-            if "size mismatch" not in str(error) or unused == 8:
-                raise
-    raise AssertionError("unreachable")
+    try:
+        return store.deserialize_cdr(raw, typename)
+    except SerdeError as error:
+        if "size mismatch" not in str(error):
+            raise
+        definition = store.get_msgdef(typename)
+        read = definition.deserialize_cdr_le if raw[1] else definition.deserialize_cdr_be
+        message, end = read(memoryview(raw)[_HEADER:], 0, definition.cls, store)
+        unused = len(raw) - _HEADER - end
+        if unused % 4 or len(store.serialize_cdr(message, typename)) != end + _HEADER:
+            raise
+        return message

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from perception_nodes.datasets import BagReader, BagWriter
-from perception_nodes.datatypes import FrameInfo, FrameSet, LatencyTrace, Mode
+from perception_nodes.datatypes import FrameInfo, FrameSet, LatencyTrace, Mode, SensorStatus
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.pipeline import FrameInput, FrameOutput, Pipeline, PipelineConfig
 from perception_nodes.ros.convert import to_msg
@@ -59,6 +59,7 @@ class _Recording:
         self._rig = prepared.rig
         self._session = secrets.randbits(64)
         self._host = socket.gethostname()
+        self._last_ns = 0
         self.count = 0
 
     def write(
@@ -83,11 +84,19 @@ class _Recording:
         self._put("/perception/objects", to_msg.tracks(output.tracks, info), at_ns)
         self._put("/perception/map/elements", to_msg.map_elements(output.elements, info), at_ns)
         self.count += 1
+        self._last_ns = at_ns
 
     def write_accounts(self, frames: BagFrames) -> None:
-        """Drops, with the name of the pipeline in place of a node's."""
+        """Drops and counts, with the name of the pipeline in place of a node's."""
         for total, drop in enumerate(frames.drops, 1):
             self._put("/perception/drops", to_msg.drop_event(drop, "/pipeline", total), max(0, drop.stamp_ns))
+        sensors = tuple(
+            SensorStatus(
+                name, self._rig.sensor(name).modality, received=c.received, used=c.used, dropped=c.dropped
+            )
+            for name, c in frames.counts.items()
+        )
+        self._put("/perception/health", to_msg.pipeline_health(self._session, sensors), self._last_ns)
 
     def _info(self, frame_set: FrameSet, began_ns: int, ended_ns: int) -> FrameInfo:
         stamps = [s for s in frame_set.stamp_ns if s]

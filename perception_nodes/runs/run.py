@@ -96,7 +96,7 @@ def _played(options: RunOptions, prepared: PreparedInput) -> tuple[int, int]:
 
 def _run_block(options: RunOptions, log: RunLog, summary: dict[str, Any], wall_s: float) -> dict[str, Any]:
     cpu = [n["cpu_percent_mean"] for n in summary["nodes"].values() if n["cpu_percent_mean"] is not None]
-    memory = [n["rss_mb_max"] for n in summary["nodes"].values()]
+    memory = [n["rss_mb_max"] for n in summary["nodes"].values() if n["rss_mb_max"] is not None]
     return {
         "mode": "offline" if options.offline else "online",
         "rate": options.rate,

@@ -101,7 +101,8 @@ class SummaryBuilder:
         figures = self._nodes[str(message.node).lstrip("/")]
         if np.isfinite(message.cpu_percent):
             figures.cpu.append(float(message.cpu_percent))
-        figures.rss_mb = max(figures.rss_mb, float(message.rss_mb))
+        if np.isfinite(message.rss_mb):
+            figures.rss_mb = max(figures.rss_mb, float(message.rss_mb))
         figures.last = message
 
     def _add_PerceptionState(self, received_ns: int, message: Any) -> None:  # noqa: N802
@@ -206,7 +207,7 @@ def _node(figures: _NodeFigures) -> dict[str, Any]:
     return {
         "cpu_percent_mean": round(float(np.mean(figures.cpu)), 1) if figures.cpu else None,
         "cpu_percent_max": round(max(figures.cpu), 1) if figures.cpu else None,
-        "rss_mb_max": round(figures.rss_mb, 1),
+        "rss_mb_max": round(figures.rss_mb, 1) if figures.rss_mb else None,
         "last_mode": Mode(int(last.mode)).name,
         "received": int(last.received),
         "used": int(last.used),

@@ -50,6 +50,27 @@ def floats(values: npt.NDArray[Any] | list[float]) -> array[float]:
     return out
 
 
+def pipeline_health(session_id: int, sensors: tuple[SensorStatus, ...]) -> msg.PerceptionHealth:
+    """PerceptionHealth of a run without nodes: the counts of its inputs, nothing else is known."""
+    nan = float("nan")
+    return msg.PerceptionHealth(
+        node="/pipeline",
+        session_id=session_id,
+        mode=msg.PerceptionHealth.MODE_NOMINAL,
+        output_rate_hz=nan,
+        expected_rate_hz=nan,
+        latency_p50_ms=nan,
+        latency_p95_ms=nan,
+        latency_max_ms=nan,
+        cpu_percent=nan,
+        rss_mb=nan,
+        received=sum(s.received for s in sensors),
+        used=sum(s.used for s in sensors),
+        dropped=sum(s.dropped for s in sensors),
+        sensors=[sensor_status(s) for s in sensors],
+    )
+
+
 def latency(value: LatencyTrace) -> msg.LatencyTrace:
     """LatencyTrace."""
     return msg.LatencyTrace(
