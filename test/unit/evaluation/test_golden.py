@@ -71,22 +71,22 @@ def test_tracking_scores_equal_trackeval() -> None:
     ]
     clear, hota = ev.clear(frames, 0.5), ev.hota(frames)
     got = {
-        **{
-            "HOTA": hota.hota,
-            "DetA": hota.det_a,
-            "AssA": hota.ass_a,
-            "DetRe": hota.det_re,
-            "DetPr": hota.det_pr,
-        },
-        **{
-            "AssRe": hota.ass_re,
-            "AssPr": hota.ass_pr,
-            "LocA": hota.loc_a,
-            "MOTA": clear.mota,
-            "MOTP": clear.motp,
-        },
-        **{"IDSW": clear.id_switches, "Frag": clear.fragments, "CLR_TP": clear.true_positives},
-        **{"CLR_FN": clear.false_negatives, "CLR_FP": clear.false_positives, "IDF1": ev.idf1(frames, 0.5)},
+        "HOTA": hota.hota,
+        "DetA": hota.det_a,
+        "AssA": hota.ass_a,
+        "DetRe": hota.det_re,
+        "DetPr": hota.det_pr,
+        "AssRe": hota.ass_re,
+        "AssPr": hota.ass_pr,
+        "LocA": hota.loc_a,
+        "MOTA": clear.mota,
+        "MOTP": clear.motp,
+        "IDSW": clear.id_switches,
+        "Frag": clear.fragments,
+        "CLR_TP": clear.true_positives,
+        "CLR_FN": clear.false_negatives,
+        "CLR_FP": clear.false_positives,
+        "IDF1": ev.idf1(frames, 0.5),
     }
     assert got == pytest.approx({k: data["expected"][k] for k in got}, abs=1e-6)
 
