@@ -29,6 +29,7 @@ for kind in plain symlink; do
     while IFS= read -r -d '' file; do if [ -e "$file" ]; then printf '%s\0' "$file"; fi; done |
     tar -c --null -T - | tar -x -C "$workspace/src/perception_nodes"
   cp -r test/colcon/consumer_cpp/. "$workspace/src/consumer_cpp"
+  cp docs/examples/subscriber.cpp "$workspace/src/consumer_cpp/src"
   cd "$workspace"
   test "$(colcon list --names-only | sort | xargs)" = "consumer_cpp perception_nodes"
   option=
