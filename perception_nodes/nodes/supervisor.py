@@ -41,9 +41,16 @@ class Supervisor(PerceptionNode):
             "high": 10.0,
         }
         self._limit_ns = round(1e9 * float(declare(self, "heartbeat_limit_s", 0.23, limit)))
+        start = {
+            "help": "a node not heard by then was lost at its start (kernels may have to be compiled), s",
+            "low": 1.0,
+            "high": 600.0,
+        }
+        self._start_limit_ns = round(1e9 * float(declare(self, "start_limit_s", 60.0, start)))
         self._out = self.add_output(msg.PerceptionState, _TOPIC, qos.latched())
 
     def start(self) -> None:
+        self._since_ns = time.monotonic_ns()
         self.create_subscription(msg.PerceptionHealth, "/perception/health", self._hear, qos.events())
         self.create_timer(0.02, self._check, clock=self.wall)
 
@@ -64,7 +71,7 @@ class Supervisor(PerceptionNode):
             n: (now_ns - self._heard_ns[n]) * 1e-9 if n in self._heard_ns else float("nan")
             for n in self._expected
         }
-        modes = {n: self._node_mode(n, now_ns) for n in self._expected}
+        modes = {n: self._node_mode(n) for n in self._expected}
         faults = self._faults(modes)
         mode = self._graph_mode(modes)
         state = (mode, tuple(faults), tuple(modes.values()))
@@ -76,11 +83,11 @@ class Supervisor(PerceptionNode):
             self._published, self._published_ns = state, now_ns
             self._publish(mode, faults, modes, ages)
 
-    def _node_mode(self, name: str, now_ns: int) -> Mode:
+    def _node_mode(self, name: str) -> Mode:
+        if self._is_lost(name):
+            return Mode.FAULT
         if name not in self._heard_ns:
             return Mode.STARTING
-        if now_ns - self._heard_ns[name] > self._limit_ns:
-            return Mode.FAULT
         return Mode(int(self._reports[name].mode))
 
     def _faults(self, modes: dict[str, Mode]) -> list[str]:
@@ -89,7 +96,10 @@ class Supervisor(PerceptionNode):
         return sorted({*lost, *told})
 
     def _is_lost(self, name: str) -> bool:
-        return name in self._heard_ns and time.monotonic_ns() - self._heard_ns[name] > self._limit_ns
+        heard_ns = self._heard_ns.get(name)
+        if heard_ns is None:
+            return time.monotonic_ns() - self._since_ns > self._start_limit_ns
+        return time.monotonic_ns() - heard_ns > self._limit_ns
 
     def _graph_mode(self, modes: dict[str, Mode]) -> Mode:
         """FAULT if a vital node is lost or in fault; else what the tracker, which sees all sensors, says or worse."""
