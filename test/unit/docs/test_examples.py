@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +125,16 @@ def test_launch_arguments_exist() -> None:
 )
 def test_no_paths_of_one_machine(page: Path) -> None:
     assert not re.search(r"(/work/|/home/|/root/|/tmp/)", page.read_text())
+
+
+def test_the_cpp_example_compiles_against_the_messages() -> None:
+    compiler, headers = shutil.which("g++"), Path(sys.prefix, "include")
+    if compiler is None or not (headers / "perception_nodes").is_dir():
+        pytest.skip("needs g++ and the messages of a pip installation")
+    command = [compiler, "-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror"]
+    command += [f"-isystem{folder}" for folder in sorted(headers.iterdir())]
+    # No wheel has rclcpp; the stand-in declares what the example uses of it.
+    command += [f"-I{ROOT / 'test' / 'colcon' / 'consumer_cpp' / 'rclcpp_stand_in'}"]
+    example = str(ROOT / "docs" / "examples" / "subscriber.cpp")
+    result = subprocess.run([*command, example], check=False, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
