@@ -54,7 +54,7 @@ class MapConfig:
     # Kerbs and structure
     kerb_min_m: float = param(0.06, "Least height step of a kerb, m", low=0.02)
     kerb_max_m: float = param(0.30, "Greatest height step of a kerb, m", low=0.05)
-    wall_height_m: float = param(1.8, "Obstacles that reach higher bound the road as structure, m", low=0.5)
+    wall_height_m: float = param(2.3, "Obstacles that reach higher bound the road as structure, m", low=0.5)
     boundary_min_length_m: float = param(3.0, "Shortest boundary that is published, m", low=0.5)
     boundary_max_gap_m: float = param(4.0, "Longest gap within one boundary, m", low=0.0)
 
@@ -63,6 +63,9 @@ class MapConfig:
     vectorise_every: int = param(5, "Lines are drawn anew at every so many-th sweep", low=1)
     match_distance_m: float = param(
         0.8, "A line keeps its id if its points lie this near to the old line, m", low=0.05
+    )
+    publish_existence: float = param(
+        0.3, "Lines less likely than this are kept to themselves", low=0.0, high=1.0
     )
     existence_keep: float = param(
         0.7, "Factor on the existence of a line that is not found again", low=0.0, high=1.0

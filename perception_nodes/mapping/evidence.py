@@ -37,7 +37,7 @@ def paint_cells(view: GridView, config: MapConfig) -> Cells:
     background = cv2.morphologyEx(value, cv2.MORPH_OPEN, np.ones((width, width), np.uint8))
     background = cv2.blur(background, (width, width))
     strength = value - background
-    good = known & (view.weight >= 2) & (view.occupied < 0.3) & (strength > config.line_contrast)
+    good = known & (view.weight >= 3) & (view.occupied < 0.3) & (strength > config.line_contrast)
     return _cells(strength, good)
 
 
@@ -46,7 +46,8 @@ def kerb_cells(view: GridView, config: MapConfig) -> Cells:
     known = np.isfinite(view.height_m) & (view.weight >= 2)
     near_obstacle = cv2.dilate((view.occupied > 0.15).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     known &= ~near_obstacle
-    height = np.where(known, view.height_m - np.nanmedian(view.height_m), 0.0).astype(np.float32)
+    level = np.median(view.height_m[known]) if known.any() else 0.0
+    height = np.where(known, view.height_m - level, 0.0).astype(np.float32)
     reach = max(1, round(0.6 / view.cell_m))
     across, well = _one_sided(height, known, reach)
     along, well_too = _one_sided(height.T, known.T, reach)

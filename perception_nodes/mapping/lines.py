@@ -19,6 +19,7 @@ F64 = npt.NDArray[np.float64]
 
 _PARALLEL_M = 1.2
 _KERB_HIDES_WALL_M = 8.0
+_KERB_STONE_M = 0.45
 
 
 def draw_lines(view: GridView, heading_rad: float, config: MapConfig, with_paint: bool) -> list[MapElement]:
@@ -28,14 +29,14 @@ def draw_lines(view: GridView, heading_rad: float, config: MapConfig, with_paint
     """
     c = config
     kerbs = _chains(view, kerb_cells(view, c), c, 1.0, c.boundary_max_gap_m, c.boundary_min_length_m)
-    walls = _chains(view, wall_cells(view, c), c, 1.0, c.boundary_max_gap_m, c.boundary_min_length_m)
-    walls = [w for w in walls if not _hidden(w, kerbs)]
+    walls = _chains(view, wall_cells(view, c), c, 1.0, c.boundary_max_gap_m, 2 * c.boundary_min_length_m)
+    walls = [w for w in walls if not _along(w, kerbs, _KERB_HIDES_WALL_M)]
     out = [_element(view, p, ElementType.ROAD_BOUNDARY, "curb", c.kerb_min_m) for p in kerbs]
     out += [_element(view, p, ElementType.ROAD_BOUNDARY, "wall", 0.5) for p in walls]
     if with_paint:
         paint = paint_cells(view, c)
         chains = _chains(view, paint, c, c.line_min_length_m, c.line_max_gap_m, c.divider_min_length_m)
-        out += [_painted(view, p, heading_rad, c) for p in chains]
+        out += [_painted(view, p, heading_rad, c) for p in chains if not _along(p, kerbs, _KERB_STONE_M)]
     return out
 
 
@@ -58,9 +59,9 @@ def _without_doubles(chains: list[Piece]) -> list[Piece]:
     return out
 
 
-def _hidden(wall: Piece, kerbs: list[Piece]) -> bool:
-    """True if a kerb runs along the wall: then the kerb is the boundary."""
-    return any(np.median(distance_to_polyline(wall.points_m, k.points_m)) < _KERB_HIDES_WALL_M for k in kerbs)
+def _along(line: Piece, kerbs: list[Piece], distance_m: float) -> bool:
+    """True if most of the line runs near a kerb: a wall behind a kerb, or the bright stone of the kerb itself."""
+    return any(np.median(distance_to_polyline(line.points_m, k.points_m)) < distance_m for k in kerbs)
 
 
 def _painted(view: GridView, piece: Piece, heading_rad: float, config: MapConfig) -> MapElement:
