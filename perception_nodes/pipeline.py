@@ -7,7 +7,7 @@ same tracks on the same recording.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +75,7 @@ class Pipeline:
         self.camera = YoloxDetector(camera_model, config.camera) if camera_model is not None else None
         self.fusion = ObjectFusion(config.fusion)
         self.tracker = MultiObjectTracker(config.tracker)
-        self.mapping = MapBuilder(config.mapping)
+        self.mapping = MapBuilder(replace(config.mapping, frame_id=tracking_frame))
 
     def process(self, frame: FrameInput) -> FrameOutput:
         """One frame; frames must come in the order of their stamps."""
@@ -84,6 +84,8 @@ class Pipeline:
         fused = self.fusion.fuse(lidar, views, frame.cloud.stamp_ns, frame.cloud.frame_id)
         in_odom = transform_detections(fused, self.tracking_frame, frame.odom_from_base)
         tracks = self.tracker.step(in_odom, frame.odom_from_base)
+        if self.tracking_frame == frame.cloud.frame_id:
+            self.mapping.reset()  # without ego motion sweeps do not lie on each other
         elements = self.mapping.update(frame.cloud, frame.odom_from_base)
         return FrameOutput(lidar, tuple(v.detections for v in views), fused, tracks, elements)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import Any
 
 from perception_nodes import msg
@@ -32,7 +33,8 @@ class MapElementsNode(PerceptionNode):
         frame = str(
             declare(self, "tracking_frame", self.rig.odom_frame, {"help": "frame of the map elements"})
         )
-        self._builder = MapBuilder(declare_config(self, MapConfig))
+        self._builder = MapBuilder(replace(declare_config(self, MapConfig), frame_id=frame))
+        self._accumulates = frame != self.rig.base_frame
         self._builder.warm()
         self._out = self.add_output(msg.MapElementArray, _TOPIC, qos.objects())
         self._sweeps = SweepInput(self, frame, self._update)
@@ -50,6 +52,8 @@ class MapElementsNode(PerceptionNode):
         self._sweeps.drain()
 
     def _update(self, sweep: Sweep) -> None:
+        if not self._accumulates:
+            self._builder.reset()  # without ego motion sweeps do not lie on each other
         elements = self._builder.update(sweep.cloud, sweep.odom_from_base)
         mode = self.mode()
         info = self.frame_info(

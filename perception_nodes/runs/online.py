@@ -189,7 +189,7 @@ def _show(recorder: Recorder, progress: RunProgress) -> None:
     if playback is None:
         return
     total_s = (int(playback.stamp_end_ns) - int(playback.stamp_start_ns)) * 1e-9
-    played_s = (time.monotonic_ns() - int(playback.wall_start_ns)) * 1e-9 * float(playback.rate)
+    played_s = max(0.0, (time.monotonic_ns() - int(playback.wall_start_ns)) * 1e-9 * float(playback.rate))
     objects = recorder.last_objects
     count = sum(o.state in (1, 2) for o in objects.objects) if objects is not None else 0
     frames = recorder.counts["/perception/objects"]
