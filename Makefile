@@ -67,7 +67,7 @@ format: venv
 	@$(BIN)/ruff format .
 
 bench: venv
-	@$(BIN)/python -m pytest test/bench --benchmark-only --benchmark-columns=median,iqr,rounds
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest test/bench --benchmark-only --benchmark-columns=median,iqr,rounds
 
 clean:
 	rm -rf build install log dist out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks \
