@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-
-import numpy as np
+from statistics import median  # of 30 numbers: 20 times faster than numpy
 
 from perception_nodes.datatypes import SensorSpec
 
@@ -33,14 +32,14 @@ class Stream:
     def period_s(self) -> float:
         """Median step between stamps; the rig's promise until enough are known."""
         if len(self._steps_s) >= self.config.offset_min_samples:
-            return float(np.median(self._steps_s))
+            return median(self._steps_s)
         return 1.0 / self.spec.rate_hz
 
     @property
     def offset_s(self) -> float:
         """Median residual to the reference (stamps later than the reference's are positive), else the rig's."""
         if len(self._residuals_s) >= self.config.offset_min_samples:
-            return float(np.median(self._residuals_s))
+            return median(self._residuals_s)
         return self.spec.offset_s
 
     @property
