@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -54,7 +56,7 @@ class MapBuilder:
         """
         self._check_time(cloud, odom_from_base)
         vehicle = odom_from_base.translation_m
-        level = np.ascontiguousarray(cloud.xyz_m @ odom_from_base.rotation.T.astype(np.float32))
+        level = _levelled(cloud.xyz_m, odom_from_base.rotation.astype(np.float32))
         self._grid.move_to(vehicle[0], vehicle[1])
         self._grid.add(level, *self._surface(cloud, level), vehicle)
         if self._sweeps % self.config.vectorise_every == 0:
@@ -98,7 +100,7 @@ class MapBuilder:
         return over, relative
 
     def _check_time(self, cloud: PointCloud, pose: Transform) -> None:
-        if not np.isfinite(cloud.xyz_m).all():
+        if not _all_finite(cloud.xyz_m):
             raise MalformedMessage("MapBuilder.update: cloud: a coordinate is not finite")
         if self._last is not None:
             gap_ns = cloud.stamp_ns - self._last[0]
@@ -115,6 +117,25 @@ class MapBuilder:
         half = self.config.half_extent_m - self.config.cell_m
         corners = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]) * half
         return corners + pose.translation_m[:2]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _levelled(xyz: Any, rotation: Any) -> Any:
+    """Points turned into odom's axes; a matrix product would start the linear algebra library's threads for it."""
+    out = np.empty(xyz.shape, np.float32)
+    for k in range(len(xyz)):
+        x, y, z = xyz[k, 0], xyz[k, 1], xyz[k, 2]
+        for a in range(3):
+            out[k, a] = rotation[a, 0] * x + rotation[a, 1] * y + rotation[a, 2] * z
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _all_finite(xyz: Any) -> bool:
+    for k in range(len(xyz)):  # noqa: SIM110 - compiled
+        if not np.isfinite(xyz[k, 0] + xyz[k, 1] + xyz[k, 2]):
+            return False
+    return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -37,7 +37,8 @@ class Registry:
         self._known: dict[int, tuple[MapElement, int, int]] = {}
 
     def update(self, drawn: list[MapElement], stamp_ns: int, corner_m: F64, extent_m: float) -> None:
-        """Take over the drawn lines. Where several become one the oldest id stays, where one parts the longest keeps it.
+        """Take over the drawn lines. Of several that become one the oldest id stays; of one that parts the longest
+        piece keeps it.
 
         A known line that was not drawn again loses existence, and goes when it is outside of the grid, hardly there
         any more, or part of a longer one.

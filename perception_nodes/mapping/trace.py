@@ -64,10 +64,12 @@ def trace(
 
 def _fit(xy: F64, weight: F64, spacing_m: float, cell_m: float) -> Piece | None:
     """Means across the principal axis in steps along it; None if the cells do not lie along a line."""
-    middle = np.average(xy, axis=0, weights=weight)
-    _, vectors = np.linalg.eigh(np.cov((xy - middle).T, aweights=weight))
-    axis, normal = vectors[:, 1], vectors[:, 0]
-    along, across = (xy - middle) @ axis, (xy - middle) @ normal
+    sure = weight / weight.sum()
+    middle = sure @ xy
+    x, y = (xy - middle).T
+    angle = 0.5 * np.arctan2(2 * (sure * x * y).sum(), (sure * (x * x - y * y)).sum())
+    axis, normal = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
+    along, across = x * axis[0] + y * axis[1], x * normal[0] + y * normal[1]
     low, high = along.min(), along.max()
     bins = max(1, int(np.ceil((high - low) / spacing_m)))
     index = np.minimum(((along - low) / max(high - low, 1e-9) * bins).astype(int), bins - 1)

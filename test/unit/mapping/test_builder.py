@@ -55,11 +55,11 @@ def test_stated_deviation_covers_the_error(drive: Any, road_from_odom: Any) -> N
 
 
 def test_ids_stay_while_driving(drive: Any) -> None:
-    outputs = run(drive(sweeps=21))
-    first = {e.subtype: e.id for e in outputs[10].elements}
+    outputs = run(drive(sweeps=31))
+    first = {e.subtype: e.id for e in outputs[15].elements}
     last = {e.subtype: e.id for e in outputs[-1].elements}
     assert first == last and len(set(last.values())) == 3
-    assert one(outputs[-1], "curb").age_s == pytest.approx(1.5, abs=0.6)
+    assert one(outputs[-1], "curb").age_s > 2.0
 
 
 def test_without_intensity_there_are_boundaries_only(drive: Any) -> None:
