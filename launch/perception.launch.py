@@ -3,6 +3,7 @@
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchDescription
 from perception_nodes.ros import transport
@@ -14,6 +15,10 @@ def generate_launch_description() -> LaunchDescription:
     graph = load_graph()
     transport.configure()
 
+    def kept(value):
+        # launch_ros reads a text as YAML unless it is told that it is a text.
+        return ParameterValue(value, value_type=str) if isinstance(value, str) else value
+
     def start(context):
         values = {name: LaunchConfiguration(name).perform(context) for name in graph.arguments}
         return [
@@ -21,7 +26,7 @@ def generate_launch_description() -> LaunchDescription:
                 package="perception_nodes",
                 executable=spec.executable,
                 name=spec.name,
-                parameters=[*spec.parameter_files, spec.parameters],
+                parameters=[*spec.parameter_files, {k: kept(v) for k, v in spec.parameters.items()}],
                 output="screen",
             )
             for spec in node_specs(graph, values)

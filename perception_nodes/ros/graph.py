@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,21 +67,45 @@ def node_specs(graph: Graph, values: Mapping[str, str]) -> list[NodeSpec]:
         raise ConfigurationError(
             f"{graph.path.name}: no argument {unknown[0]!r}: wanted one of {sorted(graph.arguments)}"
         )
-    filled = {name: values.get(name, argument.default) for name, argument in graph.arguments.items()}
-    files = (filled["params_file"],) if filled.get("params_file") else ()
+    texts = {name: values.get(name, argument.default) for name, argument in graph.arguments.items()}
+    filled = {name: _typed(name, text, graph.arguments[name].default) for name, text in texts.items()}
+    files = (texts["params_file"],) if texts.get("params_file") else ()
     specs = []
-    for node in graph.nodes:
-        if "if" in node and not _truth(filled[node["if"]]):
-            continue
-        parameters = {k: _typed(str(v).format(**filled)) for k, v in (node.get("parameters") or {}).items()}
-        specs.append(NodeSpec(node["executable"], node.get("name", node["executable"]), parameters, files))
+    try:
+        for node in graph.nodes:
+            if "if" in node and not filled[node["if"]]:
+                continue
+            parameters = {k: _fill(v, filled) for k, v in (node.get("parameters") or {}).items()}
+            specs.append(
+                NodeSpec(node["executable"], node.get("name", node["executable"]), parameters, files)
+            )
+    except KeyError as error:
+        raise ConfigurationError(
+            f"graph file {graph.path}: {error} is not one of its arguments {sorted(filled)}"
+        ) from error
     return specs
 
 
-def _truth(value: str) -> bool:
-    return value.lower() in ("1", "true", "yes", "on")
+def _fill(template: Any, filled: Mapping[str, Any]) -> Any:
+    """A lone {name} has the type of its argument; with text around it, it becomes text."""
+    if not isinstance(template, str):
+        return template
+    alone = re.fullmatch(r"\{(\w+)\}", template)
+    return filled[alone[1]] if alone else template.format(**filled)
 
 
-def _typed(value: str) -> Any:
-    """A parameter's value as YAML would read it, but an empty text stays a text."""
-    return yaml.safe_load(value) if value else ""
+def _typed(name: str, text: str, default: str) -> Any:
+    """A value of the type of the argument's default: a path stays a text even if it reads like a number."""
+    kind = type(yaml.safe_load(default)) if default else str
+    if kind is bool:
+        known = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+        if text.lower() not in known:
+            raise ConfigurationError(f"argument {name}: wanted true or false, got {text!r}")
+        return known[text.lower()]
+    if kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            word = "a number" if kind is float else "a whole number"
+            raise ConfigurationError(f"argument {name}: wanted {word}, got {text!r}") from None
+    return text

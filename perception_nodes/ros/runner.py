@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,8 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
-
-import yaml
 
 from . import transport
 from .graph import NodeSpec
@@ -93,7 +92,8 @@ class GraphRunner:
 
     def _command(self, spec: NodeSpec) -> list[str]:
         file = Path(self._parameters.name) / f"{spec.name}.yaml"
-        file.write_text(yaml.safe_dump({"/**": {"ros__parameters": spec.parameters}}))
+        # JSON is YAML in which every text is quoted: rcl would read a bare 1e5 or nan as a number.
+        file.write_text(json.dumps({"/**": {"ros__parameters": spec.parameters}}, ensure_ascii=False))
         command = [sys.executable, "-m", f"perception_nodes.nodes.{spec.executable}"]
         command += ["--ros-args", "-r", f"__node:={spec.name}"]
         for path in (*spec.parameter_files, str(file)):

@@ -42,6 +42,28 @@ def test_empty_text_stays_a_text(graph_file: Path) -> None:
     assert node_specs(load_graph(graph_file), {})[0].parameters["rig"] == ""
 
 
+@pytest.mark.parametrize("text", ["123", "1e5", "true", "/data/run #3", "a: b", "{rate}"])
+def test_a_text_stays_a_text_whatever_it_looks_like(graph_file: Path, text: str) -> None:
+    assert node_specs(load_graph(graph_file), {"rig": text})[0].parameters["rig"] == text
+
+
+def test_a_whole_number_for_a_number_is_a_float(graph_file: Path) -> None:
+    rate = node_specs(load_graph(graph_file), {"rate": "3"})[0].parameters["rate"]
+    assert (rate, type(rate)) == (3.0, float)
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("extra", "true or false"), ("rate", "a number")])
+def test_values_of_a_wrong_type_are_refused(graph_file: Path, name: str, wanted: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"argument {name}: wanted {wanted}, got 'quick'"):
+        node_specs(load_graph(graph_file), {name: "quick"})
+
+
+def test_a_placeholder_without_argument_is_refused(graph_file: Path) -> None:
+    graph_file.write_text(GRAPH.replace("'{rig}'", "'{rug}'"))
+    with pytest.raises(ConfigurationError, match="'rug' is not one of its arguments"):
+        node_specs(load_graph(graph_file), {})
+
+
 def test_conditions(graph_file: Path) -> None:
     assert [s.name for s in node_specs(load_graph(graph_file), {"extra": "true"})] == ["a", "second"]
 
@@ -75,12 +97,20 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
         def perform(self, context: dict[str, str]) -> str:
             return context[self.args[0]]
 
+    class Text(str):
+        """ParameterValue of a text: compares as the text it holds."""
+
+        def __new__(cls, value: str, value_type: type) -> Text:
+            assert value_type is str
+            return super().__new__(cls, value)
+
     members: dict[str, dict[str, type]] = {
         "launch": {"LaunchDescription": Kept},
         "launch.actions": {"DeclareLaunchArgument": Kept, "OpaqueFunction": Kept},
         "launch.substitutions": {"LaunchConfiguration": LaunchConfiguration},
         "launch_ros": {},
         "launch_ros.actions": {"Node": Kept},
+        "launch_ros.parameter_descriptions": {"ParameterValue": Text},
     }
     for name, content in members.items():
         module = ModuleType(name)
@@ -104,6 +134,8 @@ def test_launch_file_starts_what_the_runner_starts(monkeypatch: pytest.MonkeyPat
     launched = [(n.kwargs["executable"], n.kwargs["name"], n.kwargs["parameters"]) for n in nodes]
     wanted = [(s.executable, s.name, [*s.parameter_files, s.parameters]) for s in node_specs(graph, values)]
     assert launched == wanted
+    bare = [v for n in nodes for v in n.kwargs["parameters"][-1].values() if type(v) is str]
+    assert not bare, "launch_ros would read these as YAML"
 
 
 def test_runner_passes_name_and_parameter_files(graph_file: Path, tmp_path: Path) -> None:
@@ -113,5 +145,5 @@ def test_runner_passes_name_and_parameter_files(graph_file: Path, tmp_path: Path
     written = Path(command[-1]).read_text()
     assert runner.stop() == {}
     assert "perception_nodes.nodes.a" in command and "__node:=a" in command
-    assert "rate: 2.0" in written
+    assert '"rate": 2.0' in written
     assert not Path(command[-1]).exists()
