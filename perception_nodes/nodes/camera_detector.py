@@ -75,9 +75,16 @@ class CameraDetector(PerceptionNode):
                 account.available, account.unavailable_reason = False, SensorReason.INTERNAL
                 kind = CameraInfo if spec.info_topic else self._image_type(spec)
                 account.topic = spec.info_topic or spec.topic
-                self.listen(account, kind, qos.sensor_input(), self._blind_handler(spec, account))
+                self.listen(
+                    account, kind, qos.sensor_input(self.reliable_inputs), self._blind_handler(spec, account)
+                )
             else:
-                self.listen(account, self._image_type(spec), qos.sensor_input(), self._handler(spec, account))
+                self.listen(
+                    account,
+                    self._image_type(spec),
+                    qos.sensor_input(self.reliable_inputs),
+                    self._handler(spec, account),
+                )
         if self._model is not None and self._cameras:
             self._workers = {s.name: Worker(s.name, self._detect) for s in self._cameras}
             self.create_timer(0.05, self._raise_failures, clock=self.wall)

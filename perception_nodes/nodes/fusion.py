@@ -72,7 +72,10 @@ class Fusion(PerceptionNode):
             self.listen(account, msg.Detection2DArray, qos.detections(), self._join.handler(spec.name))
             if spec.info_topic:
                 self.create_subscription(
-                    CameraInfo, spec.info_topic, self._calibration(spec.name), qos.sensor_input()
+                    CameraInfo,
+                    spec.info_topic,
+                    self._calibration(spec.name),
+                    qos.sensor_input(self.reliable_inputs),
                 )
         self.listen(self.accounts["frame_set"], msg.FrameSet, qos.detections(), self._join.frame_set)
         self.create_timer(0.02, self._join.poll, clock=self.wall)

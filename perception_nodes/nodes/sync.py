@@ -51,7 +51,7 @@ class Sync(PerceptionNode):
         for spec in self._sensors.values():
             kind, topic = stamp_source(spec)
             account = self.add_account(spec.name, topic, spec.modality, spec.rate_hz)
-            self.listen(account, kind, qos.stamps_input(), self._handler(spec.name))
+            self.listen(account, kind, qos.stamps_input(self.reliable_inputs), self._handler(spec.name))
         self.create_timer(0.02, self._poll, clock=self.wall)
 
     def reset(self) -> None:

@@ -76,6 +76,10 @@ class PerceptionNode(LifecycleNode):
         self._config_hash = ""
         self.wall = Clock(clock_type=ClockType.STEADY_TIME)
         autostart = bool(declare(self, "autostart", True, {"help": "configure and activate at start"}))
+        reliable = {
+            "help": "ask sensors for reliable delivery: no loss, but best-effort drivers are not heard"
+        }
+        self.reliable_inputs = bool(declare(self, "reliable_inputs", False, reliable))
         rig = str(declare(self, "rig", "", {"help": "rig file: sensors, topics, frames"}))
         if not rig:
             raise ConfigurationError(f"{name}: parameter rig: wanted the path of a rig file, got none")

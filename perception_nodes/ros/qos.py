@@ -11,16 +11,18 @@ from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, Reliabilit
 _LEASE: Final = Duration(nanoseconds=300_000_000)
 
 
-def sensor_input(reliability: ReliabilityPolicy = ReliabilityPolicy.BEST_EFFORT) -> QoSProfile:
-    """Clouds, images, camera info: the newest one or two, old ones are of no use."""
-    return QoSProfile(depth=2, reliability=reliability, durability=DurabilityPolicy.VOLATILE)
+def sensor_input(reliable: bool, depth: int = 2) -> QoSProfile:
+    """Clouds, images, camera info: the newest one or two, old ones are of no use.
+
+    Best effort hears every publisher; reliable only those that offer it, and then loses no first message.
+    """
+    reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+    return QoSProfile(depth=depth, reliability=reliability, durability=DurabilityPolicy.VOLATILE)
 
 
-def stamps_input() -> QoSProfile:
+def stamps_input(reliable: bool) -> QoSProfile:
     """Messages of which only the stamp is read: deep, because every one is accounted for."""
-    return QoSProfile(
-        depth=20, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
-    )
+    return sensor_input(reliable, depth=20)
 
 
 def detections() -> QoSProfile:

@@ -87,7 +87,7 @@ class SweepInput:
         for spec in self._specs.values():
             account = self._node.accounts[spec.name]
             handler = self._handler(spec.name)
-            self._node.listen(account, PointCloud2, qos.sensor_input(), handler)
+            self._node.listen(account, PointCloud2, qos.sensor_input(self._node.reliable_inputs), handler)
         # Wall time: with /clock standing still a sweep must not wait for ever.
         self._node.create_timer(0.02, self.poll, clock=self._node.wall)
 

@@ -85,6 +85,7 @@ def _specs(options: RunOptions, prepared: PreparedInput) -> list[NodeSpec]:
     arguments = {
         "rig": str(prepared.rig_path.resolve()),
         "use_sim_time": "true",
+        "reliable_inputs": "true",
         "camera_model": str(options.camera_model.resolve()) if options.camera_model else "",
         "tracking_frame": prepared.tracking_frame,
         "sync_policy": options.sync_policy,
