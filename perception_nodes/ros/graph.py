@@ -96,16 +96,16 @@ def _fill(template: Any, filled: Mapping[str, Any]) -> Any:
 
 def _typed(name: str, text: str, default: str) -> Any:
     """A value of the type of the argument's default: a path stays a text even if it reads like a number."""
-    kind = type(yaml.safe_load(default)) if default else str
-    if kind is bool:
+    example = yaml.safe_load(default) if default else ""
+    if isinstance(example, bool):
         known = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
         if text.lower() not in known:
             raise ConfigurationError(f"argument {name}: wanted true or false, got {text!r}")
         return known[text.lower()]
-    if kind in (int, float):
+    if isinstance(example, int | float):
         try:
-            return kind(text)
+            return type(example)(text)
         except ValueError:
-            word = "a number" if kind is float else "a whole number"
+            word = "a number" if isinstance(example, float) else "a whole number"
             raise ConfigurationError(f"argument {name}: wanted {word}, got {text!r}") from None
     return text

@@ -100,6 +100,8 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     class Text(str):
         """ParameterValue of a text: compares as the text it holds."""
 
+        __slots__ = ()
+
         def __new__(cls, value: str, value_type: type) -> Text:
             assert value_type is str
             return super().__new__(cls, value)
