@@ -15,6 +15,7 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 _FILL_CELLS = 3
+_SEEN_AROUND = 0.6  # share of the cells around paint that was seen: edges of what is seen look like lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,9 @@ def paint_cells(view: GridView, config: MapConfig) -> Cells:
     background = cv2.morphologyEx(value, cv2.MORPH_OPEN, np.ones((width, width), np.uint8))
     background = cv2.blur(background, (width, width))
     strength = value - background
-    good = known & (view.weight >= 3) & (view.occupied < 0.3) & (strength > config.line_contrast)
+    around = cv2.blur(known.astype(np.float32), (5, 5)) > _SEEN_AROUND
+    clear = cv2.dilate((view.occupied > 0.15).astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
+    good = known & around & clear & (view.weight >= 3) & (strength > config.line_contrast)
     return _cells(strength, good)
 
 
