@@ -74,7 +74,7 @@ def test_lidars_of_different_scale_go_together(drive: Any) -> None:
     assert kinds(run(drive(second_scale=0.01))[-1]) == EXPECTED
 
 
-@pytest.mark.parametrize("kerb", [0.0, 0.6])
+@pytest.mark.parametrize("kerb", [0.0, 0.34, 0.6])
 def test_no_kerb_where_the_step_is_none_or_a_wall(drive: Any, kerb: float) -> None:
     assert "curb" not in {e.subtype for e in run(drive(kerb_m=kerb))[-1].elements}
 
