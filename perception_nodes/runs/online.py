@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from perception_nodes.datasets import BagWriter
 from perception_nodes.datatypes import PerceptionError
@@ -16,6 +17,7 @@ from .log import RunLog, Stop, interruptible
 from .options import RunOptions
 from .prepare import PreparedInput
 from .progress import RunProgress, latency_text
+from .view import LiveView
 
 PREFIXES = ("/perception/", "/tf", "/diagnostics")
 _DRAIN_QUIET_S = 0.4
@@ -41,11 +43,15 @@ def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgres
     nodes = [s for s in specs if s.name != "bag_player"]
     players = [s for s in specs if s.name == "bag_player"]
     folder = options.output
+    sensors = tuple(t for s in prepared.rig.sensors for t in (s.topic, s.info_topic) if t)
     with (
         interruptible() as stopped,
+        LiveView(options.view_port) if options.view else nullcontext() as view,
         BagWriter(folder / "outputs.mcap") as writer,
-        Recorder(_sink(writer), PREFIXES) as recorder,
+        Recorder(_sink(writer, view), PREFIXES + (sensors if view else ())) as recorder,
     ):
+        if view is not None:
+            progress.console.print(f"live view: open {view.url} in Foxglove (Foxglove WebSocket)")
         _refuse_second_graph(recorder)
         graph = GraphRunner(nodes, folder / "logs")
         player = GraphRunner(players, folder / "logs")
@@ -71,11 +77,16 @@ def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgres
     return log
 
 
-def _sink(writer: BagWriter) -> Callable[[str, str, int, bytes], None]:
+def _sink(writer: BagWriter, view: LiveView | None) -> Callable[[str, str, int, bytes], None]:
+    """Everything to the live view, the outputs to the recording."""
+
     def write(topic: str, type_name: str, stamp_ns: int, raw: bytes) -> None:
-        latched = topic in ("/tf_static", "/perception/labels", "/perception/playback")
-        writer.declare(topic, type_name, latched=latched)
-        writer.write_raw(topic, raw, stamp_ns)
+        if view is not None:
+            view.send(topic, type_name, stamp_ns, raw)
+        if topic.startswith(PREFIXES):
+            latched = topic in ("/tf_static", "/perception/labels", "/perception/playback")
+            writer.declare(topic, type_name, latched=latched)
+            writer.write_raw(topic, raw, stamp_ns)
 
     return write
 
