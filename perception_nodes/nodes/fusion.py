@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from sensor_msgs.msg import CameraInfo
 
 from perception_nodes import msg
@@ -21,8 +22,8 @@ from perception_nodes.datatypes import (
     SensorStatus,
 )
 from perception_nodes.fusion import CameraView, FusionConfig, ObjectFusion
-from perception_nodes.geometry import CameraModel
-from perception_nodes.ros import qos
+from perception_nodes.geometry import CameraModel, Transform
+from perception_nodes.ros import qos, warmup
 from perception_nodes.ros.convert import from_msg, to_msg
 from perception_nodes.ros.joiner import Joiner
 from perception_nodes.ros.main import run_node
@@ -53,6 +54,7 @@ class Fusion(PerceptionNode):
         longer = {"help": "wait for the lidar's detections after the frame set, s", "low": 0.0, "high": 5.0}
         lidar_wait_s = float(declare(self, "lidar_wait_s", 0.25, longer))
         self._fusion = ObjectFusion(declare_config(self, FusionConfig))
+        self._warm()
         self._frames = SweepFrames.of(self.rig, frame)
         self._transforms = TransformStore(self)
         self._out = self.add_output(msg.Detection3DArray, _TOPIC, qos.detections())
@@ -86,6 +88,17 @@ class Fusion(PerceptionNode):
 
     def drain(self) -> None:
         self._join.clear(DropReason.SHUTDOWN)
+
+    def _warm(self) -> None:
+        """Fuse a full frame, from message to message."""
+        model = CameraModel(640, 480, 400.0, 400.0, 320.0, 240.0)
+        optical_from_base = Transform(np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]), np.zeros(3))
+        lidar = from_msg.detections_3d(to_msg.detections_3d(warmup.objects(0), warmup.INFO))
+        found = from_msg.detections_2d(to_msg.detections_2d(warmup.boxes(0, "warm", 640, 480), warmup.INFO))
+        fused = self._fusion.fuse(
+            lidar, [CameraView(found, model, optical_from_base)], 0, self.rig.base_frame
+        )
+        to_msg.to_bytes(to_msg.detections_3d(fused, warmup.INFO))
 
     def _calibration(self, name: str) -> Any:
         def handle(message: Any) -> None:

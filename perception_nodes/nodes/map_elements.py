@@ -9,8 +9,9 @@ from typing import Any
 
 from perception_nodes import msg
 from perception_nodes.datatypes import Mode
+from perception_nodes.geometry import Transform
 from perception_nodes.mapping import MapBuilder, MapConfig
-from perception_nodes.ros import qos
+from perception_nodes.ros import qos, warmup
 from perception_nodes.ros.convert import to_msg
 from perception_nodes.ros.main import run_node
 from perception_nodes.ros.node import PerceptionNode
@@ -36,6 +37,10 @@ class MapElementsNode(PerceptionNode):
         self._builder = MapBuilder(replace(declare_config(self, MapConfig), frame_id=frame))
         self._accumulates = frame != self.rig.base_frame
         self._builder.warm()
+        for k in range(1, 3):
+            elements = self._builder.update(warmup.sweep(k * 100_000_000), Transform.identity())
+            to_msg.to_bytes(to_msg.map_elements(elements, warmup.INFO))
+        self._builder.reset()
         self._out = self.add_output(msg.MapElementArray, _TOPIC, qos.objects())
         self._sweeps = SweepInput(self, frame, self._update)
         if frame == self.rig.base_frame:

@@ -8,15 +8,11 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from perception_nodes import msg
 from perception_nodes.datatypes import (
     LABELS,
     TAXONOMY,
-    Detections3D,
     DropReason,
-    FrameInfo,
     LatencyTrace,
     Modality,
     Mode,
@@ -27,7 +23,7 @@ from perception_nodes.datatypes import (
     TransformUnavailable,
 )
 from perception_nodes.geometry import Transform, transform_detections
-from perception_nodes.ros import qos
+from perception_nodes.ros import qos, warmup
 from perception_nodes.ros.convert import from_msg, to_msg
 from perception_nodes.ros.convert.statuses import sensor_statuses
 from perception_nodes.ros.main import run_node
@@ -155,17 +151,13 @@ class Tracker(PerceptionNode):
 
 
 def _warm() -> None:
-    """Compile or load the kernels on a tracker of its own, so that the first frame is not the slow one."""
+    """Step over a full frame with a tracker of its own, from message to message."""
     tracker = MultiObjectTracker()
-    center = np.array([[10.0, 0.0, 0.8], [10.5, 0.2, 0.8], [20.0, 5.0, 0.8]])
     for k in range(1, 4):
-        found = Detections3D.of(
-            k * 100_000_000, "odom", "warm", center, np.ones((3, 3)), np.zeros(3), score=np.ones(3)
+        found = from_msg.detections_3d(
+            to_msg.detections_3d(warmup.objects(k * 100_000_000, "odom"), warmup.INFO)
         )
-        tracks = tracker.step(found, Transform.identity())
-        info = FrameInfo(0, 0, Mode.STARTING, LatencyTrace("", "", 0, 0))
-        to_msg.to_bytes(to_msg.tracks(tracks, info))
-        from_msg.detections_3d(to_msg.detections_3d(found, info))
+        to_msg.to_bytes(to_msg.tracks(tracker.step(found, Transform.identity()), warmup.INFO))
     tracker.predict(350_000_000)
 
 

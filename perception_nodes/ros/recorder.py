@@ -18,6 +18,7 @@ from typing import Any
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
@@ -68,6 +69,7 @@ class Recorder:
         self._executor.add_node(self._node)
         self._node.create_timer(_DISCOVERY_PERIOD_S, self._discover)
         self._subscribed: dict[str, str] = {}
+        self._matched: set[str] = set()
         self.unknown_types: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
         self.health: dict[str, Any] = {}
@@ -108,6 +110,10 @@ class Recorder:
             m is not None and all(s.reason != m.sensors[0].REASON_STARTING for s in m.sensors)
             for m in messages
         )
+
+    def hears(self, topic: str) -> bool:
+        """Whether this topic, and every other that has been found, is connected: nothing of it will be missed."""
+        return topic in self._matched and set(self._subscribed) <= self._matched
 
     def change_state(self, node: str, transition: int, timeout_s: float) -> bool:
         """Ask a lifecycle node for a transition (lifecycle_msgs/Transition); False if it does not come about."""
@@ -165,7 +171,12 @@ class Recorder:
         def receive(raw: bytes) -> None:
             self._receive(topic, type_name, cls, kind, raw)
 
-        self._node.create_subscription(cls, topic, receive, qos, raw=True)
+        def matched(info: Any) -> None:
+            if info.current_count:
+                self._matched.add(topic)
+
+        events = SubscriptionEventCallbacks(matched=matched)
+        self._node.create_subscription(cls, topic, receive, qos, raw=True, event_callbacks=events)
         self._subscribed[topic] = type_name
 
     def _receive(self, topic: str, type_name: str, cls: Any, kind: str, raw: bytes) -> None:

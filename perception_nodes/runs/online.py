@@ -27,6 +27,7 @@ _SETTLE_S = 0.2
 _POLL_S = 0.05
 _TRANSITION_S = 20.0
 _MATCH_S = 5.0
+_CONNECT_S = 0.7
 
 
 class GraphFailed(PerceptionError):
@@ -157,14 +158,20 @@ def _cue(recorder: Recorder, player: GraphRunner, nodes: list[str], stopped: Sto
 
     Without this the first messages are lost while the middleware connects the two ends.
     """
-    for transition in (CONFIGURE, ACTIVATE):
-        if not recorder.change_state("bag_player", transition, _TRANSITION_S):
-            raise GraphFailed(f"the bag player did not start:\n{player.log_tail('bag_player')}")
-        end = time.monotonic() + _MATCH_S
-        while transition == CONFIGURE and time.monotonic() < end and not stopped():
-            if recorder.inputs_matched(nodes):
-                break
-            time.sleep(_POLL_S)
+    _transition(recorder, player, CONFIGURE)
+    end = time.monotonic() + _MATCH_S
+    while time.monotonic() < end and not stopped():
+        if recorder.inputs_matched(nodes) and recorder.hears("/perception/objects"):
+            break
+        time.sleep(_POLL_S)
+    # /tf and /clock are subscribed to by rclpy and tf2, which do not say when they have found their publisher.
+    time.sleep(_CONNECT_S)
+    _transition(recorder, player, ACTIVATE)
+
+
+def _transition(recorder: Recorder, player: GraphRunner, transition: int) -> None:
+    if not recorder.change_state("bag_player", transition, _TRANSITION_S):
+        raise GraphFailed(f"the bag player did not start:\n{player.log_tail('bag_player')}")
 
 
 def _play(
