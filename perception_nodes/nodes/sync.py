@@ -10,7 +10,7 @@ from typing import Any
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from perception_nodes import msg
-from perception_nodes.datatypes import FrameSet, Modality, Mode, SensorSpec
+from perception_nodes.datatypes import ConfigurationError, FrameSet, Modality, Mode, SensorSpec
 from perception_nodes.ros import qos
 from perception_nodes.ros.approximate import ApproximateTime
 from perception_nodes.ros.convert import from_msg, to_msg
@@ -42,8 +42,10 @@ class Sync(PerceptionNode):
         config = declare_config(self, AlignerConfig)
         policy = str(declare(self, "policy", "aligner", {"help": "aligner or approximate_time"}))
         sensors = [s for s in self.rig.sensors if s.modality in (Modality.LIDAR, Modality.CAMERA)]
-        kind = ApproximateTime if policy == "approximate_time" else Aligner
-        self._aligner: Any = kind(config, sensors, self.rig.reference)
+        policies = {"aligner": Aligner, "approximate_time": ApproximateTime}
+        if policy not in policies:
+            raise ConfigurationError(f"parameter policy: wanted one of {sorted(policies)}, got {policy!r}")
+        self._aligner: Any = policies[policy](config, sensors, self.rig.reference)
         self._sensors = {s.name: s for s in sensors}
         self._out = self.add_output(msg.FrameSet, _TOPIC, qos.detections())
 

@@ -1,0 +1,109 @@
+"""Fusion and tracker as processes: from a frame set and detections to objects, and what they say about a gap."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from rclpy.qos import ReliabilityPolicy
+
+from perception_nodes import msg
+from perception_nodes.datatypes import (
+    Detections3D,
+    FrameInfo,
+    FrameSet,
+    LatencyTrace,
+    Modality,
+    Mode,
+    Qualifier,
+    SensorStatus,
+    Trigger,
+)
+from perception_nodes.ros import qos
+from perception_nodes.ros.convert import to_msg
+
+PERIOD_NS = 100_000_000
+SPEED_MPS = 5.0
+
+
+def stamp_of(message: Any) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+class Feed:
+    """Publishes what the detectors and the synchroniser would."""
+
+    def __init__(self, bench: Any) -> None:
+        self.bench = bench
+        create = bench.node.create_publisher
+        self.sets = create(msg.FrameSet, "/perception/sync/frame_set", qos.detections())
+        self.boxes = create(msg.Detection3DArray, "/perception/detection/lidar/lidar", qos.detections())
+        self.count = 0
+
+    def send(self) -> int:
+        """One frame at the present time: a car 10 m ahead of a vehicle that drives with it."""
+        stamp = time.time_ns()
+        trace = LatencyTrace("monotonic", "here", stamp, stamp, ("lidar_detector",), (1,), (2,))
+        sensors = (
+            SensorStatus("lidar", Modality.LIDAR, Qualifier.AVAILABLE),
+            SensorStatus("camera", Modality.CAMERA, Qualifier.AVAILABLE),
+        )
+        info = FrameInfo(1, self.count, Mode.DEGRADED, trace, sensors=sensors)
+        self.bench.pose(stamp, SPEED_MPS * stamp * 1e-9 % 1e4)
+        frame = FrameSet(
+            self.count, stamp, ("lidar", "camera"), (stamp, 0), (0.0, np.nan), False, Trigger.TIMEOUT, (1, 0)
+        )
+        center, size = np.array([[10.0, 0.0, 0.8]]), np.array([[4.5, 1.9, 1.6]])
+        found = Detections3D.of(stamp, "base_link", "lidar", center, size, np.zeros(1), score=np.ones(1))
+        self.boxes.publish(to_msg.detections_3d(found, info))
+        self.sets.publish(to_msg.frame_set(frame, "base_link", info))
+        self.count += 1
+        return stamp
+
+
+def test_objects_in_odom_then_predicted_then_blind(bench: Any) -> None:
+    objects = bench.keep(msg.TrackedObjectArray, "/perception/objects", qos.objects())
+    feed = Feed(bench)
+    bench.launch(bench.spec("fusion"), bench.spec("tracker"))
+    for publisher in (feed.sets, feed.boxes, bench.tf):
+        bench.ready(publisher)
+    bench.until(lambda: all((h := bench.last(n)) and h.active for n in ("fusion", "tracker")))
+    bench.ready(bench.tf, 2)
+    sent = []
+    for _ in range(8):
+        sent.append(feed.send())
+        bench.until(lambda: any(stamp_of(m) == sent[-1] for m in objects))
+    measured = [m for m in objects if stamp_of(m) in sent]
+    assert [stamp_of(m) for m in measured] == sent
+    last = measured[-1]
+    (car,) = [o for o in last.objects if o.state == o.STATE_CONFIRMED]
+    assert last.header.frame_id == "odom"
+    assert abs(car.x - (SPEED_MPS * sent[-1] * 1e-9 % 1e4) - 10.0) < 0.5
+    trace = last.info.latency
+    assert list(trace.stage) == ["lidar_detector", "fusion", "tracker"]
+    assert all(b <= e for b, e in zip(trace.start_ns, trace.end_ns, strict=True))
+    qualifiers = {s.name: s.qualifier for s in last.info.sensors}
+    available, missing = msg.SensorStatus.QUALIFIER_AVAILABLE, msg.SensorStatus.QUALIFIER_NOT_AVAILABLE
+    assert qualifiers == {"lidar": available, "camera": missing}
+    assert (last.info.mode, last.info.degraded_mask) == (msg.FrameInfo.MODE_DEGRADED, 2)
+    bench.until(lambda: objects[-1].info.mode == msg.FrameInfo.MODE_BLIND)
+    gap = objects[objects.index(last) :]
+    assert {b - a for a, b in zip(map(stamp_of, gap), map(stamp_of, gap[1:]), strict=False)} == {PERIOD_NS}
+    *predicted, blind = gap[1:]
+    assert predicted and all(m.info.mode == msg.FrameInfo.MODE_DEGRADED and m.info.valid for m in predicted)
+    assert all(m.info.degraded_mask == 3 for m in predicted)
+    assert stamp_of(blind) - sent[-1] > 1_000_000_000 >= stamp_of(predicted[-1]) - sent[-1]
+    assert not blind.objects and not blind.info.valid and blind.info.invalid_reason
+    again = feed.send()
+    bench.until(lambda: any(stamp_of(m) == again for m in objects))
+
+
+def test_qos_of_the_objects_is_as_documented(bench: Any) -> None:
+    bench.start("tracker")
+    (end,) = bench.node.get_publishers_info_by_topic("/perception/objects")
+    assert end.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+    assert end.qos_profile.liveliness_lease_duration.nanoseconds == 300_000_000
+    labels = bench.keep(msg.LabelInfo, "/perception/labels", qos.latched())
+    bench.until(lambda: labels)
+    assert "car" in labels[0].names
