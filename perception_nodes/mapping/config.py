@@ -60,7 +60,7 @@ class MapConfig:
 
     # Lines
     point_spacing_m: float = param(1.0, "Distance of the points of a polyline, m", low=0.2)
-    vectorise_every: int = param(5, "Lines are drawn anew at every so many-th sweep", low=1)
+    vectorise_every: int = param(10, "Lines are drawn anew at every so many-th sweep", low=1)
     match_distance_m: float = param(
         0.8, "A line keeps its id if its points lie this near to the old line, m", low=0.05
     )

@@ -13,10 +13,11 @@ from perception_nodes import msg
 from perception_nodes.datatypes import ConfigurationError, FrameSet, Modality, Mode, SensorSpec
 from perception_nodes.ros import qos
 from perception_nodes.ros.approximate import ApproximateTime
-from perception_nodes.ros.convert import from_msg, to_msg
+from perception_nodes.ros.convert import to_msg
 from perception_nodes.ros.main import run_node
 from perception_nodes.ros.node import PerceptionNode
 from perception_nodes.ros.parameters import declare, declare_config
+from perception_nodes.ros.raw import header_stamp_ns
 from perception_nodes.sync import Aligner, AlignerConfig, AlignerOutput
 
 _TOPIC = "/perception/sync/frame_set"
@@ -53,7 +54,9 @@ class Sync(PerceptionNode):
         for spec in self._sensors.values():
             kind, topic = stamp_source(spec)
             account = self.add_account(spec.name, topic, spec.modality, spec.rate_hz)
-            self.listen(account, kind, qos.stamps_input(self.reliable_inputs), self._handler(spec.name))
+            self.listen(
+                account, kind, qos.stamps_input(self.reliable_inputs), self._handler(spec.name), raw=True
+            )
         self.create_timer(0.02, self._poll, clock=self.wall)
 
     def reset(self) -> None:
@@ -64,7 +67,7 @@ class Sync(PerceptionNode):
 
     def _handler(self, name: str) -> Any:
         def handle(message: Any, received_ns: int) -> None:
-            self._publish(self._aligner.add(name, from_msg.stamp_ns(message.header), received_ns))
+            self._publish(self._aligner.add(name, header_stamp_ns(message), received_ns))
 
         return handle
 

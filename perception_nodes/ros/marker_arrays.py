@@ -29,8 +29,10 @@ _GREY: Final = (0.6, 0.64, 0.69)
 
 
 def object_markers(array: Any) -> MarkerArray:
-    """Boxes, labels and velocity arrows (1 s long) of confirmed and coasting tracks."""
+    """Boxes, labels and velocities (the way of 1 s) of confirmed and coasting tracks."""
     out = MarkerArray()
+    speeds = _marker(array.header, "velocities", 0, Marker.LINE_LIST, _color((1.0, 1.0, 1.0), 0.8))
+    speeds.scale.x = 0.12
     for item in array.objects:
         if item.state not in (1, 2):
             continue
@@ -43,13 +45,13 @@ def object_markers(array: Any) -> MarkerArray:
         text.pose.position = Point(x=item.x, y=item.y, z=item.z + item.height / 2 + 0.6)
         text.scale.z = 0.7
         text.text = f"{item.id} {item.label} {math.hypot(item.vx, item.vy):.1f} m/s"
-        arrow = _marker(array.header, "velocities", item.id, Marker.ARROW, _color((1.0, 1.0, 1.0), 0.8))
-        arrow.points = [
+        speeds.points += [
             Point(x=item.x, y=item.y, z=item.z),
             Point(x=item.x + item.vx, y=item.y + item.vy, z=item.z),
         ]
-        arrow.scale = Vector3(x=0.12, y=0.3, z=0.4)
-        out.markers += [box, text, arrow]
+        out.markers += [box, text]
+    if speeds.points:
+        out.markers.append(speeds)
     return out
 
 

@@ -43,6 +43,7 @@ from .accounts import Account
 from .convert import from_msg, to_msg
 from .heartbeat import NodeState, Vitals, diagnostics_message, health_message
 from .parameters import config_hash, declare
+from .raw import header_stamp_ns
 
 _HOST = socket.gethostname()
 _BACK = Duration(nanoseconds=-1_000_000)
@@ -168,13 +169,22 @@ class PerceptionNode(LifecycleNode):
         return self.accounts[name]
 
     def listen(
-        self, account: Account, message_type: Any, profile: QoSProfile, handle: Callable[[Any, int], None]
+        self,
+        account: Account,
+        message_type: Any,
+        profile: QoSProfile,
+        handle: Callable[[Any, int], None],
+        *,
+        raw: bool = False,
     ) -> Any:
-        """Subscribe; `handle(message, received_monotonic_ns)` marks the message as used, keeps it, or raises."""
+        """Subscribe; `handle(message, received_monotonic_ns)` marks the message as used, keeps it, or raises.
+
+        raw: the message comes as bytes (for those who need no more than its stamp).
+        """
 
         def receive(message: Any) -> None:
             received_ns = time.monotonic_ns()
-            stamp_ns = from_msg.stamp_ns(message.header)
+            stamp_ns = header_stamp_ns(message) if raw else from_msg.stamp_ns(message.header)
             account.note(stamp_ns, received_ns)
             if not self.active:
                 self.drop(account, stamp_ns, DropReason.NOT_ACTIVE, "the node is not active")
@@ -188,7 +198,9 @@ class PerceptionNode(LifecycleNode):
         events = SubscriptionEventCallbacks(
             incompatible_qos=lambda info: self._incompatible(account.topic, profile, info), matched=matched
         )
-        return self.create_subscription(message_type, account.topic, receive, profile, event_callbacks=events)
+        return self.create_subscription(
+            message_type, account.topic, receive, profile, event_callbacks=events, raw=raw
+        )
 
     @contextmanager
     def guarded(self, account: Account, stamp_ns: int) -> Iterator[None]:

@@ -19,18 +19,21 @@ import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
+from rclpy.experimental.events_executor import EventsExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
+
+from .raw import header_stamp_ns
 
 # topic, type, ROS time of receipt in ns, serialised message
 Sink = Callable[[str, str, int, bytes], None]
 
 _DEPTH = 1000
 _DISCOVERY_PERIOD_S = 0.1
+_LOOK_NS = 500_000_000
 _DECODED = {
     "perception_nodes/msg/PerceptionHealth": "health",
-    "perception_nodes/msg/PerceptionState": "state",
     "perception_nodes/msg/PlaybackState": "playback",
     "perception_nodes/msg/TrackedObjectArray": "objects",
 }
@@ -65,7 +68,8 @@ class Recorder:
         self._context = rclpy.Context()
         rclpy.init(context=self._context, domain_id=domain_id)
         self._node = rclpy.create_node("recorder", context=self._context, start_parameter_services=False)
-        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor = EventsExecutor(context=self._context)
+        self._closing = threading.Event()
         self._executor.add_node(self._node)
         self._node.create_timer(_DISCOVERY_PERIOD_S, self._discover)
         self._subscribed: dict[str, str] = {}
@@ -73,8 +77,7 @@ class Recorder:
         self.unknown_types: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
         self.health: dict[str, Any] = {}
-        self.health_at_ns: dict[str, int] = {}
-        self.state: Any = None
+        self._decoded_ns = 0
         self.last_objects: Any = None
         self.latency_s: list[float] = []
         self.last_output_ns = 0
@@ -128,9 +131,10 @@ class Recorder:
 
     def close(self) -> None:
         """Stop listening and hand over what is still held back. May be called twice."""
-        self._executor.shutdown(timeout_sec=2.0)
+        self._closing.set()
         if self._thread.ident is not None:
             self._thread.join(timeout=5.0)
+        self._executor.shutdown(timeout_sec=2.0)
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
         with self._lock:
@@ -138,7 +142,8 @@ class Recorder:
 
     def _spin(self) -> None:
         with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+            while not self._closing.is_set():
+                self._executor.spin_once(timeout_sec=0.1)
 
     def _discover(self) -> None:
         """Subscribe to topics that have appeared since the last look."""
@@ -182,27 +187,28 @@ class Recorder:
     def _receive(self, topic: str, type_name: str, cls: Any, kind: str, raw: bytes) -> None:
         now_ns = time.monotonic_ns()
         self.counts[topic] += 1
-        message: Any = deserialize_message(raw, cls) if kind else None
         with self._lock:
             if kind == "playback":
-                self._playback = message
-            elif kind == "health":
+                self._playback = deserialize_message(raw, cls)
+            elif kind == "health" and self._playback is None:
+                # Only the start needs to know how the nodes are; decoding a hundred heartbeats a second costs CPU.
+                message: Any = deserialize_message(raw, cls)
                 self.health[message.node] = message
-                self.health_at_ns[message.node] = now_ns
-            elif kind == "state":
-                self.state = message
             self._held.append((topic, type_name, now_ns, raw))
             if kind == "objects":
-                self.last_output_ns = now_ns
-                self.last_objects = message
-                self._note_latency(message, now_ns)
+                self._note_objects(cls, raw, now_ns)
             if self._live or self._playback is not None:
                 self._release()
 
-    def _note_latency(self, message: Any, now_ns: int) -> None:
-        stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+    def _note_objects(self, cls: Any, raw: bytes, now_ns: int) -> None:
+        """Latency of every message, content of two a second."""
+        if now_ns - self._decoded_ns > _LOOK_NS:
+            self._decoded_ns = now_ns
+            self.last_objects = deserialize_message(raw, cls)
+        self.last_output_ns = now_ns
         if self._playback is not None:
-            self.latency_s.append((self._ros_time(now_ns) - stamp_ns) * 1e-9 / self._playback.rate)
+            late_ns = self._ros_time(now_ns) - header_stamp_ns(raw)
+            self.latency_s.append(late_ns * 1e-9 / self._playback.rate)
 
     def _release(self) -> None:
         for topic, type_name, wall_ns, raw in self._held:

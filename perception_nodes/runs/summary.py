@@ -99,11 +99,17 @@ class SummaryBuilder:
 
     def _add_PerceptionHealth(self, received_ns: int, message: Any) -> None:  # noqa: N802
         figures = self._nodes[str(message.node).lstrip("/")]
-        if np.isfinite(message.cpu_percent):
+        if np.isfinite(message.cpu_percent) and self._playing(received_ns):
             figures.cpu.append(float(message.cpu_percent))
         if np.isfinite(message.rss_mb):
             figures.rss_mb = max(figures.rss_mb, float(message.rss_mb))
         figures.last = message
+
+    def _playing(self, received_ns: int) -> bool:
+        """Whether the load counts: while a recording plays (or there is none), not while nodes start and stop."""
+        p = self._playback
+        # A figure is the mean over the second before it.
+        return p is None or int(p.stamp_start_ns) + 1_000_000_000 <= received_ns <= int(p.stamp_end_ns)
 
     def _add_PerceptionState(self, received_ns: int, message: Any) -> None:  # noqa: N802
         self._state_modes[Mode(int(message.mode)).name] += 1
