@@ -37,7 +37,7 @@ def percentiles(values: list[float]) -> dict[str, float | int | None]:
 
 @dataclass
 class _NodeFigures:
-    cpu: list[float] = field(default_factory=list)
+    cpu: list[tuple[int, float]] = field(default_factory=list)
     rss_mb: float = 0.0
     last: Any = None
 
@@ -99,17 +99,11 @@ class SummaryBuilder:
 
     def _add_PerceptionHealth(self, received_ns: int, message: Any) -> None:  # noqa: N802
         figures = self._nodes[str(message.node).lstrip("/")]
-        if np.isfinite(message.cpu_percent) and self._playing(received_ns):
-            figures.cpu.append(float(message.cpu_percent))
+        if np.isfinite(message.cpu_percent):
+            figures.cpu.append((received_ns, float(message.cpu_percent)))
         if np.isfinite(message.rss_mb):
             figures.rss_mb = max(figures.rss_mb, float(message.rss_mb))
         figures.last = message
-
-    def _playing(self, received_ns: int) -> bool:
-        """Whether the load counts: while a recording plays (or there is none), not while nodes start and stop."""
-        p = self._playback
-        # A figure is the mean over the second before it.
-        return p is None or int(p.stamp_start_ns) + 1_000_000_000 <= received_ns <= int(p.stamp_end_ns)
 
     def _add_PerceptionState(self, received_ns: int, message: Any) -> None:  # noqa: N802
         self._state_modes[Mode(int(message.mode)).name] += 1
@@ -138,7 +132,7 @@ class SummaryBuilder:
                 "end_to_end": percentiles(self._end_to_end_ms),
                 "stages": {name: percentiles(values) for name, values in self._stages_ms.items()},
             },
-            "nodes": {name: _node(figures) for name, figures in sorted(self._nodes.items())},
+            "nodes": {name: self._node(figures) for name, figures in sorted(self._nodes.items())},
             "objects": self._objects(),
             "map_elements": self._map(),
             "state": {"messages_by_mode": dict(self._state_modes), "faults_seen": dict(self._faults)},
@@ -187,6 +181,24 @@ class SummaryBuilder:
             rows.append({"node": node, "topic": topic, "reason": reason, "count": count})
         return {"total": sum(by_reason.values()), "by_reason": dict(by_reason), "rows": rows}
 
+    def _node(self, figures: _NodeFigures) -> dict[str, Any]:
+        """Load and last word of a node. Its load counts while a recording plays, not while nodes start and wait."""
+        start, end = 0, 2**63
+        if self._playback is not None:
+            # A figure is the mean over the second before it.
+            start, end = int(self._playback.stamp_start_ns) + 1_000_000_000, int(self._playback.stamp_end_ns)
+        cpu = [value for at, value in figures.cpu if start <= at <= end]
+        last = figures.last
+        return {
+            "cpu_percent_mean": round(float(np.mean(cpu)), 1) if cpu else None,
+            "cpu_percent_max": round(max(cpu), 1) if cpu else None,
+            "rss_mb_max": round(figures.rss_mb, 1) if figures.rss_mb else None,
+            "last_mode": Mode(int(last.mode)).name,
+            "received": int(last.received),
+            "used": int(last.used),
+            "dropped": int(last.dropped),
+        }
+
     def _objects(self) -> dict[str, Any]:
         per_frame = self._objects_per_frame
         return {
@@ -206,16 +218,3 @@ class SummaryBuilder:
 def _rate(times: list[int]) -> dict[str, Any]:
     span_s = (times[-1] - times[0]) * 1e-9
     return {"count": len(times), "rate_hz": round((len(times) - 1) / span_s, 3) if span_s > 0 else None}
-
-
-def _node(figures: _NodeFigures) -> dict[str, Any]:
-    last = figures.last
-    return {
-        "cpu_percent_mean": round(float(np.mean(figures.cpu)), 1) if figures.cpu else None,
-        "cpu_percent_max": round(max(figures.cpu), 1) if figures.cpu else None,
-        "rss_mb_max": round(figures.rss_mb, 1) if figures.rss_mb else None,
-        "last_mode": Mode(int(last.mode)).name,
-        "received": int(last.received),
-        "used": int(last.used),
-        "dropped": int(last.dropped),
-    }

@@ -79,7 +79,18 @@ def test_sums_are_checked_against_the_player(used: int, played: int, balanced: b
     (row,) = out["inputs"]
     assert (row["received"], row["balanced"], row["lost"]) == (10, balanced, lost)
     assert out["frames"]["published"] == {"top": played}
-    assert out["nodes"]["sync"]["cpu_percent_mean"] == 12.5
+
+
+def test_load_counts_while_playing_only() -> None:
+    builder = SummaryBuilder()
+    state = playback(1)
+    state.stamp_start_ns, state.stamp_end_ns = START, START + 5000 * MS
+    for at_ms, cpu in ((-2000, 99.0), (500, 99.0), (1500, 10.0), (4000, 15.0), (5500, 99.0)):
+        message = health(1, 1, 0)
+        message.cpu_percent = cpu
+        builder.add("/perception/health", "PerceptionHealth", START + at_ms * MS, message)
+    builder.add("/perception/playback", "PlaybackState", START, state)
+    assert build(builder)["nodes"]["sync"]["cpu_percent_mean"] == 12.5
 
 
 def test_drops_by_reason() -> None:
