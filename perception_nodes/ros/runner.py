@@ -50,6 +50,14 @@ class GraphRunner:
         transport.configure()
         self._log_dir.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        # Held back until the node has its handlers: a signal during its imports would end it with a traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            self._start_all(environment)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _start_all(self, environment: dict[str, str]) -> None:
         for spec in self._specs:
             log = (self._log_dir / f"{spec.name}.log").open("wb")
             self._logs.append(log)
