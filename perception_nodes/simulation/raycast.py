@@ -6,10 +6,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
+
+from perception_nodes.datatypes import ConfigurationError
 
 from .meshes import Mesh
+
+try:
+    from embreex.mesh_construction import TriangleMesh
+    from embreex.rtcore_scene import EmbreeScene
+except ImportError as error:
+    raise ConfigurationError(
+        "the simulated street needs embreex, which is absent: pip install embreex"
+    ) from error
 
 F32 = npt.NDArray[np.float32]
 

@@ -195,4 +195,6 @@ def test_ctrl_c_leaves_a_readable_run(
         assert summary["run"]["died"] == {}
         assert moment == "stopping" or summary["run"]["interrupted"]
     else:
-        assert moment == "converting" and status == 130
+        # A shell shows both as 130.
+        assert moment == "converting" and status in (130, -signal.SIGINT)
+        assert not (started.out / "input.mcap").exists()
