@@ -23,7 +23,7 @@ from perception_nodes.datatypes import (
 )
 from perception_nodes.detection.camera import YoloxDetector
 from perception_nodes.detection.camera_config import YoloxConfig
-from perception_nodes.ros import qos
+from perception_nodes.ros import qos, warmup
 from perception_nodes.ros.accounts import Account
 from perception_nodes.ros.convert import from_msg, to_msg
 from perception_nodes.ros.main import run_node
@@ -58,6 +58,7 @@ class CameraDetector(PerceptionNode):
             cv2.setNumThreads(1)
             self._model = YoloxDetector(Path(path), config)
             self._model.warm()
+            _dry_run(self._model)
             self.model_id, self.model_hash = self._model.model_id, self._model.model_hash
             self.get_logger().info(f"{self.model_id} on {self._model.provider}")
         elif self._cameras:
@@ -148,6 +149,15 @@ class CameraDetector(PerceptionNode):
         for worker in self._workers.values():
             if worker.failure is not None:
                 raise worker.failure
+
+
+def _dry_run(model: YoloxDetector) -> None:
+    """One picture of full size, from JPEG to message."""
+    ok, jpeg = cv2.imencode(".jpg", np.full((1080, 1920, 3), 127, np.uint8))
+    message = CompressedImage(format="jpeg")
+    message.data.frombytes(jpeg.tobytes() if ok else b"")
+    to_msg.to_bytes(to_msg.detections_2d(model.detect(from_msg.image(message), "warm"), warmup.INFO))
+    warmup.touch_memory(48)
 
 
 def _nothing(stamp_ns: int, frame_id: str, source: str) -> Detections2D:

@@ -39,6 +39,7 @@ class LidarDetector(PerceptionNode):
         self._detector.warm()
         found = self._detector.detect(warmup.sweep(0), np.array([[0.0, 0.0, 1.8]])).detections
         to_msg.to_bytes(to_msg.detections_3d(found, warmup.INFO))
+        warmup.touch_memory()
         self._topic = f"/perception/detection/lidar/{self.rig.reference}"
         self._out = self.add_output(msg.Detection3DArray, self._topic, qos.detections())
         self._sweeps = SweepInput(self, frame, self._detect)

@@ -41,6 +41,7 @@ class MapElementsNode(PerceptionNode):
             elements = self._builder.update(warmup.sweep(k * 100_000_000), Transform.identity())
             to_msg.to_bytes(to_msg.map_elements(elements, warmup.INFO))
         self._builder.reset()
+        warmup.touch_memory()
         self._out = self.add_output(msg.MapElementArray, _TOPIC, qos.objects())
         self._sweeps = SweepInput(self, frame, self._update)
         if frame == self.rig.base_frame:
@@ -73,7 +74,7 @@ class MapElementsNode(PerceptionNode):
 
 def main() -> int:
     """Entry point. The map may come late, objects may not: on a full machine they go first."""
-    os.nice(5)
+    os.nice(15)
     return run_node(MapElementsNode)
 
 

@@ -10,7 +10,7 @@ import contextlib
 import importlib
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
@@ -32,6 +32,7 @@ Sink = Callable[[str, str, int, bytes], None]
 _DEPTH = 1000
 _DISCOVERY_PERIOD_S = 0.1
 _LOOK_NS = 500_000_000
+_AT_ONCE = 3
 _DECODED = {
     "perception_nodes/msg/PerceptionHealth": "health",
     "perception_nodes/msg/PlaybackState": "playback",
@@ -63,7 +64,7 @@ class Recorder:
         self._prefixes = tuple(prefixes)
         self._live = live
         self._playback: Any = None
-        self._held: list[tuple[str, str, int, bytes]] = []
+        self._held: deque[tuple[str, str, int, bytes]] = deque()
         self._lock = threading.Lock()
         self._context = rclpy.Context()
         rclpy.init(context=self._context, domain_id=domain_id)
@@ -138,7 +139,7 @@ class Recorder:
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
         with self._lock:
-            self._release()
+            self._release(None)
 
     def _spin(self) -> None:
         with contextlib.suppress(ExternalShutdownException):
@@ -210,10 +211,13 @@ class Recorder:
             late_ns = self._ros_time(now_ns) - header_stamp_ns(raw)
             self.latency_s.append(late_ns * 1e-9 / self._playback.rate)
 
-    def _release(self) -> None:
-        for topic, type_name, wall_ns, raw in self._held:
+    def _release(self, limit: int | None = _AT_ONCE) -> None:
+        """Hand over what is held, oldest first: a little at a time, because it piles up until playing starts, and
+        that is when the nodes need the CPU.
+        """
+        for _ in range(len(self._held) if limit is None else min(limit, len(self._held))):
+            topic, type_name, wall_ns, raw = self._held.popleft()
             self._sink(topic, type_name, self._ros_time(wall_ns), raw)
-        self._held.clear()
 
     def _ros_time(self, wall_ns: int) -> int:
         if self._playback is None:

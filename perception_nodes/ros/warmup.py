@@ -20,6 +20,16 @@ from perception_nodes.datatypes import (
 INFO = FrameInfo(0, 0, Mode.STARTING, LatencyTrace("", "", 0, 0))
 
 
+def touch_memory(megabytes: int = 96) -> None:
+    """Take so much memory, write to it, give it back to malloc, which keeps it (see `transport`).
+
+    The first frames then find pages that exist: a page fault costs 15 us on a virtual machine, and a sweep takes
+    thousands.
+    """
+    blocks = [np.ones(16 << 20, np.uint8) for _ in range(megabytes // 16)]
+    del blocks
+
+
 def sweep(stamp_ns: int, count: int = 150_000) -> PointCloud:
     """A flat road with things on it, as dense as a large lidar's sweep, in the base frame."""
     rng = np.random.default_rng(0)

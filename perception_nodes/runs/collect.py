@@ -47,6 +47,7 @@ def collect_outputs(recording: Path, folder: Path, rate: float) -> Outputs:
     outputs = Outputs(SummaryBuilder(rate))
     last_map: Any = None
     with ExitStack() as stack:
+        stack.enter_context(reader)
         objects = stack.enter_context((folder / "objects.jsonl").open("w"))
         detections = stack.enter_context((folder / "detections.jsonl").open("w"))
         for topic, received_ns, raw in reader.messages():

@@ -97,6 +97,10 @@ class BagFrames:
         self._sort_out(self._aligner.flush(now_ns), now_ns)
         yield from self._ready(now_ns + _TRANSFORM_PATIENCE_NS + 1)
 
+    def close(self) -> None:
+        """Close the bag."""
+        self._reader.close()
+
     def _stream(self, topics: set[str]) -> Iterator[tuple[str, int, bytes]]:
         info = self._reader.info
         start = info.start_ns + round(self.start_s * 1e9)

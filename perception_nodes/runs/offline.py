@@ -48,6 +48,7 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
                 log.interrupted = True
                 break
         record.write_accounts(frames)
+        frames.close()
     return log
 
 
