@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from perception_nodes.datasets import BagWriter
+from perception_nodes.datasets.typestore import typestore
 from perception_nodes.datatypes import PerceptionError
 from perception_nodes.ros.graph import NodeSpec, load_graph, node_specs
 from perception_nodes.ros.recorder import ACTIVATE, CONFIGURE, Recorder
@@ -80,6 +81,7 @@ def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgres
 
 def _sink(writer: BagWriter, view: LiveView | None) -> Callable[[str, str, int, bytes], None]:
     """Everything to the live view, the outputs to the recording."""
+    typestore()  # takes 0.1 s: now, and not with the first message
 
     def write(topic: str, type_name: str, stamp_ns: int, raw: bytes) -> None:
         if view is not None:
