@@ -55,7 +55,7 @@ def test_stated_deviation_covers_the_error(drive: Any, road_from_odom: Any) -> N
 
 
 def test_ids_stay_while_driving(drive: Any) -> None:
-    outputs = run(drive(sweeps=31))
+    outputs = run(drive(sweeps=41))
     first = {e.subtype: e.id for e in outputs[15].elements}
     last = {e.subtype: e.id for e in outputs[-1].elements}
     assert first == last and len(set(last.values())) == 3
