@@ -1,7 +1,7 @@
 """How good a run was: detection and tracking scores against truth, and map lines. Plain arrays in, dataclasses out."""
 
 from .average_precision import Matches, average_precision, hit_errors, match_by_score, mean_error
-from .boxes import BoxFrame, Paired, center_distance, pair_by_stamp
+from .boxes import ATTRIBUTES, BoxFrame, Paired, center_distance, pair_by_stamp
 from .config import EvaluationConfig
 from .jsonl import frames_of_rows, read_boxes
 from .map_chamfer import chamfer_ap, chamfer_distance
@@ -9,6 +9,7 @@ from .run import ClassScores, NearCars, RunScores, evaluate_run
 from .tracking import Clear, Hota, clear, hota, idf1
 
 __all__ = [
+    "ATTRIBUTES",
     "BoxFrame",
     "ClassScores",
     "Clear",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,18 @@ from perception_nodes.datatypes import Detections3D, InputError, Tracks, TrackSt
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
+# What an object does, as the nuScenes detection benchmark names it.
+ATTRIBUTES: Final[tuple[str, ...]] = (
+    "pedestrian.moving",
+    "pedestrian.sitting_lying_down",
+    "pedestrian.standing",
+    "cycle.with_rider",
+    "cycle.without_rider",
+    "vehicle.moving",
+    "vehicle.parked",
+    "vehicle.stopped",
+)
+
 
 @dataclass(frozen=True, eq=False)
 class BoxFrame:
@@ -21,7 +33,8 @@ class BoxFrame:
 
     id (N,) of the object, unique in the frame; label (N,) index into `taxonomy.LABELS`; score (N,) higher is surer
     (NaN for truth); center_m, lwh_m (N, 3); yaw_rad (N,); velocity_mps (N, 2); num_points (N,) lidar points on the
-    object, -1 not counted; ego_xy_m (2,) where the vehicle was, or None: then ranges are not limited.
+    object, -1 not counted; ego_xy_m (2,) where the vehicle was, or None: then ranges are not limited; attribute (N,)
+    index into `ATTRIBUTES`, -1 unknown, or None: unknown of all.
     """
 
     stamp_ns: int
@@ -34,23 +47,33 @@ class BoxFrame:
     velocity_mps: F64
     num_points: I64
     ego_xy_m: F64 | None = None
+    attribute: I64 | None = None
 
     def __post_init__(self) -> None:
         n = len(self.id)
-        wrong = [name for name in _ARRAYS if len(getattr(self, name)) != n]
+        wrong = [name for name in self._arrays if len(getattr(self, name)) != n]
         if wrong:
             raise InputError(f"BoxFrame at {self.stamp_ns}: {wrong[0]} has another length than id ({n})")
         if len(np.unique(self.id)) != n:
             raise InputError(f"BoxFrame at {self.stamp_ns}: an id occurs twice: {sorted(self.id.tolist())}")
         if not np.isfinite(self.center_m[:, :2]).all():
             raise InputError(f"BoxFrame at {self.stamp_ns}: a centre is not finite")
+        if self.attribute is not None and ((self.attribute < -1) | (self.attribute >= len(ATTRIBUTES))).any():
+            raise InputError(
+                f"BoxFrame at {self.stamp_ns}: attribute: wanted -1 ... {len(ATTRIBUTES) - 1}, got"
+                f" {sorted(set(self.attribute.tolist()))}"
+            )
 
     def __len__(self) -> int:
         return len(self.id)
 
     def select(self, index: npt.NDArray[Any]) -> BoxFrame:
         """The boxes picked by a boolean mask or an integer index."""
-        return replace(self, **{name: getattr(self, name)[index] for name in _ARRAYS})
+        return replace(self, **{name: getattr(self, name)[index] for name in self._arrays})
+
+    @property
+    def _arrays(self) -> tuple[str, ...]:
+        return _ARRAYS if self.attribute is None else (*_ARRAYS, "attribute")
 
     @property
     def range_m(self) -> F64:
@@ -100,7 +123,7 @@ class BoxFrame:
         )
 
 
-_ARRAYS = tuple(f.name for f in fields(BoxFrame) if f.name not in ("stamp_ns", "ego_xy_m"))
+_ARRAYS = tuple(f.name for f in fields(BoxFrame) if f.name not in ("stamp_ns", "ego_xy_m", "attribute"))
 
 
 @dataclass(frozen=True)
