@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+import shapely
 from shapely.geometry import Polygon
 
 from perception_nodes.datatypes import Detections3D
@@ -53,6 +54,45 @@ def test_iou_far_from_the_origin_keeps_its_digits() -> None:
     shift = np.array([5e5, 4e6, 0.0])
     far = (a[0] + shift, a[1], a[2])
     np.testing.assert_allclose(iou_bev(far, far), iou_bev(a, a), atol=1e-6)
+
+
+def by_shapely(a: Boxes, b: Boxes) -> F64:
+    polygons_a, polygons_b = shapely.polygons(corners_bev(*a)), shapely.polygons(corners_bev(*b))
+    shared = shapely.area(shapely.intersection(polygons_a[:, None], polygons_b[None]))
+    union = shapely.area(polygons_a)[:, None] + shapely.area(polygons_b)[None] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+@pytest.mark.parametrize("turn_rad", [0.0, 1e-9, np.pi / 2, 0.3, np.pi])
+def test_iou_of_degenerate_pairs_equals_shapely(turn_rad: float) -> None:
+    """Identical, touching along an edge and at a corner, nested, crossing, almost identical, without area."""
+    center = [
+        [0, 0, 0],
+        [0, 0, 0],
+        [4, 0, 0],
+        [4, 2, 0],
+        [0, 0, 0],
+        [1e-12, 0, 0],
+        [2, 1, 0],
+        [0, 0, 0],
+        [0, 0, 0],
+    ]
+    size = [[4, 2, 1], [2, 4, 1], [4, 2, 1], [4, 2, 1], [1, 1, 1], [4, 2, 1], [4, 2, 1], [0, 0, 0], [4, 0, 1]]
+    c, s = np.cos(turn_rad), np.sin(turn_rad)
+    turned = np.array(center) @ np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+    boxes = (turned, np.array(size, np.float64), np.full(9, turn_rad))
+    ours = iou_bev(boxes, boxes)
+    np.testing.assert_allclose(ours, by_shapely(boxes, boxes), atol=1e-9)
+    assert ours[0, 0] == pytest.approx(1.0) and ours[0, 4] == pytest.approx(1 / 8)
+    assert ours[7].max() == 0.0 and ours[8].max() == 0.0
+    np.testing.assert_allclose(iou_3d(boxes, boxes), ours, atol=1e-12)  # all stand on one level
+
+
+@pytest.mark.parametrize("spread_m", [2.0, 20.0, 80.0])
+def test_iou_of_many_equals_shapely(spread_m: float) -> None:
+    a, b = random_boxes(11, 150, spread_m), random_boxes(12, 150, spread_m)
+    np.testing.assert_allclose(iou_bev(a, b), by_shapely(a, b), atol=1e-9)
+    np.testing.assert_allclose(iou_bev(a, b), iou_bev(b, a).T, atol=1e-12)
 
 
 def test_iou_3d_by_hand() -> None:
