@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 QUIET ?= --quiet
-REQUIREMENTS := $(addprefix requirements/,build.txt kilted.txt runtime.txt viz.txt dev.txt)
+REQUIREMENTS := $(addprefix requirements/,build.txt kilted.txt runtime.txt viz.txt data.txt dev.txt)
 # What the compiled messages depend on. Python, config and launch files are used where they lie.
 PACKAGE := CMakeLists.txt package.xml setup.py setup.cfg cmake/relocate_python_includes.cmake \
 	$(shell find msg vendor -type f)
