@@ -13,6 +13,7 @@ from typing import Any
 from perception_nodes import msg
 from perception_nodes.datasets import BagReader, Player, PlayerConfig, Timeline
 from perception_nodes.datatypes import ConfigurationError, InputError, Modality
+from perception_nodes.ros import warmup
 from perception_nodes.ros.main import run_node
 from perception_nodes.ros.node import PerceptionNode
 from perception_nodes.ros.parameters import declare, declare_config
@@ -54,6 +55,7 @@ class BagPlayer(PerceptionNode):
         )
         self._outputs = self._make_outputs(self._player)
         self._wanted = self._topics_to_wait_for()
+        warmup.touch_memory()
 
     def start(self) -> None:
         """Begin to play (once the topics of `wait_for` have subscribers)."""

@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from perception_nodes import msg
 from perception_nodes.datatypes import ConfigurationError, FrameSet, Modality, Mode, SensorSpec
-from perception_nodes.ros import qos
+from perception_nodes.ros import qos, warmup
 from perception_nodes.ros.approximate import ApproximateTime
 from perception_nodes.ros.convert import to_msg
 from perception_nodes.ros.main import run_node
@@ -49,6 +49,7 @@ class Sync(PerceptionNode):
         self._aligner: Any = policies[policy](config, sensors, self.rig.reference)
         self._sensors = {s.name: s for s in sensors}
         self._out = self.add_output(msg.FrameSet, _TOPIC, qos.detections())
+        warmup.touch_memory(32)
 
     def start(self) -> None:
         for spec in self._sensors.values():
