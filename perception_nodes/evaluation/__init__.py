@@ -4,7 +4,7 @@ from .average_precision import Matches, average_precision, hit_errors, match_by_
 from .boxes import ATTRIBUTES, BoxFrame, Paired, center_distance, pair_by_stamp
 from .config import EvaluationConfig
 from .jsonl import frames_of_rows, read_boxes
-from .map_chamfer import chamfer_ap, chamfer_distance
+from .maps import chamfer_ap, chamfer_distance
 from .run import ClassScores, NearCars, RunScores, evaluate_run
 from .tracking import Clear, Hota, clear, hota, idf1
 
