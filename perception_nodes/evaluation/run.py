@@ -13,9 +13,9 @@ from scipy.optimize import linear_sum_assignment
 
 from perception_nodes.datatypes import CAR, LABELS, UNKNOWN, VEHICLES
 
-from .average_precision import average_precision, hit_errors, match_by_score, mean_error
 from .boxes import BoxFrame, Paired, center_distance, pair_by_stamp
 from .config import EvaluationConfig
+from .detection import average_precision, hit_errors, match_by_score, mean_error
 from .tracking import SimilarityFrame, clear, hota, idf1
 
 F64 = npt.NDArray[np.float64]
