@@ -65,14 +65,14 @@ def iou_bev(a: tuple[F64, F64, F64], b: tuple[F64, F64, F64]) -> F64:
     0 where both have no area. Method: b's rectangle, in the axes of a's, is clipped by the four edges of a
     (Sutherland and Hodgman, CACM 17(1), 1974), after tests that settle most pairs without it.
     """
-    inter = _intersections(*_contiguous(a), *_contiguous(b))
+    inter = _intersections(*_uniform(a), *_uniform(b))
     union = (a[1][:, 0] * a[1][:, 1])[:, None] + (b[1][:, 0] * b[1][:, 1])[None] - inter
     return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
 
 
 def iou_3d(a: tuple[F64, F64, F64], b: tuple[F64, F64, F64]) -> F64:
     """(N, M) intersection over union of boxes that stand upright; a and b as in `iou_bev`."""
-    inter = _intersections(*_contiguous(a), *_contiguous(b))
+    inter = _intersections(*_uniform(a), *_uniform(b))
     top = np.minimum((a[0][:, 2] + a[1][:, 2] / 2)[:, None], (b[0][:, 2] + b[1][:, 2] / 2)[None])
     bottom = np.maximum((a[0][:, 2] - a[1][:, 2] / 2)[:, None], (b[0][:, 2] - b[1][:, 2] / 2)[None])
     inter *= np.maximum(top - bottom, 0.0)
@@ -80,8 +80,9 @@ def iou_3d(a: tuple[F64, F64, F64], b: tuple[F64, F64, F64]) -> F64:
     return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
 
 
-def _contiguous(boxes: tuple[F64, F64, F64]) -> tuple[F64, F64, F64]:
-    center, lwh, yaw = (np.ascontiguousarray(part, np.float64) for part in boxes)
+def _uniform(boxes: tuple[F64, F64, F64]) -> tuple[F64, F64, F64]:
+    """Contiguous and writable: a kernel is compiled for a second on the first array that is not like the others."""
+    center, lwh, yaw = (np.require(part, np.float64, ("C", "W")) for part in boxes)
     return center, lwh, yaw
 
 

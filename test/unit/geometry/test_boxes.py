@@ -18,6 +18,7 @@ from perception_nodes.geometry import (
     points_in_boxes,
     transform_detections,
 )
+from perception_nodes.geometry.boxes import _intersections
 
 F64 = npt.NDArray[np.float64]
 Boxes = tuple[F64, F64, F64]
@@ -132,3 +133,14 @@ def test_transform_detections_turns_everything() -> None:
     np.testing.assert_allclose(moved.velocity_mps, [[0.0, 2.0]], atol=1e-12)
     np.testing.assert_allclose(moved.covariance[0, :2, :2], np.diag([1.0, 4.0]), atol=1e-12)
     assert np.isnan(moved.covariance[0, 3, 3])
+
+
+def test_read_only_and_strided_boxes_use_the_kernel_that_is_compiled_already():
+    boxes = np.array([[0.0, 0, 0], [1, 0, 0]]), np.array([[4.0, 2, 1], [4, 2, 1]]), np.array([0.0, 0.1])
+    expected = iou_bev(boxes, boxes)
+    known = len(_intersections.signatures)
+    frozen = tuple(np.asfortranarray(part) for part in boxes)
+    for part in frozen:
+        part.flags.writeable = False
+    np.testing.assert_array_equal(iou_bev(frozen, frozen), expected)
+    assert len(_intersections.signatures) == known
