@@ -20,6 +20,7 @@ from nuscenes.eval.detection.evaluate import DetectionEval
 
 pytestmark = pytest.mark.oracle
 
+TOOL = "nuscenes-devkit"
 THEIRS = {
     "translation": "trans_err",
     "scale": "scale_err",
@@ -128,30 +129,34 @@ def recording(seed: int, frames: int = 25, most: int = 25) -> Recording:
     return truth, predictions, racks
 
 
-def compare(ours: ev.NuscenesDetection, metrics: Any, curves: Any) -> None:
-    near = {"abs": 1e-9, "nan_ok": True}
-    assert ours.mean_ap == pytest.approx(metrics.mean_ap, abs=1e-9)
-    assert ours.nds == pytest.approx(metrics.nd_score, abs=1e-9)
-    assert ours.errors == pytest.approx({k: metrics.tp_errors[v] for k, v in THEIRS.items()}, **near)
+def compare(agreement: Any, ours: ev.NuscenesDetection, metrics: Any, curves: Any) -> None:
+    def same(mine: Any, other: Any) -> None:
+        agreement.check("nuScenes detection", TOOL, mine, other, 1e-9)
+
+    same(
+        {"mAP": ours.mean_ap, "NDS": ours.nds, **ours.errors},
+        {
+            "mAP": metrics.mean_ap,
+            "NDS": metrics.nd_score,
+            **{k: metrics.tp_errors[v] for k, v in THEIRS.items()},
+        },
+    )
     for name, mine in ours.classes.items():
-        assert mine.ap == pytest.approx({d: metrics.get_label_ap(name, d) for d in mine.ap}, abs=1e-9)
-        assert mine.errors == pytest.approx(
-            {k: metrics.get_label_tp(name, v) for k, v in THEIRS.items()}, **near
-        )
+        same(mine.ap, {d: metrics.get_label_ap(name, d) for d in mine.ap})
+        same(mine.errors, {k: metrics.get_label_tp(name, v) for k, v in THEIRS.items()})
         for distance, curve in mine.curves.items():
             other = curves[name, distance]
-            np.testing.assert_allclose(curve.precision, other.precision, atol=1e-9)
-            np.testing.assert_allclose(curve.confidence, other.confidence, atol=1e-9)
-        for key, values in mine.error_curves.items():
-            np.testing.assert_allclose(values, getattr(curves[name, 2.0], THEIRS[key]), atol=1e-9)
+            same(curve.precision, other.precision)
+            same(curve.confidence, other.confidence)
+        same(mine.error_curves, {k: getattr(curves[name, 2.0], v) for k, v in THEIRS.items()})
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_same_as_the_devkit(seed: int) -> None:
+def test_same_as_the_devkit(seed: int, agreement: Any) -> None:
     drive = recording(seed)
     truth, predictions, racks = drive
     ours = ev.nuscenes_detection(truth, predictions, racks=racks)
-    compare(ours, *official(drive))
+    compare(agreement, ours, *official(drive))
     assert sum(c.num_truth for c in ours.classes.values()) < sum(len(f) for f in truth)
     assert 0.05 < ours.mean_ap < 0.95 and set(ours.classes) == set(NAMES)
 
@@ -164,19 +169,15 @@ def test_racks_take_bicycles_away_in_both() -> None:
     assert without.classes["car"].num_truth == ours.classes["car"].num_truth
 
 
-def test_speed_on_10000_boxes() -> None:
-    drive = recording(5, frames=200, most=120)
-    truth, predictions, racks = drive
+def test_speed_on_10000_boxes(agreement: Any) -> None:
+    truth, predictions, racks = drive = recording(5, frames=200, most=120)
     ev.nuscenes_detection(truth, predictions, racks=racks)
     bench = official(drive, prepared=True)
     start = time.perf_counter()
-    other = bench.evaluate()
+    result = bench.evaluate()  # of boxes that are already filtered
     middle = time.perf_counter()
     ours = ev.nuscenes_detection(truth, predictions, racks=racks)
-    mine, official_s = time.perf_counter() - middle, middle - start
-    compare(ours, *other)
-    total = sum(len(f) for f in truth)
-    print(
-        f"nuScenes detection, {total} true boxes: devkit {official_s:.3f} s, ours {mine:.4f} s,"
-        f" {official_s / mine:.0f} x"
-    )
+    end = time.perf_counter()
+    compare(agreement, ours, *result)
+    metric = f"nuScenes detection, {sum(len(f) for f in truth)} boxes"
+    agreement.speed(metric, TOOL, end - middle, middle - start)

@@ -8,5 +8,24 @@ from .clear import Clear, clear
 from .frames import SimilarityFrame
 from .hota import Hota, hota
 from .identity import idf1
+from .nuscenes import (
+    NuscenesTracking,
+    NuscenesTrackingClass,
+    NuscenesTrackingConfig,
+    TrackingFigures,
+    nuscenes_tracking,
+)
 
-__all__ = ["Clear", "Hota", "SimilarityFrame", "clear", "hota", "idf1"]
+__all__ = [
+    "Clear",
+    "Hota",
+    "NuscenesTracking",
+    "NuscenesTrackingClass",
+    "NuscenesTrackingConfig",
+    "SimilarityFrame",
+    "TrackingFigures",
+    "clear",
+    "hota",
+    "idf1",
+    "nuscenes_tracking",
+]
