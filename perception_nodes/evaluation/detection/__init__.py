@@ -1,6 +1,7 @@
 """Scores of detections: matching by score, precision-recall curves, the nuScenes benchmark."""
 
 from .curves import PrecisionCurve, average_precision, error_curve, mean_error, precision_curve
+from .kitti import Difficulty, KittiCurve, KittiDetection, KittiDetectionConfig, kitti_detection
 from .matching import Matches, hit_errors, match_by_score, pair_errors
 from .nuscenes import (
     NuscenesDetection,
@@ -10,6 +11,10 @@ from .nuscenes import (
 )
 
 __all__ = [
+    "Difficulty",
+    "KittiCurve",
+    "KittiDetection",
+    "KittiDetectionConfig",
     "Matches",
     "NuscenesDetection",
     "NuscenesDetectionClass",
@@ -18,6 +23,7 @@ __all__ = [
     "average_precision",
     "error_curve",
     "hit_errors",
+    "kitti_detection",
     "match_by_score",
     "mean_error",
     "nuscenes_detection",

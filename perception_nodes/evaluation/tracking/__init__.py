@@ -8,6 +8,8 @@ from .clear import Clear, clear
 from .frames import SimilarityFrame
 from .hota import Hota, hota
 from .identity import idf1
+from .kitti import KittiTracking, KittiTrackingPoint, kitti_tracking
+from .kitti_table import KittiTrackingConfig
 from .nuscenes import (
     NuscenesTracking,
     NuscenesTrackingClass,
@@ -19,6 +21,9 @@ from .nuscenes import (
 __all__ = [
     "Clear",
     "Hota",
+    "KittiTracking",
+    "KittiTrackingConfig",
+    "KittiTrackingPoint",
     "NuscenesTracking",
     "NuscenesTrackingClass",
     "NuscenesTrackingConfig",
@@ -27,5 +32,6 @@ __all__ = [
     "clear",
     "hota",
     "idf1",
+    "kitti_tracking",
     "nuscenes_tracking",
 ]
