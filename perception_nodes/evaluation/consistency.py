@@ -18,7 +18,6 @@ from perception_nodes.geometry import wrap_angle
 
 from .association import check_frames, check_paired, follow
 from .boxes import BoxFrame
-from .collision import MovingBoxes, support_distance
 from .columns import Columns
 from .proportions import EventRate
 
@@ -211,12 +210,12 @@ class _Counter:
 
 def _crowded(owners: BoxFrame, others: BoxFrame, margin_m: float) -> set[int]:
     """Ids of the owners in whose footprint, widened by the margin, two or more centres of others lie."""
-    boxes = MovingBoxes.of(owners)
-    wide = MovingBoxes(boxes.xy_m, boxes.lw_m + 2 * margin_m, boxes.yaw_rad, boxes.velocity_mps)
-    inside = np.zeros(len(owners), np.int64)
-    for xy in others.center_m[:, :2]:
-        inside += support_distance(xy, wide) <= 0
-    return set(owners.id[inside > 1].tolist())
+    offset = others.center_m[None, :, :2] - owners.center_m[:, None, :2]
+    c, s = np.cos(owners.yaw_rad)[:, None], np.sin(owners.yaw_rad)[:, None]
+    along, across = c * offset[..., 0] + s * offset[..., 1], c * offset[..., 1] - s * offset[..., 0]
+    half = owners.lwh_m / 2 + margin_m
+    inside = (np.abs(along) <= half[:, None, 0]) & (np.abs(across) <= half[:, None, 1])
+    return set(owners.id[inside.sum(axis=1) > 1].tolist())
 
 
 def _columns(frames: Sequence[BoxFrame]) -> tuple[Columns, F64, F64]:

@@ -27,6 +27,7 @@ from .collision import (
     support_distance,
     time_to_collision,
 )
+from .columns import Columns
 from .detection.matching import match_by_score
 from .proportions import Share
 
@@ -222,19 +223,25 @@ def support_errors(
     """
     config = config or SafetyConfig()
     check_paired(truth, predictions)
-    error, found = [], []
-    for f, i, j in _pairs(truth, predictions, config):
-        ego = truth[f].ego_xy_m
-        if ego is None:
-            raise InputError(f"support distance: the truth frame at {truth[f].stamp_ns} has no ego position")
-        both = [
-            support_distance(ego, MovingBoxes.of(frame.select(np.array([k]))))[0]
-            for frame, k in ((truth[f], i), (predictions[f], j))
-        ]
-        error.append(both[1] - both[0])
-        found.append((f, i, j))
-    index = np.array(found, np.int64).reshape(-1, 3)
-    return SupportErrors(config, np.array(error, np.float64), index[:, 0], index[:, 1], index[:, 2])
+    without = [f.stamp_ns for f in truth if f.ego_xy_m is None and len(f)]
+    if without:
+        raise InputError(f"support distance: the truth frame at {without[0]} has no ego position")
+    index = np.array(_pairs(truth, predictions, config), np.int64).reshape(-1, 3)
+    ego = np.array([np.zeros(2) if f.ego_xy_m is None else f.ego_xy_m for f in truth]).reshape(-1, 2)
+    true, ours = (
+        support_distance(ego[index[:, 0]], _picked(frames, index[:, 0], rows))
+        for frames, rows in ((truth, index[:, 1]), (predictions, index[:, 2]))
+    )
+    return SupportErrors(config, ours - true, index[:, 0], index[:, 1], index[:, 2])
+
+
+def _picked(frames: Sequence[BoxFrame], frame: I64, row: I64) -> MovingBoxes:
+    """The boxes at these frames and rows."""
+    all_boxes = Columns.of(frames)
+    k = all_boxes.first[frame] + row
+    return MovingBoxes(
+        all_boxes.xy_m[k], all_boxes.lwh_m[k, :2], all_boxes.yaw_rad[k], all_boxes.velocity_mps[k]
+    )
 
 
 def _pairs(

@@ -72,6 +72,25 @@ def test_splits_and_switches(boxes: Any) -> None:
     assert result.splits.exposure_s == pytest.approx(0.6)
 
 
+@pytest.mark.parametrize(
+    ("second", "yaw", "expected"),
+    [
+        ((12.2, 0.0), 0.0, 1),  # half of 4 m and the margin of 0.25 m
+        ((12.3, 0.0), 0.0, 0),
+        ((10.0, 1.2), 0.0, 1),
+        ((10.0, 1.3), 0.0, 0),
+        ((10.0, 2.2), np.pi / 2, 1),
+        ((12.2, 0.0), np.pi / 2, 0),
+    ],
+)
+def test_a_split_lies_in_the_footprint(
+    boxes: Any, second: tuple[float, float], yaw: float, expected: int
+) -> None:
+    truth = [boxes(0, [(10.0, 0.0)], [1], yaw=[yaw])]
+    result = ev.truth_consistency(truth, [boxes(0, [(10.0, 0.0), second], [5, 6])])
+    assert result.splits.count == expected
+
+
 def test_merges_and_swaps(boxes: Any) -> None:
     apart, close = {1: (10.0, -4.0), 2: (10.0, 4.0)}, {1: (10.0, -0.8), 2: (10.0, 0.8)}
     truth = drawn(boxes, [apart, close, close, apart])

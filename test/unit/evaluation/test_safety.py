@@ -80,8 +80,11 @@ def test_support_error_by_hand(boxes: Any) -> None:
     # The centre is right, but the box is 1 m too short: its near side lies 0.5 m further off.
     truth, ours = boxes(0, [(10.0, 0.0)]), boxes(0, [(10.0, 0.0)])
     short = replace(ours, lwh_m=np.array([[3.0, 2.0, 1.5]]))
-    result = ev.support_errors([truth, boxes(1, [])], [short, boxes(1, [])])
-    np.testing.assert_allclose(result.error_m, [0.5])
+    before = boxes(-1, [(20.0, 0.0), (0.0, 30.0)])
+    two = ev.support_errors([before, truth, boxes(1, [])], [before, short, boxes(1, [])])
+    np.testing.assert_allclose(two.error_m, [0, 0, 0.5])
+    np.testing.assert_array_equal([two.frame, two.truth_row], [[0, 0, 1], [0, 1, 0]])
+    result = ev.support_errors([truth], [short])
     assert (result.bias_m, result.mean_abs_m, result.p95_too_far_m) == (0.5, 0.5, 0.5)
     near = ev.support_errors([short], [truth])
     assert (near.bias_m, near.mean_abs_m, near.p95_too_far_m) == (-0.5, 0.5, 0.0)
