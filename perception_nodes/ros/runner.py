@@ -12,17 +12,22 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 from . import transport
 from .graph import NodeSpec
 
 _PATIENCE_S = ((signal.SIGINT, 4.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
 _SHM = Path("/dev/shm")
+# Not a session of its own: Linux shares the processor between sessions first (autogroup), and a node that has lowered
+# its priority would give way to nobody.
+_OWN_GROUP: dict[str, Any] = (
+    {"process_group": 0} if sys.version_info >= (3, 11) else {"preexec_fn": os.setpgrp}
+)
 
 
 class GraphRunner:
-    """One process a node, each in a session of its own (a Ctrl-C on the terminal reaches only the caller)."""
+    """One process a node, each in a process group of its own (a Ctrl-C on the terminal reaches only the caller)."""
 
     def __init__(self, specs: Sequence[NodeSpec], log_dir: Path) -> None:
         self._specs = tuple(specs)
@@ -67,7 +72,7 @@ class GraphRunner:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                start_new_session=True,
+                **_OWN_GROUP,
             )
 
     def poll(self) -> dict[str, int | None]:
