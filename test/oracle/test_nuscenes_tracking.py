@@ -21,8 +21,7 @@ from nuscenes.eval.tracking import loaders
 from nuscenes.eval.tracking.data_classes import TrackingBox
 from nuscenes.eval.tracking.evaluate import TrackingEval
 
-# pandas of today about what the devkit does with it.
-pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore:::pandas|nuscenes|motmetrics")]
+pytestmark = pytest.mark.oracle
 
 TOOL = "nuscenes-devkit"
 NAMES = {
