@@ -10,12 +10,13 @@ REQUIREMENTS := $(addprefix requirements/,build.txt kilted.txt runtime.txt viz.t
 PACKAGE := CMakeLists.txt package.xml setup.py setup.cfg cmake/relocate_python_includes.cmake \
 	$(shell find msg vendor -type f)
 
-.PHONY: help venv msgs demo test test-colcon check format bench clean
+.PHONY: help venv msgs demo test test-oracle test-colcon check format bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo         drive through a rendered street and open the report"
 	@echo "make test         unit, property, node and bag tests"
+	@echo "make test-oracle  metrics beside the official tools (installs those into $(VENV))"
 	@echo "make check        formatting, lint, types, layers"
 	@echo "make venv         only set up .venv (PYTHON=python3.12 picks an interpreter)"
 	@echo "make msgs         rebuild the messages after an edit of msg/"
@@ -52,6 +53,15 @@ demo: venv
 
 test: venv
 	@$(BIN)/python -m pytest
+
+$(VENV)/.oracle: $(VENV)/.package requirements/oracle.txt requirements/oracle-no-deps.txt
+	@echo "Installing the official metric tools into $(VENV)"
+	@$(PIP) install $(QUIET) -r requirements/oracle.txt
+	@$(PIP) install $(QUIET) --no-deps -r requirements/oracle-no-deps.txt
+	@touch $@
+
+test-oracle: $(VENV)/.oracle
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m oracle test/oracle
 
 test-colcon:
 	@test/colcon/run.sh $(PYTHON)
