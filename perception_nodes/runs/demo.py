@@ -128,7 +128,7 @@ def _element(value: MapElement) -> Any:
 def _digest(config: SimulationConfig) -> str:
     """Of the configuration and of the code that makes the bag."""
     digest = hashlib.sha256(repr(config).encode())
-    files: Iterator[Path] = Path(perception_nodes.simulation.__file__).parent.glob("*.py")
+    files: Iterator[Path] = Path(perception_nodes.simulation.__file__).parent.rglob("*.py")
     for path in [*sorted(files), Path(__file__)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

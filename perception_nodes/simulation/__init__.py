@@ -1,6 +1,6 @@
 """A rendered street: world, traffic, lidar and exact truth from one seed. ROS-free and deterministic to the bit."""
 
-from .config import LidarConfig, SimulationConfig
-from .simulate import SimFrame, Simulation, simulate
+from .first.config import LidarConfig, SimulationConfig
+from .first.simulate import SimFrame, Simulation, simulate
 
 __all__ = ["LidarConfig", "SimFrame", "Simulation", "SimulationConfig", "simulate"]

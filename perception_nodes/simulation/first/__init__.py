@@ -1,0 +1,1 @@
+"""The first street: two roads that cross. Gives way to the packages beside it."""
