@@ -69,7 +69,7 @@ def test_perfect_and_nothing() -> None:
 
 
 def test_one_of_two_found_by_hand() -> None:
-    """Hit 0.6 m away, sure; a false alarm; the other truth is missed: no AP at 0.5 m, else 50 recalls at 1, one at 0.5."""
+    """Hit 0.6 m away; a false alarm; one truth missed: no AP at 0.5 m, else 50 recalls at 1 and one at 0.5."""
     found = score(cars([5, 30]), cars([5.6, 60], [0.9, 0.8], yaw_rad=np.pi / 2))
     np.testing.assert_allclose(found.ap, [0, 50.5 / 101, 50.5 / 101, 50.5 / 101])
     assert found.translation_error_m == pytest.approx(0.6)
