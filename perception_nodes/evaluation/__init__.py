@@ -33,18 +33,31 @@ from .consistency import (
 )
 from .covariance import Coverage, ErrorConsistency, RunConsistency, nees, nees_over_runs, nis
 from .detection import (
+    ArgoverseBoxes,
+    ArgoverseCategory,
+    ArgoverseDetection,
+    ArgoverseDetectionConfig,
+    CocoDetection,
+    CocoImage,
+    KittiCurve,
+    KittiDetection,
+    KittiDetectionConfig,
     Matches,
     NuscenesDetection,
     NuscenesDetectionClass,
     NuscenesDetectionConfig,
     PrecisionCurve,
+    argoverse_detection,
     average_precision,
+    coco_detection,
     hit_errors,
+    kitti_detection,
     match_by_score,
     mean_error,
     nuscenes_detection,
 )
 from .jsonl import frames_of_rows, read_boxes
+from .kitti_objects import KittiObjects
 from .maps import chamfer_ap, chamfer_distance
 from .proportions import EventRate, Share, clopper_pearson_interval, wilson_interval
 from .run import ClassScores, NearCars, RunScores, evaluate_run
@@ -64,6 +77,9 @@ from .safety import (
 from .tracking import (
     Clear,
     Hota,
+    KittiTracking,
+    KittiTrackingConfig,
+    KittiTrackingPoint,
     NuscenesTracking,
     NuscenesTrackingClass,
     NuscenesTrackingConfig,
@@ -71,15 +87,22 @@ from .tracking import (
     clear,
     hota,
     idf1,
+    kitti_tracking,
     nuscenes_tracking,
 )
 
 __all__ = [
     "ATTRIBUTES",
+    "ArgoverseBoxes",
+    "ArgoverseCategory",
+    "ArgoverseDetection",
+    "ArgoverseDetectionConfig",
     "BoxFrame",
     "ClassCalibration",
     "ClassScores",
     "Clear",
+    "CocoDetection",
+    "CocoImage",
     "ConsistencyConfig",
     "Coverage",
     "DetectionCalibration",
@@ -88,6 +111,13 @@ __all__ = [
     "EventRate",
     "ExistenceReliability",
     "Hota",
+    "KittiCurve",
+    "KittiDetection",
+    "KittiDetectionConfig",
+    "KittiObjects",
+    "KittiTracking",
+    "KittiTrackingConfig",
+    "KittiTrackingPoint",
     "LocalizationCalibration",
     "Matches",
     "MovingBoxes",
@@ -113,6 +143,7 @@ __all__ = [
     "TrackingFigures",
     "TruthConsistency",
     "WeightedRecall",
+    "argoverse_detection",
     "average_precision",
     "binary_calibration",
     "box_gap",
@@ -122,6 +153,7 @@ __all__ = [
     "classification_calibration",
     "clear",
     "clopper_pearson_interval",
+    "coco_detection",
     "collision_reachable",
     "detection_calibration",
     "evaluate_run",
@@ -130,6 +162,8 @@ __all__ = [
     "hit_errors",
     "hota",
     "idf1",
+    "kitti_detection",
+    "kitti_tracking",
     "localization_calibration",
     "match_by_score",
     "mean_error",

@@ -1,5 +1,13 @@
 """Scores of detections: matching by score, precision-recall curves, the nuScenes benchmark."""
 
+from .argoverse import (
+    ArgoverseBoxes,
+    ArgoverseCategory,
+    ArgoverseDetection,
+    ArgoverseDetectionConfig,
+    argoverse_detection,
+)
+from .coco import CocoDetection, CocoImage, coco_detection
 from .curves import PrecisionCurve, average_precision, error_curve, mean_error, precision_curve
 from .kitti import Difficulty, KittiCurve, KittiDetection, KittiDetectionConfig, kitti_detection
 from .matching import Matches, hit_errors, match_by_score, pair_errors
@@ -11,6 +19,12 @@ from .nuscenes import (
 )
 
 __all__ = [
+    "ArgoverseBoxes",
+    "ArgoverseCategory",
+    "ArgoverseDetection",
+    "ArgoverseDetectionConfig",
+    "CocoDetection",
+    "CocoImage",
     "Difficulty",
     "KittiCurve",
     "KittiDetection",
@@ -20,7 +34,9 @@ __all__ = [
     "NuscenesDetectionClass",
     "NuscenesDetectionConfig",
     "PrecisionCurve",
+    "argoverse_detection",
     "average_precision",
+    "coco_detection",
     "error_curve",
     "hit_errors",
     "kitti_detection",

@@ -105,7 +105,8 @@ class CocoDetection:
 
 def coco_detection(images: Sequence[CocoImage]) -> CocoDetection:
     """Score the detections of all images. Equal scores: the earlier image and row first."""
-    labels = np.unique(np.concatenate([a for i in images for a in (i.truth_label, i.label)] or [np.zeros(0)]))
+    given = [np.zeros(0, np.int64), *(a for i in images for a in (i.truth_label, i.label))]
+    labels = np.unique(np.concatenate(given))
     shape = (len(OVERLAPS), len(RECALLS), len(labels), len(SIZES_PX2), len(MAX_DETECTIONS))
     precision = np.full(shape, -1.0)
     recall = np.full(shape[:1] + shape[2:], -1.0)
