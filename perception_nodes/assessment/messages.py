@@ -36,7 +36,7 @@ class TrackFrame:
 
     state, end_reason, motion_state (N,) as `TrackState`, `EndReason`, `MotionState`; covariance (N, 8, 8) of x, y,
     yaw, vx, vy, yaw_rate, ax, ay, NaN unknown; age_s, time_since_update_s (N,); source_mask (N,) of the last update;
-    measurements: for each track (sensor, detection_id, stamp_ns) of what updated it in this frame.
+    measurements: for each track (sensor or "", detection_id, stamp_ns) of what updated it in this frame.
     """
 
     boxes: BoxFrame
@@ -132,6 +132,7 @@ def track_frame(message: Any) -> TrackFrame:
         np.full(len(items), -1, np.int64),
     )
     whole = [_whole(items, name) for name in ("state", "end_reason", "motion_state", "source_mask")]
+    sensors = [str(s.name) for s in message.info.sensors]
     return TrackFrame(
         boxes=boxes,
         state=whole[0],
@@ -141,7 +142,7 @@ def track_frame(message: Any) -> TrackFrame:
         age_s=rows[:, 10],
         time_since_update_s=rows[:, 11],
         source_mask=whole[3],
-        measurements=tuple(tuple(_measurement(m) for m in item.measurements) for item in items),
+        measurements=tuple(tuple(_measurement(m, sensors) for m in item.measurements) for item in items),
     )
 
 
@@ -209,9 +210,10 @@ def map_frame(message: Any) -> MapFrame:
     return MapFrame(from_msg.stamp_ns(message.header), lines, rectangle)
 
 
-def _measurement(message: Any) -> tuple[str, int, int]:
-    stamp = int(message.stamp.sec) * 1_000_000_000 + int(message.stamp.nanosec)
-    return str(message.sensor), int(message.detection_id), stamp
+def _measurement(message: Any, sensors: list[str]) -> tuple[str, int, int]:
+    index = int(message.sensor_index)
+    name = sensors[index] if index < len(sensors) else ""
+    return name, int(message.detection_id), int(message.stamp_ns)
 
 
 def _names(items: Any, identity: str) -> tuple[I64, I64]:
