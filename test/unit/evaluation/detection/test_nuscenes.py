@@ -122,7 +122,18 @@ def test_errors_by_hand() -> None:
         attribute=np.array([PARKED]),
     )
     want = {"translation": 1.0, "scale": 0.5, "orientation": np.pi, "velocity": 5.0, "attribute": 1.0}
-    assert scores(truth, ours).errors == pytest.approx(want)
+    got = ev.nuscenes_detection([truth], [ours])
+    assert got.classes["car"].errors == pytest.approx(want)
+    # The nine classes without truth have AP 0 and errors 1; means above 1 do not count below 0 in NDS.
+    means = {
+        "translation": 1.0,
+        "scale": 0.95,
+        "orientation": (np.pi + 8) / 9,
+        "velocity": 12 / 8,
+        "attribute": 1.0,
+    }
+    assert got.errors == pytest.approx(means)
+    assert got.nds == pytest.approx((5 * 0.5 / 10 + 0.05) / 10)
 
 
 def test_barriers_and_cones_have_fewer_errors() -> None:
