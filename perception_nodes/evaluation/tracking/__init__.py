@@ -4,7 +4,7 @@ Sources: Bernardin and Stiefelhagen, EURASIP JIVP 2008 (CLEAR); Ristani et al., 
 2021 (HOTA); details as TrackEval 1.3.0 has them, whose values are matched to 1e-6 by a test.
 """
 
-from .clear import Clear, clear
+from .clear import Clear, ClearFrames, clear, clear_frames
 from .frames import SimilarityFrame
 from .hota import Hota, hota
 from .identity import idf1
@@ -20,6 +20,7 @@ from .nuscenes import (
 
 __all__ = [
     "Clear",
+    "ClearFrames",
     "Hota",
     "KittiTracking",
     "KittiTrackingConfig",
@@ -30,6 +31,7 @@ __all__ = [
     "SimilarityFrame",
     "TrackingFigures",
     "clear",
+    "clear_frames",
     "hota",
     "idf1",
     "kitti_tracking",
