@@ -67,7 +67,8 @@ def iou_bev(a: tuple[F64, F64, F64], b: tuple[F64, F64, F64]) -> F64:
     """
     inter = _intersections(*_uniform(a), *_uniform(b))
     union = (a[1][:, 0] * a[1][:, 1])[:, None] + (b[1][:, 0] * b[1][:, 1])[None] - inter
-    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    out: F64 = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    return out
 
 
 def iou_3d(a: tuple[F64, F64, F64], b: tuple[F64, F64, F64]) -> F64:
@@ -77,7 +78,8 @@ def iou_3d(a: tuple[F64, F64, F64], b: tuple[F64, F64, F64]) -> F64:
     bottom = np.maximum((a[0][:, 2] - a[1][:, 2] / 2)[:, None], (b[0][:, 2] - b[1][:, 2] / 2)[None])
     inter *= np.maximum(top - bottom, 0.0)
     union = a[1].prod(axis=1)[:, None] + b[1].prod(axis=1)[None] - inter
-    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    out: F64 = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    return out
 
 
 def _uniform(boxes: tuple[F64, F64, F64]) -> tuple[F64, F64, F64]:
@@ -110,7 +112,7 @@ def _intersections(center_a: Any, lwh_a: Any, yaw_a: Any, center_b: Any, lwh_b: 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _overlap_area(half_a: Any, half_b: Any, offset: Any, turn: Any, buffers: Any) -> float:
+def _overlap_area(half_a: Any, half_b: Any, offset: Any, turn: Any, buffers: Any) -> Any:
     """Area that |x| <= half_a[0], |y| <= half_a[1] shares with half_b at `offset`, turned by (cos, sin) `turn`."""
     half_l, half_w = half_a
     x, y = offset
