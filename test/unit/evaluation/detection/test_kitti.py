@@ -136,11 +136,13 @@ def test_results_on_dont_care_areas_are_excused_in_the_image_only() -> None:
     assert ap(found, "3d") == pytest.approx(50.0)
 
 
-def test_a_low_result_is_neutral() -> None:
-    low = cars([0, 30], bbox_px=[[0, 100, 60, 150], [600, 100, 660, 139]])
+@pytest.mark.parametrize(("bottom_px", "ap40"), [(139, 100.0), (140, 50.0)])
+def test_a_low_result_is_neutral(bottom_px: float, ap40: float) -> None:
+    """Below 40 px; at 40 px it counts, where truth does not."""
+    low = cars([0, 30], bbox_px=[[0, 100, 60, 150], [600, 100, 660, bottom_px]])
     results = dataclasses.replace(low, score=np.array([0.5, 0.9]))
     found = kitti_detection([cars([0])], [results], ALL)
-    assert ap(found, "3d", "easy") == pytest.approx(100.0)
+    assert ap(found, "3d", "easy") == pytest.approx(ap40)
     assert ap(found, "3d", "moderate") == pytest.approx(50.0)
 
 
