@@ -103,5 +103,5 @@ def test_jackknife_of_a_mean_is_its_standard_error() -> None:
 
 
 def test_jackknife_without_enough_is_undefined() -> None:
-    assert np.isnan(bs.jackknife_interval(3, lambda keep: 1.0, 1.0)).all()
-    assert np.isnan(bs.jackknife_interval(50, lambda keep: float("nan"), float("nan"))).all()
+    assert np.isnan(bs.jackknife_interval(3, lambda _: 1.0, 1.0)).all()
+    assert np.isnan(bs.jackknife_interval(50, lambda _: float("nan"), float("nan"))).all()
