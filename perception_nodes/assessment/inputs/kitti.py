@@ -8,7 +8,7 @@ bottom, score, h, w, l, x, y, z, ry, alpha`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -69,6 +69,40 @@ def read_pointrcnn(path: Path, num_frames: int | None = None) -> list[KittiObjec
     return _frames(rows, num_frames, path)
 
 
+def read_kitti_frames(folder: Path) -> dict[str, KittiObjects]:
+    """All object files of a folder by name (`000123`). Raises InputError if there are none."""
+    return {path.stem: read_kitti_objects(path) for path in _texts(folder)}
+
+
+def read_kitti_sequences(folder: Path) -> dict[str, list[KittiObjects]]:
+    """All tracking files of a folder by name (`0003`). Raises InputError if there are none."""
+    return {path.stem: read_kitti_tracking(path) for path in _texts(folder)}
+
+
+def is_kitti_tracking(folder: Path) -> bool:
+    """Whether the text files hold tracking lines (a frame number first) or object lines (a type first).
+
+    Raises InputError if the folder has no text files, or none of them a line.
+    """
+    for path in _texts(folder):
+        for _, line in _lines(path):
+            return line.split()[0].lower() not in _BY_LOWER
+    raise InputError(f"{folder}: all text files are empty")
+
+
+def paired_kitti_frames(
+    truth: Mapping[str, KittiObjects], results: Mapping[str, KittiObjects]
+) -> tuple[list[KittiObjects], list[KittiObjects]]:
+    """Frames in the order of their names; a frame without a file of results counts as one without results.
+
+    Raises InputError on results of a frame that has no labels.
+    """
+    if spare := sorted(set(results) - set(truth)):
+        raise InputError(f"KITTI results of frame {spare[0]} ({len(spare)} such frames), which has no labels")
+    names = sorted(truth)
+    return [truth[n] for n in names], [results.get(n, KittiObjects.empty()) for n in names]
+
+
 def kitti_box_frames(frames: Sequence[KittiObjects], period_s: float = _PERIOD_S) -> list[BoxFrame]:
     """Frames for the `own` protocol: x ahead, y to the left, z up, from the rectified camera; stamps i * period_s.
 
@@ -97,6 +131,13 @@ def _box_frame(objects: KittiObjects, stamp_ns: int) -> BoxFrame:
         num_points=np.full(len(objects), -1, np.int64),
         ego_xy_m=np.zeros(2),
     )
+
+
+def _texts(folder: Path) -> list[Path]:
+    found = sorted(folder.glob("*.txt"))
+    if not found:
+        raise InputError(f"{folder}: no KITTI text files (*.txt)")
+    return found
 
 
 def _lines(path: Path) -> Iterable[tuple[str, str]]:

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from perception_nodes.assessment.inputs import (
+    is_kitti_tracking,
     kitti_box_frames,
+    paired_kitti_frames,
+    read_kitti_frames,
     read_kitti_objects,
+    read_kitti_sequences,
     read_kitti_tracking,
     read_pointrcnn,
 )
@@ -96,6 +100,29 @@ def test_boxes_for_the_own_protocol(tmp_path: Path) -> None:
     np.testing.assert_allclose(one.lwh_m[0], [4.0, 1.6, 1.5])
     assert one.yaw_rad[0] == pytest.approx(-np.pi / 2)
     assert one.range_m[0] == pytest.approx(np.hypot(20, 2)) and np.isnan(one.velocity_mps).all()
+
+
+def test_folders(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no KITTI text files"):
+        is_kitti_tracking(tmp_path)
+    (tmp_path / "000001.txt").write_text("")
+    with pytest.raises(InputError, match="all text files are empty"):
+        is_kitti_tracking(tmp_path)
+    (tmp_path / "000002.txt").write_text(CAR_LINE)
+    assert not is_kitti_tracking(tmp_path)
+    assert {name: len(f) for name, f in read_kitti_frames(tmp_path).items()} == {"000001": 0, "000002": 1}
+    (tmp_path / "000001.txt").write_text(f"4 0 {CAR_LINE}")
+    assert is_kitti_tracking(tmp_path)
+    (tmp_path / "000002.txt").unlink()
+    assert [len(f) for f in read_kitti_sequences(tmp_path)["000001"]] == [0, 0, 0, 0, 1]
+
+
+def test_frames_are_paired_by_name(tmp_path: Path) -> None:
+    one = read_kitti_objects(write(tmp_path, CAR_LINE))
+    truth, results = paired_kitti_frames({"2": one, "1": one}, {"2": one})
+    assert [len(t) for t in truth] == [1, 1] and [len(r) for r in results] == [0, 1]
+    with pytest.raises(InputError, match="results of frame 3"):
+        paired_kitti_frames({"2": one}, {"3": one})
 
 
 def test_the_real_sequences(shared_data: Path) -> None:

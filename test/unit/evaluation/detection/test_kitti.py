@@ -275,10 +275,10 @@ class Reference:
         )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_equals_the_protocol_told_box_by_box(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    truth = [random_frame(rng) for _ in range(14)]
+    truth = [random_frame(rng) for _ in range(12)]
     results = [random_results(t, rng) for t in truth]
     found = kitti_detection(truth, results, KittiDetectionConfig({"Car": (0.5, 0.5, 0.5)}))
     for view in ("2d", "bev", "3d"):
