@@ -61,7 +61,7 @@ def estimate_systematic(scene: Scene) -> Systematic:
     near = _Near(scene)
     plain = near.distance(scene.predictions)
     pairs = int((plain < near.limit).sum())
-    yaw = _ego_heading(scene)
+    yaw = ego_heading(scene)
     ego_offset = _median_offset(near, yaw[near.truth.frame])
     object_offset = _median_offset(near, near.truth.yaw_rad)
     velocity, relative = ground_velocity(scene), relative_velocity(scene)
@@ -251,7 +251,7 @@ def _ego_velocity(scene: Scene) -> F64:
     return np.where(np.isfinite(velocity), velocity, 0.0)
 
 
-def _ego_heading(scene: Scene) -> F64:
+def ego_heading(scene: Scene) -> F64:
     """(F,) direction in which the ego drives, held while it stands; 0 (the recording's axes) if it never drives."""
     velocity = _ego_velocity(scene)
     driving = np.flatnonzero(np.hypot(*velocity.T) > 0.5)
