@@ -128,9 +128,9 @@ def test_mostly_tracked_and_lost(found: int, share: str) -> None:
 
 
 def test_as_many_pairs_as_possible_come_before_the_greatest_overlap() -> None:
-    """The first result fits both; greedily it would take the nearer one and leave the other result alone."""
-    truth = together(track([0]), track([1], 1.4))
-    ours = together(track([5], 0.8), track([6], 2.6))
+    """One result lies on the first car (IoU 0.9) and fits the second (0.28); the other fits the first only (0.28)."""
+    truth = together(track([0]), track([1], 2.4))
+    ours = together(track([5], 0.2), track([6], -2.2))
     assert events(score(truth, ours)) == (2, 0, 0, 0, 0)
 
 
