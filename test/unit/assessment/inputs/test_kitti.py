@@ -89,8 +89,8 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
 
 
 def test_boxes_for_the_own_protocol(tmp_path: Path) -> None:
-    """A car 20 m ahead and 2 m to the right whose length runs to the right (ry 0): yaw is -90 degrees."""
-    line = "Car 0 0 -10 0 0 50 50 1.5 1.6 4.0 2.0 1.7 20.0 0.0"
+    """A car 20 m ahead and 2 m to the right; ry runs from right over towards us, so yaw = -90 degrees - ry."""
+    line = "Car 0 0 -10 0 0 50 50 1.5 1.6 4.0 2.0 1.7 20.0 0.4"
     text = f"1 5 {line}\n1 6 {line.replace('Car', 'Tram')}\n1 -1 {line.replace('Car', 'DontCare')}\n"
     frames = kitti_box_frames(read_kitti_tracking(write(tmp_path, text)))
     assert [(f.stamp_ns, len(f)) for f in frames] == [(0, 0), (100_000_000, 2)]
@@ -98,7 +98,7 @@ def test_boxes_for_the_own_protocol(tmp_path: Path) -> None:
     assert one.id.tolist() == [5, 6] and one.label.tolist() == [CAR, UNKNOWN]
     np.testing.assert_allclose(one.center_m[0], [20.0, -2.0, -1.7 + 0.75])
     np.testing.assert_allclose(one.lwh_m[0], [4.0, 1.6, 1.5])
-    assert one.yaw_rad[0] == pytest.approx(-np.pi / 2)
+    assert one.yaw_rad[0] == pytest.approx(-np.pi / 2 - 0.4)
     assert one.range_m[0] == pytest.approx(np.hypot(20, 2)) and np.isnan(one.velocity_mps).all()
 
 

@@ -77,6 +77,12 @@ def test_one_of_two_found_by_hand() -> None:
     assert found.cds == pytest.approx(found.mean_ap * ((1 - 0.3) + 1 + 0.5) / 3)
 
 
+def test_errors_are_those_of_hits_at_2_m() -> None:
+    found = score(cars([5, 30]), cars([5.5, 33], [0.9, 0.8]))
+    assert found.ap[-1] == pytest.approx(1.0)
+    assert found.translation_error_m == pytest.approx(0.5)
+
+
 def test_the_surest_goes_first_even_if_it_is_too_far() -> None:
     """Both are nearest to the same truth: the farther one is surer, so neither is a hit at 1 m.
 

@@ -80,6 +80,25 @@ def test_a_crowd_is_neutral_and_is_taken_often() -> None:
     assert ap(alone) < 0.5
 
 
+def test_ordinary_truth_comes_before_a_crowd_that_covers_more() -> None:
+    both = image([10, 0], [0], [0.9], crowd=np.array([False, True]))
+    assert ap(both, overlap=0.5) == pytest.approx(1.0)
+
+
+def test_false_alarms_of_another_size_do_not_count() -> None:
+    truth = np.array([[0, 0, 20, 20]], np.float64)
+    ours = np.array([[0, 0, 20, 20], [100, 0, 150, 50]], np.float64)
+    found = CocoImage(truth, np.ones(1, np.int64), ours, np.ones(2, np.int64), np.array([0.5, 0.9]))
+    assert ap(found, size="small") == pytest.approx(1.0)
+    assert ap(found) == pytest.approx(0.5)
+
+
+def test_only_the_surest_hundred_of_an_image_count() -> None:
+    for alarms, expected in ((99, 0.01), (100, 0.0)):
+        scores = np.linspace(0.9, 0.1, alarms + 1).tolist()
+        assert ap(image([0], [1000.0] * alarms + [0.0], scores)) == pytest.approx(expected)
+
+
 def test_sizes_go_by_the_given_area() -> None:
     small = image([0], [0], [0.9], area_px2=np.array([900.0]))
     assert ap(small, size="small") == pytest.approx(1.0)
