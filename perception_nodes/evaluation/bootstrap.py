@@ -115,24 +115,24 @@ def ap_values(
     return out
 
 
-def jackknife_interval(
-    count: int, figure: Callable[[npt.NDArray[np.bool_]], float], value: float, blocks: int = 10
-) -> tuple[float, float]:
-    """Interval of a figure that cannot be summed over frames (HOTA, IDF1): value -+ 1.96 standard errors.
+def jackknife_intervals(
+    count: int, figures: Callable[[npt.NDArray[np.bool_]], F64], values: F64, blocks: int = 10
+) -> tuple[F64, F64]:
+    """Ends (K,) of the intervals of figures that cannot be summed over frames (HOTA, IDF1): -+ 1.96 standard errors.
 
-    The standard error comes from leaving out one of `blocks` equal spans of the recording at a time (delete-a-group
-    jackknife); `figure` takes a mask (F,) of the frames that are kept. NaN with fewer than four blocks of frames.
+    The standard errors come from leaving out one of `blocks` equal spans of the recording at a time (delete-a-group
+    jackknife); `figures` takes a mask (F,) of the frames that are kept and gives (K,). NaN with fewer than four blocks
+    of frames, and where a figure is undefined without one of the blocks.
     """
+    values = np.asarray(values, np.float64)
     blocks = min(blocks, count)
-    if blocks < MIN_BLOCKS or not np.isfinite(value):
-        return float("nan"), float("nan")
+    if blocks < MIN_BLOCKS:
+        return np.full(values.shape, np.nan), np.full(values.shape, np.nan)
     span = np.arange(count) * blocks // count
-    left_out = np.array([figure(span != k) for k in range(blocks)])
-    known = left_out[np.isfinite(left_out)]
-    if len(known) < MIN_BLOCKS:
-        return float("nan"), float("nan")
-    error = float(np.sqrt((len(known) - 1) / len(known) * ((known - known.mean()) ** 2).sum()))
-    return value - 1.96 * error, value + 1.96 * error
+    left_out = np.array([figures(span != k) for k in range(blocks)], np.float64)
+    spread = ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)
+    error = np.sqrt((blocks - 1) / blocks * spread)
+    return values - 1.96 * error, values + 1.96 * error
 
 
 def _counted(drawn: I64, count: int) -> F64:

@@ -25,16 +25,17 @@ def read_boxes(path: Path, source: str | None = None) -> list[BoxFrame]:
     Raises InputError naming file, line and key on anything that is not in the layout. A stamp at which nothing was
     detected has no line and so no frame.
     """
+    return frames_of_rows([r for r in read_rows(path) if source is None or r.get("source") == source])
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The checked rows of a file, in its order; errors as `read_boxes`."""
     try:
         text = path.read_text()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    rows = [
-        _row(line, f"{path}:{number}")
-        for number, line in enumerate(text.splitlines(), start=1)
-        if line.strip()
-    ]
-    return frames_of_rows([r for r in rows if source is None or r.get("source") == source])
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+    lines = enumerate(text.splitlines(), start=1)
+    return [_row(line, f"{path}:{number}") for number, line in lines if line.strip()]
 
 
 def frames_of_rows(rows: Iterable[dict[str, Any]]) -> list[BoxFrame]:
@@ -54,6 +55,11 @@ def _row(line: str, where: str) -> dict[str, Any]:
         raise InputError(f"{where}: not JSON: {error}") from error
     if not isinstance(row, dict):
         raise InputError(f"{where}: wanted an object, got {type(row).__name__}")
+    return checked_row(row, where)
+
+
+def checked_row(row: dict[str, Any], where: str) -> dict[str, Any]:
+    """The row itself if it has the keys and values of the layout; else InputError that begins with `where`."""
     for key in _REQUIRED:
         if key not in row:
             raise InputError(f"{where}: key {key!r} is missing")

@@ -103,15 +103,27 @@ def evaluate_run(
     """
     config = config or EvaluationConfig()
     paired = pair_by_stamp(truth, predictions, round(config.stamp_tolerance_s * 1e9))
+    scores = {
+        name: class_scores(*class_frames(paired, labels, config), config)
+        for name, labels in class_groups(paired).items()
+    }
+    return RunScores(
+        len(paired.truth), paired.missing, paired.spare, scores, _near_cars(paired, config), config
+    )
+
+
+def class_groups(paired: Paired) -> dict[str, frozenset[int]]:
+    """Labels of each class that occurs, by its name, and of the group `vehicle`."""
     present = np.unique(
         np.concatenate([f.label for f in (*paired.truth, *paired.predictions)] or [np.zeros(0, np.int64)])
     )
     groups = {LABELS[int(k)]: frozenset({int(k)}) for k in present if int(k) != UNKNOWN}
-    groups["vehicle"] = frozenset(VEHICLES)
-    scores = {name: _class_scores(paired, labels, config) for name, labels in groups.items()}
-    return RunScores(
-        len(paired.truth), paired.missing, paired.spare, scores, _near_cars(paired, config), config
-    )
+    return {**groups, "vehicle": frozenset(VEHICLES)}
+
+
+def class_frames(paired: Paired, labels: frozenset[int], config: EvaluationConfig) -> tuple[Frames, Frames]:
+    """Truth of these labels that is asked for, and the predictions that are held against it, frame by frame."""
+    return _in_question(paired, labels, config.max_range_m, config.min_points, config.match_distance_m)
 
 
 def similarity(distance_m: F64, match_distance_m: float) -> F64:
@@ -119,11 +131,11 @@ def similarity(distance_m: F64, match_distance_m: float) -> F64:
     return np.maximum(0.0, 1.0 - distance_m / match_distance_m)
 
 
-def _class_scores(paired: Paired, labels: frozenset[int], config: EvaluationConfig) -> ClassScores:
-    truth, ours = _in_question(paired, labels, config.max_range_m, config.min_points, config.match_distance_m)
+def class_scores(truth: Frames, ours: Frames, config: EvaluationConfig) -> ClassScores:
+    """Scores of one class from what `class_frames` gives."""
     matched = match_by_score(truth, ours, config.match_distance_m)
     errors = {name: mean_error(matched, e) for name, e in hit_errors(truth, ours, matched).items()}
-    frames = _similarities(truth, ours, config.match_distance_m)
+    frames = similarities(truth, ours, config.match_distance_m)
     found, whole = clear(frames, _ANY), hota(frames)
     ids = {int(i) for f in truth for i in f.id}
     return ClassScores(
@@ -153,8 +165,8 @@ def _class_scores(paired: Paired, labels: frozenset[int], config: EvaluationConf
 def _near_cars(paired: Paired, config: EvaluationConfig) -> NearCars:
     limits = (config.near_range_m, config.near_min_points, config.match_distance_m)
     truth, ours = _in_question(paired, frozenset({CAR}), *limits)
-    strict = clear(_similarities(truth, ours, config.match_distance_m), _ANY)
-    anything = clear(_similarities(truth, paired.predictions, config.match_distance_m), _ANY)
+    strict = clear(similarities(truth, ours, config.match_distance_m), _ANY)
+    anything = clear(similarities(truth, paired.predictions, config.match_distance_m), _ANY)
     ids = {int(i) for f in truth for i in f.id}
     return NearCars(
         sum(len(f) for f in truth),
@@ -198,7 +210,8 @@ def _on_left_out(
     return out
 
 
-def _similarities(truth: Frames, ours: Frames, match_m: float) -> list[SimilarityFrame]:
+def similarities(truth: Frames, ours: Frames, match_m: float) -> list[SimilarityFrame]:
+    """The frames as CLEAR, HOTA and IDF1 take them."""
     return [
         (t.id, p.id, similarity(center_distance(t, p), match_m)) for t, p in zip(truth, ours, strict=True)
     ]

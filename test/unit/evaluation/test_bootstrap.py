@@ -96,12 +96,14 @@ def test_scenes_are_drawn_whole() -> None:
 
 def test_jackknife_of_a_mean_is_its_standard_error() -> None:
     values = np.random.default_rng(SEED).normal(0, 1, 1000)
-    low, high = bs.jackknife_interval(
-        1000, lambda keep: float(values[keep].mean()), float(values.mean()), 1000
-    )
-    assert (high - low) / 2 == pytest.approx(1.96 * values.std(ddof=1) / np.sqrt(1000), rel=1e-6)
+    mean = values.mean(keepdims=True)
+    low, high = bs.jackknife_intervals(1000, lambda keep: values[keep].mean(keepdims=True), mean, 1000)
+    assert (high - low)[0] / 2 == pytest.approx(1.96 * values.std(ddof=1) / np.sqrt(1000), rel=1e-6)
 
 
 def test_jackknife_without_enough_is_undefined() -> None:
-    assert np.isnan(bs.jackknife_interval(3, lambda _: 1.0, 1.0)).all()
-    assert np.isnan(bs.jackknife_interval(50, lambda _: float("nan"), float("nan"))).all()
+    one = np.ones(1)
+    assert np.isnan(bs.jackknife_intervals(3, lambda _: one, one)).all()
+    assert np.isnan(
+        bs.jackknife_intervals(50, lambda keep: one / float(keep[0]) if keep[0] else one * np.nan, one)
+    ).all()
