@@ -93,7 +93,7 @@ def _poor_partners(scene: Scene, out: Assigned) -> None:
         same = scene.truth.label[i][:, None] == scene.predictions.label[j][None]
         limit = np.where(same, scene.config.near_distance_m, scene.config.match_distance_m)
         both_unknown = same & (scene.truth.label[i] == UNKNOWN)[:, None]
-        for r, c in _greedy(np.where((distance < limit) & ~both_unknown, distance, np.inf)):
+        for r, c in greedy_pairs(np.where((distance < limit) & ~both_unknown, distance, np.inf)):
             cause = Cause.LOCALISATION if same[r, c] else Cause.CLASS
             out.of_truth[i[r]] = out.of_predictions[j[c]] = cause
             out.truth_partner[i[r]], out.prediction_partner[j[c]] = j[c], i[r]
@@ -186,7 +186,7 @@ def _inside(boxes: Columns, index: I64, points_m: F64) -> npt.NDArray[np.bool_]:
     return np.asarray((np.abs(along) <= half[:, :1]) & (np.abs(across) <= half[:, 1:2]))
 
 
-def _greedy(cost: F64) -> list[tuple[int, int]]:
+def greedy_pairs(cost: F64) -> list[tuple[int, int]]:
     """Pairs (row, column) by rising cost, each row and column once; inf is never paired."""
     rows, cols = np.nonzero(np.isfinite(cost))
     out: list[tuple[int, int]] = []

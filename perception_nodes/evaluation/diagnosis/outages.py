@@ -43,7 +43,7 @@ def misses_by_outage(scene: Scene, outages: Sequence[Outage]) -> tuple[I64, Mask
         group = [k for k, o in enumerate(outages) if (o.sensor, o.dropped) == name]
         inside = np.full(len(at), -1, np.int64)
         for k in group:
-            inside[(at >= outages[k].start_ns) & (at <= outages[k].end_ns)] = k
+            inside[_during(scene, outages[k])] = k
         known = np.isin(scene.truth.id, scene.truth.id[(inside < 0) & (scene.found_by >= 0)])
         if not _recall_falls(scene, known, inside >= 0):
             continue
@@ -54,6 +54,16 @@ def misses_by_outage(scene: Scene, outages: Sequence[Outage]) -> tuple[I64, Mask
         after = _recovery(scene, known, inside)
         out[(after >= 0) & (out < 0)] = after[(after >= 0) & (out < 0)]
     return out, felt
+
+
+def _during(scene: Scene, outage: Outage) -> Mask:
+    """(T,) in the outage; none of a short one before anything was found: a tracker that starts looks the same."""
+    frames = (scene.stamp_ns >= outage.start_ns) & (scene.stamp_ns <= outage.end_ns)
+    found = scene.truth.frame[scene.found_by >= 0]
+    first = scene.stamp_ns[found.min()] if len(found) else outage.end_ns
+    if outage.start_ns <= first and frames.sum() < scene.config.silent_frames:
+        return np.zeros(len(scene.truth), bool)
+    return np.asarray(frames[scene.truth.frame])
 
 
 def _recall_falls(scene: Scene, known: Mask, inside: Mask) -> bool:

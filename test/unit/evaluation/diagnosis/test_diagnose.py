@@ -107,6 +107,15 @@ def test_an_outage_that_costs_no_recall_explains_nothing() -> None:
     assert diagnosis.share(Cause.DROPPED_INPUT).count == 0 and diagnosis.felt == (False,)
 
 
+def test_a_drop_before_anything_was_found_is_not_what_a_starting_tracker_misses() -> None:
+    truth, ours = drive(range(2))
+    drop = Outage("top", truth[0].stamp_ns, truth[0].stamp_ns, True)
+    assert diagnose(truth, ours, outages=[drop]).share(Cause.DROPPED_INPUT).count == 0
+    later = drive(range(10, 11))[1]
+    drop = Outage("top", truth[10].stamp_ns, truth[10].stamp_ns, True)
+    assert diagnose(truth, later, outages=[drop]).share(Cause.DROPPED_INPUT).count == 2
+
+
 def test_objects_that_are_never_found_are_not_put_down_to_an_outage() -> None:
     truth, ours = drive(range(10, 20))
     ours = [f.select(f.id == 0) for f in ours]
