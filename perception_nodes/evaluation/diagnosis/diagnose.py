@@ -93,6 +93,15 @@ class Diagnosis:
     errors: tuple[DiagnosedError, ...]
     config: DiagnosisConfig
 
+    def changed_most(self, baseline: Diagnosis) -> Cause | None:
+        """The cause that costs more mean AP than in `baseline` by the most, None if by less than `min_gain`.
+
+        What a fault in one run adds is told from what both runs have in common.
+        """
+        more = {s.cause: s.gain - baseline.share(s.cause).gain for s in self.causes}
+        cause = max(more, key=lambda c: more[c])
+        return cause if more[cause] >= self.config.min_gain else None
+
     def share(self, cause: Cause) -> CauseShare:
         """The share of one cause."""
         return next(s for s in self.causes if s.cause is cause)
