@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .meshes import Material, Mesh, ball, box, join, quads, tube
+from perception_nodes.simulation.assets.materials import Material
+from perception_nodes.simulation.assets.meshes import Mesh, ball, box, join, quads, tube
 
 F64 = npt.NDArray[np.float64]
-_PAINTS = (Material.CAR_DARK, Material.CAR_MID, Material.CAR_LIGHT)
+_PAINTS = (Material.CAR_BLACK, Material.CAR_GREY, Material.CAR_WHITE)
 
 # Side profiles as (x / length from the front, height of the top / height); the cabin lies between glass stations.
 _PROFILES: dict[str, tuple[tuple[float, float], ...]] = {
@@ -165,7 +166,7 @@ def truck(length: float, bus: bool, paint: Material) -> Asset:
         return _asset(f"bus-{length:.1f}", "bus", join([hull, *sides, *ends, *_wheels(length, 2.5, 0.48)]))
     cab = box((length / 2 - 0.9, 0, 1.5), (1.8, 2.2, 2.0), paint)
     screen = box((length / 2, 0, 1.85), (0.03, 2.0, 0.8), Material.GLASS)
-    load = box((-1.0, 0, 2.0), (length - 2.1, 2.4, 2.2), Material.CAR_LIGHT)
+    load = box((-1.0, 0, 2.0), (length - 2.1, 2.4, 2.2), Material.CAR_WHITE)
     frame = box((-0.5, 0, 0.75), (length - 1.0, 0.8, 0.25), Material.METAL)
     return _asset(
         f"lorry-{length:.1f}",

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from perception_nodes.datatypes import PointCloud
+from perception_nodes.simulation.assets.materials import REFLECTIVITY, Material
 
 from .assets import Asset
 from .config import LidarConfig
-from .meshes import REFLECTIVITY, Material
 from .raycast import Caster
 from .world import World
 

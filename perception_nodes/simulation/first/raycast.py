@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception_nodes.datatypes import ConfigurationError
-
-from .meshes import Mesh
+from perception_nodes.simulation.assets.meshes import Mesh
 
 try:
     from embreex.mesh_construction import TriangleMesh

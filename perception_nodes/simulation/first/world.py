@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from perception_nodes.datatypes import ElementType, MapElement, one_hot_type
-
-from .meshes import Material, Mesh, ball, box, join, quads, strip, tube
+from perception_nodes.simulation.assets.materials import Material
+from perception_nodes.simulation.assets.meshes import Mesh, ball, box, join, quads, strip, tube
 
 F64 = npt.NDArray[np.float64]
 LANE_M = 3.5

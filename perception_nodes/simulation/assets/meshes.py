@@ -4,40 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from .materials import Material
+
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
-
-
-class Material(IntEnum):
-    """Index into `REFLECTIVITY`."""
-
-    ASPHALT = 0
-    PAVEMENT = 1
-    KERB = 2
-    FACADE = 3
-    FOLIAGE = 4
-    BARK = 5
-    METAL = 6
-    CAR_DARK = 7
-    CAR_MID = 8
-    CAR_LIGHT = 9
-    GLASS = 10
-    RUBBER = 11
-    CLOTH = 12
-    PLATE = 13
-    ROAD_PAINT = 14
-    WALL = 15
-
-
-# Diffuse reflectivity near 905 nm, orders of magnitude as in the data sheets of lidar makers.
-REFLECTIVITY = np.array(
-    [0.11, 0.22, 0.27, 0.35, 0.42, 0.25, 0.45, 0.10, 0.30, 0.55, 0.06, 0.06, 0.35, 0.9, 0.55, 0.40]
-)
 
 
 @dataclass(frozen=True, eq=False)
