@@ -1,8 +1,8 @@
 """Average precision of polylines by Chamfer distance.
 
 Source: the MapTR benchmark (hustvl/MapTR, map_utils/mean_ap.py, tpfp_chamfer.py; definition only). Differs: the
-original scores a pair only if the 4 m wide bands around both lines touch; lines whose Chamfer distance is below the
-thresholds in use (1.5 m) have touching bands, so that rule changes no result and is left out.
+original scores a pair only if the 4 m wide bands around both lines touch, which is left out here. Bands end flat, so
+short lines that lie end to end can be near each other without touching bands: there the figures can differ.
 """
 
 from __future__ import annotations

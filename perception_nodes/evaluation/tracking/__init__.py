@@ -1,4 +1,4 @@
-"""Scores of tracking: CLEAR (MOTA), identity (IDF1), HOTA. Arrays of similarities in, dataclasses out.
+"""Scores of tracking: CLEAR (MOTA), identity (IDF1), HOTA, GOSPA. Arrays of similarities in, dataclasses out.
 
 Sources: Bernardin and Stiefelhagen, EURASIP JIVP 2008 (CLEAR); Ristani et al., ECCVW 2016 (IDF1); Luiten et al., IJCV
 2021 (HOTA); details as TrackEval 1.3.0 has them, whose values are matched to 1e-6 by a test.
@@ -6,8 +6,9 @@ Sources: Bernardin and Stiefelhagen, EURASIP JIVP 2008 (CLEAR); Ristani et al., 
 
 from .clear import Clear, ClearFrames, clear, clear_frames
 from .frames import SimilarityFrame
-from .hota import Hota, hota
-from .identity import idf1
+from .gospa import Gospa, GospaConfig, GospaRun, gospa, gospa_run
+from .hota import Hota, HotaCurves, hota
+from .identity import Identity, identity, idf1
 from .kitti import KittiTracking, KittiTrackingPoint, kitti_tracking
 from .kitti_table import KittiTrackingConfig
 from .nuscenes import (
@@ -21,7 +22,12 @@ from .nuscenes import (
 __all__ = [
     "Clear",
     "ClearFrames",
+    "Gospa",
+    "GospaConfig",
+    "GospaRun",
     "Hota",
+    "HotaCurves",
+    "Identity",
     "KittiTracking",
     "KittiTrackingConfig",
     "KittiTrackingPoint",
@@ -32,7 +38,10 @@ __all__ = [
     "TrackingFigures",
     "clear",
     "clear_frames",
+    "gospa",
+    "gospa_run",
     "hota",
+    "identity",
     "idf1",
     "kitti_tracking",
     "nuscenes_tracking",
