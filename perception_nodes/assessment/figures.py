@@ -112,9 +112,14 @@ def sampled(
     unit: str = "",
 ) -> Figure:
     """A figure whose interval comes from resampling."""
-    low, high = resampling.interval(sample.values(resampling))
+    low, high = spread(*resampling.interval(sample.values(resampling)))
     method = BOOTSTRAP if math.isfinite(low) else NONE
     return Figure(name, value, *count, better, unit, low, high, method, sample)
+
+
+def spread(low: float, high: float) -> tuple[float, float]:
+    """The interval, or none where every resample gave the same: of what never or always happened it says nothing."""
+    return (low, high) if high > low else (math.nan, math.nan)
 
 
 def of_share(name: str, share: Share, of: str, better: int) -> Figure:
@@ -136,8 +141,8 @@ def sample_of_dict(data: Mapping[str, Any]) -> Sample:
         if "hit" in data:
             hit, frame = np.array(data["hit"], bool), np.array(data["frame"], np.int64)
             return ApSample(hit, frame, np.array(data["num_truth"], np.float64))
-        ratio = (np.array(data[key], np.float64) for key in ("numerator", "denominator"))
-        return RatioSample(*ratio, float(data["offset"]), float(data["scale"]))
+        above, below = (np.array(data[key], np.float64) for key in ("numerator", "denominator"))
+        return RatioSample(above, below, float(data["offset"]), float(data["scale"]))
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"evaluation.json: a sample by frame is damaged: {error!r}") from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -30,10 +30,10 @@ from perception_nodes.evaluation.run import (
 )
 from perception_nodes.evaluation.tracking import clear_frames
 
-from .figures import JACKKNIFE, NONE, ApSample, Figure, RatioSample, sampled
+from .figures import JACKKNIFE, NONE, ApSample, Figure, RatioSample, sampled, spread
 
 F64 = npt.NDArray[np.float64]
-Frames = Sequence[BoxFrame]
+Frames = tuple[BoxFrame, ...]
 
 _ANY: Final = 1e-9
 # Name, unit, 1 where higher is better.
@@ -47,7 +47,6 @@ _WHOLE: Final = (
     ("orientation_error_rad", "rad", -1),
     ("velocity_error_mps", "m/s", -1),
 )
-_COUNTS: Final = ("id_switches", "fragments", "false_positives", "false_negatives")
 
 
 def own_figures(
@@ -99,8 +98,7 @@ def _figures(
         )
     yield from _clear_figures(path, truth, ours, scores, config, resampling)
     yield from _whole_figures(path, truth, ours, scores, config)
-    for key in _COUNTS:
-        yield Figure(f"{path}.{key}", float(getattr(scores, key)), scores.num_truth, "true boxes", -1)
+    yield Figure(f"{path}.fragments", float(scores.fragments), scores.num_truth, "true boxes", -1)
 
 
 def _clear_figures(
@@ -134,6 +132,15 @@ def _clear_figures(
             "m",
         ),
     )
+    frames = float(len(truth))
+    for name, counts in (
+        ("id_switches", by_frame.id_switches),
+        ("false_positives", fp),
+        ("false_negatives", fn),
+    ):
+        # The mean of a frame times the frames: what a recording of this length would have counted.
+        total = RatioSample(counts, np.ones(len(truth)), 0.0, frames)
+        yield sampled(f"{path}.{name}", total, float(getattr(scores, name)), boxes, resampling, -1)
     for name, sample, value, count, better, unit in table:
         yield sampled(f"{path}.{name}", sample, value, count, resampling, better, unit)
 
@@ -144,23 +151,21 @@ def _whole_figures(
     """What belongs to whole tracks or to a curve, and so cannot be summed over frames: jackknife."""
 
     def figures(keep: npt.NDArray[np.bool_]) -> F64:
-        kept = [[f for f, k in zip(side, keep, strict=True) if k] for side in (truth, ours)]
+        kept = [tuple(f for f, k in zip(side, keep, strict=True) if k) for side in (truth, ours)]
         return _whole(kept[0], kept[1], config)
 
     values = np.array([getattr(scores, name) for name, _, _ in _WHOLE], np.float64)
     lows, highs = jackknife_intervals(len(truth), figures, values)
     for (name, unit, better), value, low, high in zip(_WHOLE, values, lows, highs, strict=True):
-        method = JACKKNIFE if np.isfinite(low) else NONE
-        ends = (max(float(low), 0.0), min(float(high), 1.0) if not unit else float(high))
-        if method == NONE:
-            ends = (float("nan"), float("nan"))
+        ends = spread(max(float(low), 0.0), min(float(high), 1.0) if not unit else float(high))
+        method = JACKKNIFE if np.isfinite(ends[0]) else NONE
         yield Figure(
             f"{path}.{name}", float(value), scores.num_truth, "true boxes", better, unit, *ends, method
         )
 
 
 def _whole(truth: Frames, ours: Frames, config: EvaluationConfig) -> F64:
-    frames = similarities(tuple(truth), tuple(ours), config.match_distance_m)
+    frames = similarities(truth, ours, config.match_distance_m)
     whole = hota(frames)
     matched = match_by_score(truth, ours, config.match_distance_m)
     errors = hit_errors(truth, ours, matched)

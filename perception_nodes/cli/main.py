@@ -9,7 +9,7 @@ from typing import Any, Final
 import typer
 
 # Sub-command -> its module; a module is imported only when its command is asked for (or for the help page).
-COMMANDS: Final = ("run", "demo", "convert", "doctor", "explain", "slice")
+COMMANDS: Final = ("run", "demo", "convert", "doctor", "evaluate", "explain", "slice")
 
 app = typer.Typer(
     name="perception",

@@ -1,20 +1,31 @@
-"""Writes the report: one self-contained HTML page, no network, no library."""
+"""Writes the pages: each one self-contained HTML file, no network, no library."""
 
 from __future__ import annotations
 
 import dataclasses
 import html
 import json
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-from .data import ReportData
+from .data import Json, ReportData
 
 
 def write_report(data: ReportData, path: Path) -> None:
-    """Fill the template with `data` and write it to `path`."""
-    template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
+    """The page of a run."""
+    _write("report.html", data.title, dataclasses.asdict(data), path)
+
+
+def write_evaluation(title: str, result: Json, points: Mapping[int, Json], path: Path) -> None:
+    """The page of an evaluation: `result` is evaluation.json, points the packed sweeps of the worst frames by stamp."""
+    _write("evaluation.html", title, {"title": title, "result": result, "points": dict(points)}, path)
+
+
+def _write(template_name: str, title: str, data: Json, path: Path) -> None:
+    """Fill a template with `data` and write it to `path`."""
+    template = resources.files(__package__).joinpath(template_name).read_text(encoding="utf-8")
     # "</" inside a script element would end it, whatever the quotes.
-    blob = json.dumps(dataclasses.asdict(data), allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
-    page = template.replace("{{title}}", html.escape(data.title)).replace("{{data}}", blob)
+    blob = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("</", "<\\/")
+    page = template.replace("{{title}}", html.escape(title)).replace("{{data}}", blob)
     path.write_text(page, encoding="utf-8")

@@ -23,9 +23,10 @@ from perception_nodes.datasets.inputs import SequenceInput
 from perception_nodes.datatypes import InputError
 from perception_nodes.evaluation import ArgoverseBoxes, BoxFrame, KittiObjects, frames_of_rows
 from perception_nodes.evaluation.jsonl import read_rows
+from perception_nodes.evaluation.kitti_objects import TYPES
 
 from .argoverse import argoverse_box_frames, read_argoverse, read_argoverse_poses
-from .kitti import TYPES, kitti_box_frames, read_kitti_objects, read_kitti_tracking, read_pointrcnn
+from .kitti import kitti_box_frames, read_kitti_objects, read_kitti_tracking, read_pointrcnn
 from .nuscenes import Samples, nuscenes_frames, nuscenes_stamps, read_nuscenes
 from .tables import read_csv
 

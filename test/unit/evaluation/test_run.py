@@ -183,3 +183,15 @@ def test_a_broken_line_is_named(tmp_path: Path, line: str, text: str) -> None:
     path.write_text(line)
     with pytest.raises(InputError, match=rf":1: .*{text}"):
         ev.read_boxes(path)
+
+
+def test_clear_by_frame_sums_to_clear() -> None:
+    from perception_nodes.evaluation.tracking import clear, clear_frames
+
+    rng = np.random.default_rng(3)
+    frames = [(np.arange(3), rng.permutation(4)[:3], rng.random((3, 3))) for _ in range(20)]
+    whole, parts = clear(frames, 0.3), clear_frames(frames, 0.3)
+    sums = [parts.true_positives, parts.false_positives, parts.false_negatives, parts.id_switches]
+    expected = [whole.true_positives, whole.false_positives, whole.false_negatives, whole.id_switches]
+    assert [a.sum() for a in sums] == expected and whole.id_switches > 3
+    assert parts.similarity.sum() / whole.true_positives == pytest.approx(whole.motp)
