@@ -51,6 +51,11 @@ HERE = [(10.0, 0.0)]
         (frame(HERE), frame(HERE, label=[TRUCK]), {("miss", "class"), ("false alarm", "class")}),
         (frame(HERE), frame(HERE, label=[UNKNOWN]), {("miss", "class"), ("false alarm", "class")}),
         (frame(HERE), frame([(10.0, 0.0), (10.2, 0.0)]), {("false alarm", "duplicate")}),
+        (
+            frame(HERE, lwh_m=[[12.0, 2.5, 3.0]]),
+            frame([(10.0, 0.0), (15.0, 0.0)], lwh_m=[[12.0, 2.5, 3.0]] * 2),
+            {("false alarm", "duplicate")},
+        ),
         (frame(HERE), frame(HERE, yaw_rad=[3.1]), {("imprecise", "heading")}),
         (frame(HERE), frame(HERE, lwh_m=[[9.5, 2.5, 1.6]]), {("imprecise", "size")}),
         (frame([(60.0, 0.0)]), frame(NONE), {("miss", "out of range")}),
