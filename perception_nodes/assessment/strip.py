@@ -58,13 +58,17 @@ def _draw_map(image: Image, story: Story) -> None:
     truth = np.array([m.xy_m for m in story.moments])
     tracked = [m for m in story.moments if m.track_xy_m is not None]
     points = np.concatenate([truth, np.array([m.track_xy_m for m in tracked]).reshape(-1, 2)])
+    # The picture is wide: a path along y is turned by a quarter to the right; the arrow tells.
+    upright = bool(np.ptp(points[:, 1]) > np.ptp(points[:, 0]))
+    turn = np.array([[0.0, 1.0], [-1.0, 0.0]]) if upright else np.eye(2)
+    points = points @ turn.T
     low, high = points.min(axis=0) - 2, points.max(axis=0) + 2
     height, width = image.shape[:2]
     scale = float(min((width - 40) / (high[0] - low[0]), (height - 40) / (high[1] - low[1]), 60))
     middle = (low + high) / 2
 
     def at(xy: Sequence[float]) -> tuple[int, int]:
-        x, y = (np.asarray(xy) - middle) * scale
+        x, y = (turn @ np.asarray(xy) - middle) * scale
         return round(width / 2 + x), round(height / 2 - y)
 
     for a, b in itertools.pairwise(truth):
@@ -79,6 +83,11 @@ def _draw_map(image: Image, story: Story) -> None:
         cv2.drawMarker(image, at(m.xy_m), _INK, cv2.MARKER_TILTED_CROSS, 7, 1, cv2.LINE_AA)
     _text(image, "start", at(truth[0]), 0.45)
     _legend(image, ids, scale)
+    corner = (width - 60, height - 40)
+    cv2.arrowedLine(
+        image, corner, (corner[0], corner[1] + 30) if upright else (corner[0] + 30, corner[1]), _INK, 1
+    )
+    _text(image, "x", (corner[0] - 14, corner[1] + 5), 0.45)
 
 
 def _legend(image: Image, ids: Sequence[int | None], scale: float) -> None:
