@@ -30,7 +30,8 @@ class Moment:
     """One frame: where the object was (xy_m, fixed frame; range_m NaN unknown) and what came of it.
 
     points: lidar points on it, None not counted; hidden: share 0..1 or NaN; stages: source -> "seen", "seen as truck",
-    "merged into 7", "-" or "no message"; track: what the tracker made of it; track_id, track_xy_m: None without one;
+    "merged into 7", "-" or "no message"; score: of its detection in the last stage, NaN without
+    one; track: what the tracker made of it; track_id, track_xy_m: None without one;
     published: a track of the right class that consumers are given; why: why it was not, or what is wrong with it.
     """
 
@@ -41,6 +42,7 @@ class Moment:
     points: int | None
     hidden: float
     stages: dict[str, str]
+    score: float
     track: str
     track_id: int | None
     track_xy_m: tuple[float, float] | None
@@ -199,7 +201,8 @@ class _Teller:
     def moment(self, truth: BoxFrame, truth_id: int) -> Moment:
         """What happened to the object in this frame."""
         k = int(np.flatnonzero(truth.id == truth_id)[0])
-        stages = {s: self._detected(self._recording.detections[s], truth, k) for s in self.sources}
+        found_as = {s: self._detected(self._recording.detections[s], truth, k) for s in self.sources}
+        stages = {source: words for source, (words, _) in found_as.items()}
         track, row = self._tracked(truth, k)
         found = self._finder.track_of(truth.stamp_ns, truth_id)
         boxes = track.boxes if track is not None else None
@@ -213,6 +216,7 @@ class _Teller:
             points=points if points >= 0 else None,
             hidden=float(hidden_share(truth)[k]),
             stages=stages,
+            score=found_as[self.sources[-1]][1] if self.sources else float("nan"),
             track=_track_words(track, row, int(truth.label[k]))
             if row >= 0
             else self._neighbour(track, truth, k),
@@ -222,19 +226,22 @@ class _Teller:
             why=self._why((truth.stamp_ns, truth_id), stages, state, found is not None),
         )
 
-    def _detected(self, frames: Sequence[BoxFrame], truth: BoxFrame, k: int) -> str:
+    def _detected(self, frames: Sequence[BoxFrame], truth: BoxFrame, k: int) -> tuple[str, float]:
+        """In words what a detector made of it, and the score it gave."""
+        nothing = float("nan")
         frame = _nearest(frames, truth.stamp_ns, self._tolerance)
         if frame is None:
-            return NO_FRAME
+            return NO_FRAME, nothing
         partner = _partners(truth, frame, self._config.match_distance_m)
         if partner[k] >= 0:
             label = int(frame.label[partner[k]])
-            return SEEN if label == truth.label[k] else f"{SEEN} as {LABELS[label]}"
+            words = SEEN if label == truth.label[k] else f"{SEEN} as {LABELS[label]}"
+            return words, float(frame.score[partner[k]])
         for j in np.flatnonzero(_covers(frame, truth.center_m[k])):
             owner = np.flatnonzero(partner == j)
             if len(owner):
-                return f"merged into {truth.id[owner[0]]}"
-        return UNSEEN
+                return f"merged into {truth.id[owner[0]]}", nothing
+        return UNSEEN, nothing
 
     def _tracked(self, truth: BoxFrame, k: int) -> tuple[TrackFrame | None, int]:
         """The track that the diagnosis gave to the object, else the nearest that is nobody's; row -1 none."""
@@ -291,7 +298,9 @@ def _lost(cause: Cause, stages: dict[str, str], state: TrackState | None) -> str
     if merged:
         return merged[0]
     seen = any(words.startswith(SEEN) for words in stages.values())
-    return f"no track ({cause.value})" if seen else f"not seen: {cause.value}"
+    if seen:
+        return "no track" if cause is Cause.UNEXPLAINED else f"no track ({cause.value})"
+    return f"not seen: {cause.value}"
 
 
 def _nearest(frames: Sequence[BoxFrame], stamp_ns: int, tolerance_ns: int) -> BoxFrame | None:

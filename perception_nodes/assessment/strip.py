@@ -175,20 +175,22 @@ def _text(image: Image, text: str, at: tuple[int, int], size: float) -> None:
 
 def run_rows(story: Story) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """Head and rows of the table of runs, in words."""
-    head = ("time s", "frames", "range m", "points", "hidden", *story.sources, "track", "why")
+    head = ("time s", "frames", "range m", "points", "hidden", *story.sources, "score", "track", "why")
     rows = []
     for run in story.runs:
         a, b = run.first, run.last
         points = sorted({m.points for m in run.moments if m.points is not None})
+        scores = [m.score for m in run.moments if np.isfinite(m.score)]
         hidden = [m.hidden for m in run.moments if np.isfinite(m.hidden)]
         rows.append(
             (
                 f"{a.time_s:.1f}" if len(run.moments) == 1 else f"{a.time_s:.1f} - {b.time_s:.1f}",
                 str(len(run.moments)),
-                _span(*sorted((a.range_m, b.range_m))),
+                _span(min(a.range_m, b.range_m), max(a.range_m, b.range_m)),
                 "" if not points else _span(points[0], points[-1]),
                 f"{np.mean(hidden):.0%}" if hidden else "",
                 *(a.stages[s] for s in story.sources),
+                _span(min(scores), max(scores), 2) if scores else "",
                 a.track,
                 a.why,
             )
@@ -196,10 +198,11 @@ def run_rows(story: Story) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     return head, rows
 
 
-def _span(low: float, high: float) -> str:
+def _span(low: float, high: float, digits: int = 0) -> str:
     if not np.isfinite(low):
         return ""
-    return f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} - {high:.0f}"
+    a, b = f"{low:.{digits}f}", f"{high:.{digits}f}"
+    return a if a == b else f"{a} - {b}"
 
 
 def _page(story: Story, png: bytes) -> str:

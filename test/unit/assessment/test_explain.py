@@ -114,7 +114,7 @@ def test_the_story_goes_through_all_stages() -> None:
         (4, "seen", "7 confirmed", ""),
         (2, "-", "7 coasting", ""),
         (1, "-", "-", "not seen: unexplained"),
-        (2, "seen", "-", "no track (unexplained)"),
+        (2, "seen", "-", "no track"),
         (4, "seen as truck", "9 confirmed as truck", "class: called truck"),
         (3, "seen", "9 confirmed", ""),
     ]
@@ -234,6 +234,7 @@ def test_the_table_has_a_row_a_run() -> None:
     head, rows = run_rows(explain(made(), 1))
     assert len(rows) == 8 and all(len(row) == len(head) for row in rows)
     assert rows[2][:5] == ("0.4 - 0.7", "4", "10", "50", "0%")
+    assert [row[head.index("score")] for row in rows[:3]] == ["", "0.90", "0.90"]
 
 
 @pytest.fixture
