@@ -18,6 +18,8 @@ PAIRED: Final = "paired bootstrap"
 UNPAIRED: Final = "intervals of both taken as independent"
 ONE_SIDED: Final = "interval of this run only, as the baseline has none"
 NONE: Final = "none"
+# Sums by frame are kept to nine digits.
+_ROUNDING: Final = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ def _difference(figure: Figure, baseline: Baseline, evaluation: Evaluation, same
     step = figure.value - before
     low, high, method = _interval(figure, baseline, evaluation, same, step)
     verdict = ""
-    if figure.better and math.isfinite(low) and (low > 0 or high < 0):
+    if figure.better and math.isfinite(low) and (low > _ROUNDING or high < -_ROUNDING):
         verdict = "better" if (step > 0) == (figure.better > 0) else "worse"
     return Difference(figure.name, figure.value, before, step, low, high, method, verdict)
 

@@ -17,14 +17,7 @@ from .inputs.source import Source
 _QUIET = ("coverage.0.5", "coverage.0.9", "coverage.0.99", ".brier")
 
 # The rest is in evaluation.json.
-_SHOWN = {
-    "ap.2": "AP 2 m",
-    "recall": "recall",
-    "precision": "precision",
-    "mota": "MOTA",
-    "hota": "HOTA",
-    "id_switches": "switches",
-}
+_SHOWN = {"ap.2": "AP 2 m", "recall": "recall", "precision": "precision", "mota": "MOTA", "hota": "HOTA"}
 
 
 def tell_inputs(evaluation: Evaluation, console: Console) -> None:
@@ -71,16 +64,16 @@ def tell_figures(evaluation: Evaluation, console: Console) -> None:
 
 def _class_table(figures: dict[str, Figure]) -> Table:
     classes = dict.fromkeys(n.split(".")[1] for n in figures if n.startswith("own."))
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("class", "truth", *_SHOWN.values()):
-        table.add_column(column, justify="left" if column == "class" else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column == "class" else "right", overflow="fold")
     for name in classes:
         cells = []
         for key in _SHOWN:
             figure = figures[f"own.{name}.{key}"]
-            ends = "" if figure.method == "none" else f"\n[dim]{figure.low:.2f} .. {figure.high:.2f}[/dim]"
+            ends = "" if figure.method == "none" else f"\n[dim]{figure.low:.2f}…{figure.high:.2f}[/dim]"
             value = "-" if not math.isfinite(figure.value) else f"{figure.value:.3f}"
-            cells.append((number(figure.value) if key == "id_switches" else value) + ends)
+            cells.append(value + ends)
         table.add_row(name, str(figures[f"own.{name}.recall"].count), *cells)
     return table
 
