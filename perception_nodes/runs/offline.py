@@ -9,6 +9,8 @@ import time
 from typing import Any
 
 from perception_nodes.datasets import BagReader, BagWriter
+from perception_nodes.datasets.bag_tf import TF_TOPIC
+from perception_nodes.datasets.messages import TF, tf_message
 from perception_nodes.datatypes import FrameInfo, FrameSet, LatencyTrace, Mode, SensorStatus
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.pipeline import FrameInput, FrameOutput, Pipeline, PipelineConfig
@@ -58,6 +60,7 @@ class _Recording:
     def __init__(self, writer: BagWriter, prepared: PreparedInput) -> None:
         self._writer = writer
         self._rig = prepared.rig
+        self._tracking_frame = prepared.tracking_frame
         self._session = secrets.randbits(64)
         self._host = socket.gethostname()
         self._last_ns = 0
@@ -71,6 +74,7 @@ class _Recording:
         at_ns = frame_set.reference_ns + ended_ns - began_ns
         lidar = f"/perception/detection/lidar/{self._rig.reference}"
         named = dataclasses.replace(output.lidar, source=self._rig.reference)
+        self._put_pose(frame, frame_set.reference_ns, at_ns)
         self._put(
             "/perception/sync/frame_set",
             to_msg.frame_set(frame_set, self._rig.sensor(self._rig.reference).frame, info),
@@ -104,6 +108,14 @@ class _Recording:
         trace = LatencyTrace("monotonic", self._host, min(stamps), frame_set.reference_ns)
         mode = Mode.NOMINAL if frame_set.complete else Mode.DEGRADED
         return FrameInfo(self._session, self.count, mode, trace.extended("pipeline", began_ns, ended_ns))
+
+    def _put_pose(self, frame: FrameInput, stamp_ns: int, at_ns: int) -> None:
+        """Where the vehicle was, so that the recording can be evaluated without its input."""
+        frames = (self._tracking_frame, self._rig.base_frame)
+        if frames[0] != frames[1]:
+            message = tf_message([(stamp_ns, *frames, frame.odom_from_base)])
+            self._writer.declare(TF_TOPIC, TF)
+            self._writer.write(TF_TOPIC, message, TF, at_ns)
 
     def _put(self, topic: str, message: Any, at_ns: int) -> None:
         type_name = f"perception_nodes/msg/{type(message).__name__}"

@@ -77,10 +77,12 @@ def map_geojson(array: Any) -> Record:
         features.append(
             {"type": "Feature", "id": int(item.id), "geometry": geometry, "properties": _properties(item)}
         )
+    corners = [round(float(v), 3) for v in array.valid_rectangle]
     return {
         "type": "FeatureCollection",
         "frame_id": array.header.frame_id,
         "stamp_ns": stamp_ns(array.header),
+        "valid_rectangle": [corners[i : i + 2] for i in range(0, len(corners), 2)],
         "features": features,
     }
 

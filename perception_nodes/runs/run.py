@@ -20,7 +20,15 @@ from .options import RunOptions
 from .picture import EgoPoses, report_data
 from .prepare import PreparedInput, prepare_input
 from .progress import RunProgress
-from .truth import metrics_block, read_truth, score, write_truth
+from .truth import (
+    map_metrics,
+    metrics_block,
+    read_map_truth,
+    read_truth,
+    score,
+    write_map_truth,
+    write_truth,
+)
 
 
 def run_and_report(options: RunOptions, console: Console) -> dict[str, Any]:
@@ -65,6 +73,10 @@ def _finish(
     if truth:
         write_truth(truth, folder / "truth.jsonl")
         metrics = metrics_block(score(outputs.tracks, truth, poses.at))
+    map_truth = read_map_truth(prepared.bag)
+    if map_truth is not None:
+        write_map_truth(map_truth, folder / "truth_map_elements.geojson")
+        metrics = {**(metrics or {}), "map": map_metrics(outputs.elements, map_truth)}
     summary["input"] = {
         "path": options.input.name,
         "kind": prepared.kind,
@@ -72,6 +84,7 @@ def _finish(
         "rig": prepared.rig.name,
         "has_ego_motion": prepared.has_ego_motion,
         "has_truth": prepared.has_truth,
+        "truth_empty_stamps_ns": [stamp for stamp, boxes in truth.items() if not boxes],
         "notes": list(prepared.notes),
     }
     summary["run"] = _run_block(options, log, summary, wall_s)
@@ -152,7 +165,7 @@ def _tell(summary: dict[str, Any], folder: Path, console: Console) -> None:
     reasons = ", ".join(f"{k} {v}" for k, v in summary["drops"]["by_reason"].items()) or "none"
     table.add_row("drops", reasons)
     if summary["metrics"]:
-        for name, value in summary["metrics"]["tiles"]:
+        for name, value in summary["metrics"].get("tiles", []):
             table.add_row(
                 name, "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
             )

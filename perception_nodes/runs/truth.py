@@ -6,16 +6,19 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from perception_nodes.datasets import TRUTH_TOPIC, BagReader
 from perception_nodes.evaluation import BoxFrame, RunScores, evaluate_run, frames_of_rows
+from perception_nodes.evaluation.maps import MAP_DEFINITION, MapSample, map_scores, once_a_period
 from perception_nodes.geometry import Transform
 
-from .records import Record, stamp_ns, truth_records
+from .records import Record, map_geojson, stamp_ns, truth_records
 
+MAP_TRUTH_TOPIC: Final = "/truth/map_elements"
 Pose = Callable[[int], Transform | None]
 
 
@@ -30,6 +33,48 @@ def read_truth(bag: Path, start_ns: int, end_ns: int) -> dict[int, list[Record]]
             for _, _, raw in reader.messages([TRUTH_TOPIC], start_ns, end_ns)
         )
         return {stamp_ns(m.header): list(truth_records(m)) for m in messages}
+
+
+def read_map_truth(bag: Path) -> Record | None:
+    """The true map elements as GeoJSON, None if the bag has none."""
+    with BagReader(bag) as reader:
+        info = reader.info.topic(MAP_TRUTH_TOPIC)
+        last = None
+        for _, _, raw in reader.messages([MAP_TRUTH_TOPIC]) if info is not None else ():
+            last = reader.decode(raw, info.typename) if info is not None else None
+        return None if last is None else map_geojson(last)
+
+
+def write_map_truth(truth: Record, path: Path) -> None:
+    """`truth_map_elements.geojson`."""
+    path.write_text(json.dumps(truth) + "\n")
+
+
+def map_metrics(elements: Mapping[int, Record], truth: Record) -> dict[str, Any]:
+    """Scores of the published map elements (by stamp, as GeoJSON) by type, with the definition they follow."""
+    stamps = sorted(s for s, collection in elements.items() if collection.get("valid_rectangle"))
+    true_lines = _lines_by_type(truth)
+    samples = []
+    for stamp in (stamps[k] for k in once_a_period(stamps)):
+        collection = elements[stamp]
+        ours = _lines_by_type(collection)
+        lines = {kind: [line for line, _ in found] for kind, found in ours.items()}
+        scores = {kind: [score for _, score in found] for kind, found in ours.items()}
+        sample = MapSample({k: [line for line, _ in v] for k, v in true_lines.items()}, lines, scores)
+        samples.append(sample.cut(np.array(collection["valid_rectangle"], np.float64)))
+    by_type = {kind: scores.to_dict() for kind, scores in map_scores(samples).items()}
+    return {"samples": len(samples), "by_type": by_type, "definition": MAP_DEFINITION}
+
+
+def _lines_by_type(collection: Record) -> dict[str, list[tuple[npt.NDArray[np.float64], float]]]:
+    """Lines (N, 3) m with their existence probability (1 where it is not known)."""
+    out: dict[str, list[tuple[npt.NDArray[np.float64], float]]] = {}
+    for feature in collection["features"]:
+        if feature["geometry"]["type"] == "LineString":
+            score = float(feature["properties"].get("existence_probability", 1.0))
+            line = np.array(feature["geometry"]["coordinates"], np.float64)
+            out.setdefault(str(feature["properties"]["type"]), []).append((line, score))
+    return out
 
 
 def write_truth(truth: Mapping[int, list[Record]], path: Path) -> None:

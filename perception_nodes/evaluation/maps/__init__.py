@@ -1,5 +1,14 @@
 """Scores of vector maps."""
 
 from .chamfer import chamfer_ap, chamfer_distance
+from .run import MAP_DEFINITION, MapSample, MapScores, map_scores, once_a_period
 
-__all__ = ["chamfer_ap", "chamfer_distance"]
+__all__ = [
+    "MAP_DEFINITION",
+    "MapSample",
+    "MapScores",
+    "chamfer_ap",
+    "chamfer_distance",
+    "map_scores",
+    "once_a_period",
+]
