@@ -122,6 +122,7 @@ def evaluate(options: EvaluateOptions, progress: Progress = lambda _: None) -> E
 
 
 def _own(base: Evaluation, progress: Progress) -> Evaluation:
+    from .map_figures import map_figures
     from .own import own_figures
     from .quality import calibration, consistency, covariances, safety
     from .worst import worst_frames
@@ -137,6 +138,7 @@ def _own(base: Evaluation, progress: Progress) -> Evaluation:
     if _is_tracked(base.predictions):
         figures += consistency(paired, base.predictions.frames)
         figures += covariances(paired, recording, config)
+    figures += map_figures(base.predictions.recording, base.truth)
     progress("causes, slices, worst frames")
     diagnosis, slices = _diagnosed(base)
     return replace(

@@ -117,7 +117,7 @@ def cut_line(line_m: F64, rectangle_m: F64) -> list[F64]:
     edge = np.roll(rectangle_m, -1, axis=0) - rectangle_m
     away = points[:, None, :2] - rectangle_m[None]
     side = edge[None, :, 0] * away[..., 1] - edge[None, :, 1] * away[..., 0]
-    inside = (side >= 0).all(axis=1) | (side <= 0).all(axis=1)
+    inside = np.asarray((side >= 0).all(axis=1) | (side <= 0).all(axis=1), bool)
     ends = np.flatnonzero(np.diff(inside.astype(np.int8))) + 1
     runs = [r for r in np.split(np.arange(len(points)), ends) if inside[r[0]]]
     return [points[r] for r in runs if (len(r) - 1) * length / (len(points) - 1) >= _SHORTEST_M]
