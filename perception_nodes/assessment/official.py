@@ -26,7 +26,7 @@ from perception_nodes.evaluation import (
 )
 from perception_nodes.evaluation.bootstrap import jackknife_intervals
 
-from .figures import JACKKNIFE, NONE, Figure, plain
+from .figures import JACKKNIFE, NONE, Figure, plain, spread
 from .inputs.source import Source
 
 F64 = npt.NDArray[np.float64]
@@ -258,8 +258,8 @@ def _figure(
     unit: str = "",
 ) -> Figure:
     """A figure with its jackknife interval, cut to what the figure can be."""
-    low, high = (float(e) for e in ends)
+    low, high = spread(max(float(ends[0]), 0.0), float(ends[1]))
     if not (count and np.isfinite(low) and np.isfinite(high)):
         return Figure(name, float(value), count, "true boxes", better, unit, method=NONE)
     high = high if limit is None else min(high, limit)
-    return Figure(name, float(value), count, "true boxes", better, unit, max(low, 0.0), high, JACKKNIFE)
+    return Figure(name, float(value), count, "true boxes", better, unit, low, high, JACKKNIFE)
