@@ -18,6 +18,7 @@ PAIRED: Final = "paired bootstrap"
 UNPAIRED: Final = "intervals of both taken as independent"
 ONE_SIDED: Final = "interval of this run only, as the baseline has none"
 NONE: Final = "none"
+_TOTALS: Final = (".id_switches", ".fragments", ".false_positives", ".false_negatives")
 # Sums by frame are kept to nine digits.
 _ROUNDING: Final = 1e-7
 
@@ -95,7 +96,9 @@ def _difference(figure: Figure, baseline: Baseline, evaluation: Evaluation, same
     step = figure.value - before
     low, high, method = _interval(figure, baseline, evaluation, same, step)
     verdict = ""
-    if figure.better and math.isfinite(low) and (low > _ROUNDING or high < -_ROUNDING):
+    # Totals of recordings of different length say nothing about each other.
+    comparable = same or not figure.name.endswith(_TOTALS)
+    if comparable and figure.better and math.isfinite(low) and (low > _ROUNDING or high < -_ROUNDING):
         verdict = "better" if (step > 0) == (figure.better > 0) else "worse"
     return Difference(figure.name, figure.value, before, step, low, high, method, verdict)
 

@@ -119,6 +119,18 @@ def test_summary_json_as_baseline_has_an_interval_of_one_side(tmp_path: Path, go
     assert found["own.car.recall"].method == ONE_SIDED and found["own.car.fragments"].method == NONE
 
 
+def test_totals_of_other_frames_are_not_called_better(
+    tmp_path: Path, good: Evaluation, poor: Evaluation
+) -> None:
+    path = saved(poor, tmp_path / "evaluation.json")
+    name = "own.car.false_negatives"
+    assert {d.name: d for d in differences(good, read_baseline(path))}[name].verdict == "better"
+    data = json.loads(path.read_text())
+    data["by_frame"]["stamps_ns"][0] -= 1
+    path.write_text(json.dumps(data))
+    assert {d.name: d for d in differences(good, read_baseline(path))}[name].verdict == ""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
