@@ -47,12 +47,11 @@ class ApproximateTime(Aligner):
         """As in the aligner; `residual_s` is not corrected by an offset."""
         stream = self._streams[sensor]
         stream.received += 1
-        if stamp_ns <= stream.last_stamp_ns:
+        if stamp_ns <= max(0, stream.last_stamp_ns):
             stream.dropped += 1
-            detail = f"newest was {stream.last_stamp_ns} ns"
-            drop = Drop(
-                stamp_ns, stream.spec.frame, stream.spec.topic, DropReason.OUT_OF_ORDER, detail=detail
-            )
+            detail = f"newest was {stream.last_stamp_ns} ns" if stamp_ns > 0 else "its stamp is not set"
+            reason = DropReason.OUT_OF_ORDER if stamp_ns > 0 else DropReason.MALFORMED
+            drop = Drop(stamp_ns, stream.spec.frame, stream.spec.topic, reason, detail=detail)
             return AlignerOutput((), (drop,))
         stream.push(stamp_ns, now_ns)
         self._filters[sensor].signalMessage(_Stamp(stamp_ns))

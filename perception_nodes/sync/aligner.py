@@ -68,9 +68,12 @@ class Aligner:
         result = _Result()
         stream = self._streams[sensor]
         stream.received += 1
+        if stamp_ns <= 0:  # 0 is how a FrameSet says "missing"
+            self._drop(result, stream, stamp_ns, DropReason.MALFORMED, "its stamp is not set")
+            return result.frozen()
         if self._first_arrival_ns is None:
             self._first_arrival_ns = now_ns
-        if stream is self._reference and 0 <= stamp_ns < stream.last_stamp_ns - self.config.jump_s * 1e9:
+        if stream is self._reference and stamp_ns < stream.last_stamp_ns - self.config.jump_s * 1e9:
             self._forget(result, DropReason.TIME_JUMP)
         if stamp_ns <= stream.last_stamp_ns:
             self._drop(

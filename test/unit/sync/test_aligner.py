@@ -156,3 +156,14 @@ def test_unknown_names_are_refused() -> None:
         two().add("radar", 0, 0)
     with pytest.raises(ConfigurationError, match="reference 'radar'"):
         Aligner(AlignerConfig(), (spec("camera"),), "radar")
+
+
+@pytest.mark.parametrize("sensor", ["lidar", "camera"])
+def test_a_stamp_that_was_never_set_is_dropped_and_changes_nothing(sensor: str) -> None:
+    aligner = two()
+    run(aligner, [("camera", -50, 10), ("lidar", 0, 20)])
+    (drop,) = aligner.add(sensor, 0, 1_060 * MS).drops
+    assert (drop.reason, drop.stamp_ns) == (DropReason.MALFORMED, 0)
+    sets, drops = run(aligner, [("camera", 50, 110), ("lidar", 100, 120)])
+    assert ([s.reference_ns for s in sets], drops) == ([1100 * MS], [])
+    assert sum(s.dropped for s in aligner.status(0)) == 1
