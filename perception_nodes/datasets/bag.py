@@ -98,6 +98,18 @@ class BagReader:
         except Exception as error:  # The decoder raises whatever its generated code trips over.
             raise MalformedMessage(f"{len(raw)} bytes are not a {typename}: {error!r}") from error
 
+    def readable(self, topic: str, start_ns: int = 0, end_ns: int = _END) -> Iterator[tuple[int, Any]]:
+        """(log time, message) of one topic; what cannot be decoded is left out: whoever plays it counts it."""
+        info = self.info.topic(topic)
+        if info is None:
+            return
+        for _, time_ns, raw in self.messages([topic], start_ns, end_ns):
+            try:
+                message = self.decode(raw, info.typename)
+            except MalformedMessage:
+                continue
+            yield time_ns, message
+
     def schema(self, typename: str) -> str:
         """Text of a type with all that it contains; raises MalformedMessage if it is not known."""
         stored = next((t.schema for t in self._topics.values() if t.typename == typename and t.schema), "")

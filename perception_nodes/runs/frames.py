@@ -20,6 +20,7 @@ from perception_nodes.datasets.bag_tf import (
 )
 from perception_nodes.datasets.messages import TF
 from perception_nodes.datatypes import (
+    CalibrationError,
     Drop,
     DropReason,
     FrameSet,
@@ -71,9 +72,7 @@ class BagFrames:
         self._frames = SweepFrames.of(self.rig, self.tracking_frame)
         self._transforms = TransformStore()
         self._aligner = Aligner(AlignerConfig(), self.rig.sensors, self.rig.reference)
-        self._messages: dict[str, deque[tuple[int, Any]]] = {
-            s.name: deque(maxlen=_KEPT) for s in self.rig.sensors
-        }
+        self._values: dict[str, deque[Any]] = {s.name: deque(maxlen=_KEPT) for s in self.rig.sensors}
         self._models: dict[str, CameraModel] = {}
         self._waiting: deque[tuple[FrameSet, int]] = deque()
         self.counts = {s.name: Counts() for s in self.rig.sensors}
@@ -87,7 +86,7 @@ class BagFrames:
         now_ns = 0
         for topic, now_ns, raw in self._stream({*by_topic, *infos, TF_TOPIC}):
             if topic == TF_TOPIC:
-                self._transforms.add(self._reader.decode(raw, TF), static=False)
+                self._note_transforms(raw, now_ns)
             elif topic in infos:
                 self._note_camera(infos[topic], raw)
             else:
@@ -96,6 +95,11 @@ class BagFrames:
             yield from self._ready(now_ns)
         self._sort_out(self._aligner.flush(now_ns), now_ns)
         yield from self._ready(now_ns + _TRANSFORM_PATIENCE_NS + 1)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Damage of the bag that has been met so far."""
+        return self._reader.info.notes
 
     def close(self) -> None:
         """Close the bag."""
@@ -112,6 +116,12 @@ class BagFrames:
         made = with_odometry(stream, self._reader, self.rig, odometry)
         return (item for item in made if item[0] in topics)
 
+    def _note_transforms(self, raw: bytes, now_ns: int) -> None:
+        try:
+            self._transforms.add(self._reader.decode(raw, TF), static=False)
+        except MalformedMessage as error:
+            self._drop(TF_TOPIC, now_ns, "", error.reason, str(error))
+
     def _note_camera(self, spec: SensorSpec, raw: bytes) -> None:
         """Remember the calibration that a CameraInfo carries."""
         try:
@@ -121,18 +131,20 @@ class BagFrames:
             self._drop(spec.info_topic, 0, spec.frame, error.reason, str(error))
 
     def _note_sensor(self, spec: SensorSpec, raw: bytes, now_ns: int) -> None:
-        """A sweep or a picture: keep it, tell the synchroniser its stamp."""
+        """A sweep or a picture: keep it, tell the synchroniser its stamp. A bad one costs only itself."""
         count = self.counts[spec.name]
         count.received += 1
         try:
             message = self._reader.decode(raw, self._types[spec.topic])
-            stamp_ns = from_msg.stamp_ns(message.header)
+            value = (
+                from_msg.point_cloud(message) if spec.modality == Modality.LIDAR else from_msg.image(message)
+            )
         except PerceptionError as error:
             count.dropped += 1
             self._drop(spec.topic, now_ns, spec.frame, error.reason, str(error))
             return
-        self._messages[spec.name].append((stamp_ns, message))
-        self._sort_out(self._aligner.add(spec.name, stamp_ns, now_ns), now_ns)
+        self._values[spec.name].append(value)
+        self._sort_out(self._aligner.add(spec.name, value.stamp_ns, now_ns), now_ns)
 
     def _sort_out(self, output: Any, now_ns: int) -> None:
         """Frame sets wait for their transforms; drops are counted."""
@@ -155,12 +167,26 @@ class BagFrames:
             except PerceptionError as error:
                 self._give_up(frame_set, error)
             else:
-                for name, stamp in zip(frame_set.sensors, frame_set.stamp_ns, strict=True):
-                    self.counts[name].used += bool(stamp)
+                self._account(frame_set)
                 self._waiting.popleft()
                 yield frame_set, frame
                 continue
             self._waiting.popleft()
+
+    def _account(self, frame_set: FrameSet) -> None:
+        """All sensors of a frame are used, but pictures of a camera whose calibration never came."""
+        for name, stamp in zip(frame_set.sensors, frame_set.stamp_ns, strict=True):
+            spec = self.rig.sensor(name)
+            if not stamp:
+                continue
+            if spec.modality == Modality.LIDAR or name in self._models:
+                self.counts[name].used += 1
+            else:
+                self.counts[name].dropped += 1
+                error = CalibrationError(
+                    f"no CameraInfo on {spec.info_topic or '(no info_topic in the rig)'}"
+                )
+                self._drop(spec.topic, stamp, spec.frame, error.reason, str(error))
 
     def _give_up(self, frame_set: FrameSet, error: PerceptionError) -> None:
         for name, stamp in zip(frame_set.sensors, frame_set.stamp_ns, strict=True):
@@ -172,10 +198,10 @@ class BagFrames:
     def _drop(self, topic: str, stamp_ns: int, frame_id: str, reason: DropReason, detail: str) -> None:
         self.drops.append(Drop(stamp_ns, frame_id, topic, reason, detail=detail))
 
-    def _message(self, sensor: str, stamp_ns: int) -> Any:
-        for stamp, message in self._messages[sensor]:
-            if stamp == stamp_ns:
-                return message
+    def _value(self, sensor: str, stamp_ns: int) -> Any:
+        for value in self._values[sensor]:
+            if value.stamp_ns == stamp_ns:
+                return value
         raise MalformedMessage(f"{sensor}: no message of stamp {stamp_ns} is kept")
 
     def _assemble(self, frame_set: FrameSet) -> FrameInput:
@@ -185,7 +211,7 @@ class BagFrames:
         for spec in self.rig.of(Modality.LIDAR):
             stamp_ns = frame_set.stamp_of(spec.name)
             if stamp_ns is not None:
-                sweeps.append((spec, from_msg.point_cloud(self._message(spec.name, stamp_ns))))
+                sweeps.append((spec, self._value(spec.name, stamp_ns)))
         cloud, origins = merged_sweep(sweeps, reference_ns, self._frames, self._transforms.lookup)
         pose = self._transforms.lookup(self.tracking_frame, base, reference_ns)
         cameras = [self._camera(s, frame_set) for s in self.rig.of(Modality.CAMERA)]
@@ -196,7 +222,7 @@ class BagFrames:
         model = self._models.get(spec.name)
         if stamp_ns is None or model is None:
             return None
-        image = from_msg.image(self._message(spec.name, stamp_ns))
+        image = self._value(spec.name, stamp_ns)
         lookup = self._transforms.lookup
         base_from_optical = base_from_sensor(
             self._frames, image.frame_id, stamp_ns, frame_set.reference_ns, lookup

@@ -50,6 +50,7 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
                 log.interrupted = True
                 break
         record.write_accounts(frames)
+        log.notes += frames.notes
         frames.close()
     return log
 

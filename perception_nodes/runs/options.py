@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from perception_nodes.datatypes import ConfigurationError
+
+SYNC_POLICIES = ("aligner", "approximate_time")
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,31 @@ class RunOptions:
     start_timeout_s: float = 60.0
 
     def __post_init__(self) -> None:
-        if not self.rate > 0:
+        if not 0 < self.rate < math.inf:
             raise ConfigurationError(f"--rate {self.rate}: wanted > 0")
-        if self.start_s < 0:
+        if not 0 <= self.start_s < math.inf:
             raise ConfigurationError(f"--start {self.start_s}: wanted >= 0 s")
-        if self.duration_s is not None and not self.duration_s > 0:
+        if self.duration_s is not None and not 0 < self.duration_s < math.inf:
             raise ConfigurationError(f"--duration {self.duration_s}: wanted > 0 s")
+        if self.sync_policy not in SYNC_POLICIES:
+            raise ConfigurationError(f"--sync-policy {self.sync_policy}: wanted one of {SYNC_POLICIES}")
+        for argument in self.graph_arguments:
+            if ":=" not in argument:
+                raise ConfigurationError(f"--set {argument}: wanted name:=value")
         if self.camera_model is not None and not self.camera_model.is_file():
             raise ConfigurationError(f"--camera-model {self.camera_model}: no such file")
+        if self.offline:
+            self._refuse_what_needs_nodes()
+
+    def _refuse_what_needs_nodes(self) -> None:
+        """Options that offline would silently do without."""
+        given = {
+            "--loop": self.loop,
+            "--view": self.view,
+            "--graph": self.graph is not None,
+            "--set": bool(self.graph_arguments),
+            "--sync-policy": self.sync_policy != SYNC_POLICIES[0],
+        }
+        useless = [name for name, is_given in given.items() if is_given]
+        if useless:
+            raise ConfigurationError(f"--offline runs no nodes: {', '.join(useless)} would have no effect")

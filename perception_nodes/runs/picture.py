@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from perception_nodes.datasets.bag_tf import TF_TOPIC, merged_static, needs_odom
 from perception_nodes.datasets.messages import TF
 from perception_nodes.datatypes import (
     Detections3D,
+    MalformedMessage,
     Modality,
     PerceptionError,
     PointCloud,
@@ -36,7 +38,7 @@ _CACHE_S = 1.0e6
 
 
 class EgoPoses:
-    """Transforms of a whole bag, at any stamp."""
+    """Transforms of a whole bag, at any stamp; `notes` name the damage that was met on the way."""
 
     def __init__(self, prepared: PreparedInput) -> None:
         self._frame = prepared.tracking_frame
@@ -53,7 +55,9 @@ class EgoPoses:
                 stream = with_odometry(stream, reader, prepared.rig, odometry)
             for topic, _, raw in stream:
                 if topic == TF_TOPIC:
-                    self.store.add(reader.decode(raw, TF), static=False)
+                    with suppress(MalformedMessage):  # the nodes count it
+                        self.store.add(reader.decode(raw, TF), static=False)
+            self.notes = reader.info.notes
 
     def at(self, stamp_ns: int) -> Transform | None:
         """Tracking frame from base_link, None where it is not known."""
@@ -138,7 +142,6 @@ class _Sensors:
         self._reader = reader
         self._rig = prepared.rig
         self._frames = SweepFrames.of(prepared.rig, prepared.tracking_frame)
-        self._types = {t.name: t.typename for t in reader.info.topics}
         self._lookup = poses.store.lookup
         self._poses = poses
 
@@ -148,7 +151,8 @@ class _Sensors:
         for spec in self._rig.of(Modality.LIDAR):
             found = self._near(spec.topic, stamp, 0.5 / spec.rate_hz)
             if found is not None:
-                sweeps.append((spec, from_msg.point_cloud(found)))
+                with suppress(MalformedMessage):
+                    sweeps.append((spec, from_msg.point_cloud(found)))
         try:
             return merged_sweep(sweeps, stamp, self._frames, self._lookup)[0] if sweeps else None
         except PerceptionError:
@@ -207,12 +211,9 @@ class _Sensors:
 
     def _near(self, topic: str, stamp: int, limit_s: float) -> Any:
         """The message of a topic whose header stamp is nearest to `stamp`, None beyond the limit."""
-        if topic not in self._types:
-            return None
         best, best_distance = None, limit_s * 1e9
         # Log times run after stamps, by half a second in a bad recording.
-        for _, _, raw in self._reader.messages([topic], stamp - 500_000_000, stamp + 500_000_000):
-            message = self._reader.decode(raw, self._types[topic])
+        for _, message in self._reader.readable(topic, stamp - 500_000_000, stamp + 500_000_000):
             distance = abs(from_msg.stamp_ns(message.header) - stamp)
             if distance <= best_distance:
                 best, best_distance = message, distance

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from perception_nodes.datasets import find_rig, open_input
+from perception_nodes.datasets import BagReader, find_rig, open_input
 from perception_nodes.datatypes import InputError, Modality, Rig, save_rig
 
 from .options import RunOptions
@@ -49,11 +49,21 @@ def prepare_input(options: RunOptions, progress: RunProgress) -> PreparedInput:
         bag = options.output / "input.mcap"
         progress.stage(f"converting {source.kind}")
         source.to_bag(bag, lambda done, total: progress.update(done, total, f"{done} of {total} messages"))
+    _check_start(options.start_s, bag)
     for note in source.notes:
         progress.console.print(f"[dim]note: {note}[/dim]", highlight=False)
     return PreparedInput(
         bag, source.rig, rig_path, source.kind, source.has_ego_motion, source.has_truth, tuple(source.notes)
     )
+
+
+def _check_start(start_s: float, bag: Path) -> None:
+    with BagReader(bag) as reader:
+        length_s = reader.info.duration_s
+    if start_s > length_s:
+        raise InputError(
+            f"--start {start_s:g}: nothing to play from there: {bag} ends after {length_s:.2f} s"
+        )
 
 
 def _tell_rig(console: Console, rig: Rig, *, given: bool) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from perception_nodes.datasets import BagReader
+from perception_nodes.datatypes import ConfigurationError
 
 from .collect import Outputs, collect_outputs
 from .log import RunLog
@@ -33,7 +34,10 @@ from .truth import (
 
 def run_and_report(options: RunOptions, console: Console) -> dict[str, Any]:
     """Run, collect, score, write everything into `options.output`; returns the summary."""
-    options.output.mkdir(parents=True, exist_ok=True)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"--output {options.output}: cannot make this folder: {error}") from error
     began = time.monotonic()
     with RunProgress(console) as progress:
         prepared = prepare_input(options, progress)
@@ -89,7 +93,8 @@ def _finish(
     }
     summary["run"] = _run_block(options, log, summary, wall_s)
     summary["metrics"] = metrics
-    summary["problems"] = _problems(summary, log)
+    damage = [n for n in dict.fromkeys((*log.notes, *poses.notes)) if n not in prepared.notes]
+    summary["problems"] = _problems(summary, log) + damage
     (folder / "summary.json").write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n")
     write_report(report_data(options, prepared, outputs, truth, summary, poses), folder / "report.html")
     return summary
@@ -142,7 +147,7 @@ def _problems(summary: dict[str, Any], log: RunLog) -> list[str]:
     ]
     if not summary["input"]["has_ego_motion"]:
         out.append("the input has no ego motion: tracks are relative to the vehicle")
-    return out + log.notes
+    return out
 
 
 def _tell(summary: dict[str, Any], folder: Path, console: Console) -> None:

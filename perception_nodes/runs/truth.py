@@ -25,13 +25,7 @@ Pose = Callable[[int], Transform | None]
 def read_truth(bag: Path, start_ns: int, end_ns: int) -> dict[int, list[Record]]:
     """True boxes by stamp, within the part that was played."""
     with BagReader(bag) as reader:
-        info = reader.info.topic(TRUTH_TOPIC)
-        if info is None:
-            return {}
-        messages = (
-            reader.decode(raw, info.typename)
-            for _, _, raw in reader.messages([TRUTH_TOPIC], start_ns, end_ns)
-        )
+        messages = (m for _, m in reader.readable(TRUTH_TOPIC, start_ns, end_ns))
         return {stamp_ns(m.header): list(truth_records(m)) for m in messages}
 
 

@@ -1,0 +1,50 @@
+"""What cannot be run is refused before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from perception_nodes.datatypes import ConfigurationError
+from perception_nodes.runs import RunOptions, run_and_report
+
+INF, NAN = float("inf"), float("nan")
+
+
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        *(({"rate": v}, "--rate") for v in (0.0, -1.0, INF, NAN)),
+        *(({"start_s": v}, "--start") for v in (-1.0, INF, NAN)),
+        *(({"duration_s": v}, "--duration") for v in (0.0, -1.0, INF, NAN)),
+        ({"sync_policy": "guess"}, "--sync-policy guess: wanted one of"),
+        ({"graph_arguments": ("markers",)}, "--set markers: wanted name:=value"),
+        ({"camera_model": Path("nothing.onnx")}, "nothing.onnx: no such file"),
+    ],
+)
+def test_impossible_values_are_named(option: dict[str, object], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        RunOptions(Path("in"), Path("out"), **option)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ({"loop": True}, "--loop"),
+        ({"view": True}, "--view"),
+        ({"graph": Path("g.yaml")}, "--graph"),
+        ({"graph_arguments": ("a:=b",)}, "--set"),
+        ({"sync_policy": "approximate_time"}, "--sync-policy"),
+    ],
+)
+def test_offline_refuses_what_only_the_graph_can_do(option: dict[str, object], name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} would have no effect"):
+        RunOptions(Path("in"), Path("out"), offline=True, **option)  # type: ignore[arg-type]
+
+
+def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("taken")
+    with pytest.raises(ConfigurationError, match="cannot make this folder"):
+        run_and_report(RunOptions(tmp_path / "in", tmp_path / "out"), Console())
