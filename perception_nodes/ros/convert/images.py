@@ -49,7 +49,7 @@ def _pixels(message: Any, channels: int, size: int) -> npt.NDArray[np.uint8]:
     height, width, step = int(message.height), int(message.width), int(message.step)
     raw = np.frombuffer(message.data, np.uint8)
     row = width * channels * size
-    if step < row or raw.size < height * step or not row:
+    if step < row or raw.size < height * step or not row or not height:
         text = f"{width} x {height} {message.encoding}, step {step}"
         raise MalformedMessage(
             f"Image: {text}: wanted {height * max(step, row)} bytes of data, got {raw.size}"

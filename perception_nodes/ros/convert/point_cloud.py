@@ -16,6 +16,7 @@ _RING: Final = ("ring", "channel", "line", "laser_id")
 _TIME: Final = ("t", "time", "timestamp", "time_stamp", "offset_time", "time_offset", "dt")
 # A float time beyond this is not relative to the stamp but absolute.
 _ABSOLUTE_S: Final = 1.0e6
+_MAX_STEP: Final = 1 << 16
 
 
 def stamp_ns(header: Any) -> int:
@@ -38,7 +39,12 @@ def point_cloud(message: Any) -> PointCloud:
         raise MalformedMessage(f"PointCloud2: no field {missing}: it has {sorted(names)}")
     xyz = np.empty((len(rows), 3), np.float32)
     for k, name in enumerate("xyz"):
-        xyz[:, k] = rows[name]
+        if rows.dtype[name].ndim:
+            raise MalformedMessage(
+                f"PointCloud2: field {name!r} has {names[name].count} values a point: wanted 1"
+            )
+        with np.errstate(over="ignore"):  # float64 beyond float32 becomes inf, and is counted as not finite
+            xyz[:, k] = rows[name]
     finite = np.isfinite(xyz).all(axis=1)
     invalid = len(xyz) - int(finite.sum())
     keep: Any = finite if invalid else slice(None)
@@ -74,6 +80,8 @@ def _rows(message: Any) -> npt.NDArray[Any]:
 
 
 def _dtype(fields: Any, point_step: int, big_endian: bool) -> np.dtype[Any]:
+    if point_step > _MAX_STEP:
+        raise MalformedMessage(f"PointCloud2: points of {point_step} bytes: wanted at most {_MAX_STEP}")
     order = ">" if big_endian else "<"
     names, formats, offsets = [], [], []
     for field in fields:
@@ -115,9 +123,11 @@ def _time(
                 continue
             return np.asarray(values * 1e-9, np.float32)
         seconds = values.astype(np.float64)
-        if len(seconds) and np.nanmax(np.abs(seconds)) > _ABSOLUTE_S:
+        largest = float(np.max(np.abs(seconds), where=np.isfinite(seconds), initial=0.0))
+        if largest > _ABSOLUTE_S:
             # Absolute seconds as a float64 resolve 0.2 us; some drivers write ns into the same field.
-            scale = 1e-9 if np.nanmax(np.abs(seconds)) > 1e15 else 1.0
+            scale = 1e-9 if largest > 1e15 else 1.0
             seconds = seconds * scale - stamp * 1e-9
-        return np.asarray(np.nan_to_num(seconds), np.float32)
+        # A time that is no time (NaN, infinite, weeks away) leaves its point where it was measured.
+        return np.where(np.abs(seconds) <= _ABSOLUTE_S, seconds, 0.0).astype(np.float32)
     return None

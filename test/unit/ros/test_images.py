@@ -84,3 +84,12 @@ def test_calibration() -> None:
     assert (model.fx_px, model.fy_px, model.cx_px, model.cy_px, model.model) == (100.0, 110.0, 3.0, 2.0, "")
     with pytest.raises(CalibrationError, match="not calibrated"):
         from_msg.camera_model(CameraInfo(width=6, height=4))
+
+
+@pytest.mark.parametrize("encoding", ["bgr8", "mono8", "bayer_rggb8"])
+@pytest.mark.parametrize("shape", [(0, 6), (4, 0)])
+def test_an_image_without_pixels_is_malformed(encoding: str, shape: tuple[int, int]) -> None:
+    made = message("mono8", np.zeros((4, 6), np.uint8))
+    made.encoding, (made.height, made.width), made.step = encoding, shape, 3 * shape[1]
+    with pytest.raises(MalformedMessage, match=f"Image: {shape[1]} x {shape[0]}"):
+        from_msg.image(made)

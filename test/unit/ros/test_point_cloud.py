@@ -133,3 +133,31 @@ def test_impossible_fields_are_named() -> None:
     made.fields[2].name = "x"
     with pytest.raises(MalformedMessage, match=r"field name occurs twice|no field"):
         from_msg.point_cloud(made)
+
+
+def test_a_coordinate_of_several_values_is_named() -> None:
+    made = message(xyz())
+    made.fields[0].count = 2
+    with pytest.raises(MalformedMessage, match="'x' has 2 values a point: wanted 1"):
+        from_msg.point_cloud(made)
+
+
+@pytest.mark.parametrize("step", [1 << 17, 1 << 31])
+def test_points_of_impossible_size_are_named(step: int) -> None:
+    made = message(xyz())
+    made.point_step, made.width = step, 0
+    with pytest.raises(MalformedMessage, match=f"points of {step} bytes"):
+        from_msg.point_cloud(made)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
+def test_a_time_that_is_none_moves_no_point(bad: float) -> None:
+    times = np.array([-0.1, bad, -0.02, 0.0])
+    cloud = from_msg.point_cloud(message(xyz() | {"time": ("f8", times)}))
+    assert cloud.time_s is not None and cloud.time_s[1] == 0.0
+    assert np.isfinite(cloud.time_s).all()
+
+
+def test_a_coordinate_too_large_for_float32_is_not_finite() -> None:
+    columns = {n: ("f8", np.array([1.0, 1e300])) for n in "xyz"}
+    assert from_msg.point_cloud(message(columns)).invalid_points == 1
