@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from typing import Any, Final
@@ -10,6 +11,9 @@ import typer
 
 # Sub-command -> its module; a module is imported only when its command is asked for (or for the help page).
 COMMANDS: Final = ("run", "demo", "convert", "doctor", "evaluate", "explain", "slice")
+
+# Disk full, over quota, file too large, read-only, forbidden: for the user to mend, not errors of this program.
+_NOT_OURS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
 
 app = typer.Typer(
     name="perception",
@@ -43,6 +47,11 @@ def main() -> None:
     try:
         app()
     except PerceptionError as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _NOT_OURS:
+            raise
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(2)
 

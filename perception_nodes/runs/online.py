@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 from perception_nodes.datasets import BagWriter
 from perception_nodes.datasets.typestore import typestore
@@ -48,6 +50,7 @@ def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgres
     sensors = tuple(t for s in prepared.rig.sensors for t in (s.topic, s.info_topic) if t)
     with (
         interruptible() as stopped,
+        alone_in_domain(),
         LiveView(options.view_port) if options.view else nullcontext() as view,
         BagWriter(folder / "outputs.mcap") as writer,
         Recorder(_sink(writer, view), PREFIXES + (sensors if view else ())) as recorder,
@@ -115,15 +118,38 @@ def _specs(options: RunOptions, prepared: PreparedInput) -> list[NodeSpec]:
     return node_specs(load_graph(options.graph), arguments)
 
 
+@contextmanager
+def alone_in_domain() -> Iterator[None]:
+    """Two runs in one domain would feed each other, also if neither has nodes yet that the other could see.
+
+    A name in Linux' abstract socket space is the mark: it goes with the process, however that ends.
+    Raises GraphFailed if another run has it.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as mark:
+        try:
+            mark.bind(f"\0perception_nodes/run/domain_{_domain()}")
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise _second_graph() from error
+        yield
+
+
+def _domain() -> str:
+    return os.environ.get("ROS_DOMAIN_ID") or "0"
+
+
+def _second_graph() -> GraphFailed:
+    return GraphFailed(
+        f"a perception graph is running already in domain {_domain()}: stop it, or set ROS_DOMAIN_ID"
+    )
+
+
 def _refuse_second_graph(recorder: Recorder) -> None:
-    """Two graphs in one domain would feed each other."""
+    """A graph that somebody launched otherwise."""
     time.sleep(_DISCOVERY_S)
-    others = recorder.publishers_of("/perception/objects")
-    if others:
-        where = os.environ.get("ROS_DOMAIN_ID", "0")
-        raise GraphFailed(
-            f"a perception graph is running already in domain {where}: stop it, or set ROS_DOMAIN_ID"
-        )
+    if recorder.publishers_of("/perception/objects"):
+        raise _second_graph()
 
 
 def _wait_ready(

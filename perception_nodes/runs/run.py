@@ -16,7 +16,7 @@ from perception_nodes.datasets import BagReader
 from perception_nodes.datatypes import ConfigurationError
 
 from .collect import Outputs, collect_outputs
-from .log import RunLog
+from .log import RunLog, interruptible
 from .options import RunOptions
 from .picture import EgoPoses, report_data
 from .prepare import PreparedInput, prepare_input
@@ -42,11 +42,12 @@ def run_and_report(options: RunOptions, console: Console) -> dict[str, Any]:
     with RunProgress(console) as progress:
         prepared = prepare_input(options, progress)
         log = _run(options, prepared, progress)
-        progress.stage("writing the report")
-        outputs = collect_outputs(
-            options.output / "outputs.mcap", options.output, 1.0 if options.offline else options.rate
-        )
-        summary = _finish(options, prepared, log, outputs, time.monotonic() - began)
+        with interruptible():  # Ctrl-C has ended the run; what it left is still written
+            progress.stage("writing the report")
+            outputs = collect_outputs(
+                options.output / "outputs.mcap", options.output, 1.0 if options.offline else options.rate
+            )
+            summary = _finish(options, prepared, log, outputs, time.monotonic() - began)
     _tell(summary, options.output, console)
     return summary
 

@@ -1,8 +1,9 @@
-"""One bad message costs itself: not its frame, not the run, not the report."""
+"""One bad message costs itself: not its frame, not the run, not the report; nor does Ctrl-C while that is written."""
 
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from perception_nodes.datasets.typestore import encode
 from perception_nodes.datatypes import InputError
 from perception_nodes.geometry import Transform
 from perception_nodes.runs import RunOptions, run_and_report
+from perception_nodes.runs import run as run_module
 
 S = 1_000_000_000
 LIDARS = ("left", "right")
@@ -76,3 +78,14 @@ def test_a_spoilt_transform_is_a_counted_drop(tmp_path: Path) -> None:
 def test_a_start_beyond_the_end_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--start 5: nothing to play from there: .* ends after 0.90 s"):
         run(tmp_path, cut("/nothing"), start_s=5.0)
+
+
+def test_ctrl_c_while_the_report_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    collect = run_module.collect_outputs
+
+    def interrupted(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return collect(*arguments)
+
+    monkeypatch.setattr(run_module, "collect_outputs", interrupted)
+    assert run(tmp_path, cut("/nothing"))["frames"]["object_messages"] >= 9
