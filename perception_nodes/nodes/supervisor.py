@@ -14,15 +14,17 @@ from perception_nodes.ros.convert.statuses import sensor_statuses
 from perception_nodes.ros.main import run_node
 from perception_nodes.ros.node import PerceptionNode
 from perception_nodes.ros.parameters import declare
+from perception_nodes.ros.patience import Patience
 
 _TOPIC = "/perception/state"
+_PERIOD_NS = 20_000_000
 
 # Without these the outputs that planning consumes stop.
 _VITAL = ("tracker", "fusion", "lidar_detector")
 
 
 class Supervisor(PerceptionNode):
-    """A node counts as lost when its heartbeat is older than `heartbeat_limit_s`."""
+    """A node counts as lost when its heartbeat is older than `heartbeat_limit_s` and what this node itself is late."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__("supervisor", **options)
@@ -36,11 +38,12 @@ class Supervisor(PerceptionNode):
         nodes = ["sync", "lidar_detector", "camera_detector", "fusion", "tracker", "map_elements"]
         self._expected = list(declare(self, "nodes", tuple(nodes), {"help": "nodes that must be alive"}))
         limit = {
-            "help": "a heartbeat older than this means that its node is lost, s",
+            "help": "a heartbeat older than this (and the supervisor's own lateness) means that its node is lost, s",
             "low": 0.12,
             "high": 10.0,
         }
         self._limit_ns = round(1e9 * float(declare(self, "heartbeat_limit_s", 0.23, limit)))
+        self._patience = Patience(self._limit_ns, _PERIOD_NS)
         start = {
             "help": "a node not heard by then was lost at its start (kernels may have to be compiled), s",
             "low": 1.0,
@@ -52,7 +55,7 @@ class Supervisor(PerceptionNode):
     def start(self) -> None:
         self._since_ns = time.monotonic_ns()
         self.create_subscription(msg.PerceptionHealth, "/perception/health", self._hear, qos.events())
-        self.create_timer(0.02, self._check, clock=self.wall)
+        self.create_timer(_PERIOD_NS * 1e-9, self._check, clock=self.wall)
 
     def mode(self) -> Mode:
         """Of this node itself, not of the graph."""
@@ -67,6 +70,7 @@ class Supervisor(PerceptionNode):
         if not self.active:
             return
         now_ns = time.monotonic_ns()
+        self._limit_ns = self._patience.checked(now_ns)
         ages = {
             n: (now_ns - self._heard_ns[n]) * 1e-9 if n in self._heard_ns else float("nan")
             for n in self._expected
