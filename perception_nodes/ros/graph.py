@@ -13,6 +13,8 @@ import yaml
 from perception_nodes.datatypes import ConfigurationError
 from perception_nodes.resources import resource_path
 
+from .names import nearest
+
 
 @dataclass(frozen=True)
 class Argument:
@@ -64,8 +66,10 @@ def node_specs(graph: Graph, values: Mapping[str, str]) -> list[NodeSpec]:
     """The nodes that `values` select; raises ConfigurationError for an argument that the graph does not have."""
     unknown = sorted(set(values) - set(graph.arguments))
     if unknown:
+        close = nearest(unknown[0], graph.arguments)
+        hint = f"did you mean {close}? " if close else ""
         raise ConfigurationError(
-            f"{graph.path.name}: no argument {unknown[0]!r}: wanted one of {sorted(graph.arguments)}"
+            f"{graph.path.name}: no argument {unknown[0]!r}: {hint}wanted one of {sorted(graph.arguments)}"
         )
     texts = {name: values.get(name, argument.default) for name, argument in graph.arguments.items()}
     filled = {name: _typed(name, text, graph.arguments[name].default) for name, text in texts.items()}

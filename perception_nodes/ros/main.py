@@ -12,6 +12,7 @@ from typing import Any
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.experimental.events_executor import EventsExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.signals import SignalHandlerOptions
 
 from perception_nodes.datatypes import PerceptionError
@@ -31,7 +32,13 @@ def run_node(make: Callable[[], Any], args: list[str] | None = None) -> int:
     def stop(number: int, _frame: FrameType | None) -> None:
         stopping.append(number)
 
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except (_rclpy.RCLError, _rclpy.RCLInvalidROSArgsError, _rclpy.UnknownROSArgsError) as error:
+        sys.stderr.write(
+            f"ConfigurationError: {error}\n"
+        )  # a parameter file that is not there or cannot be read
+        return 2
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # the runner has blocked them

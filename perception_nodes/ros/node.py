@@ -21,7 +21,7 @@ from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from perception_nodes import msg
 from perception_nodes.datatypes import (
@@ -42,8 +42,9 @@ from . import qos
 from .accounts import Account
 from .convert import from_msg, to_msg
 from .heartbeat import NodeState, Vitals, diagnostics_message, health_message
-from .parameters import config_hash, declare
+from .parameters import config_hash, declare, declare_reliability, unknown
 from .raw import header_stamp_ns
+from .reliability import FollowingInput
 
 _HOST = socket.gethostname()
 _BACK = Duration(nanoseconds=-1_000_000)
@@ -68,6 +69,8 @@ class PerceptionNode(LifecycleNode):
         self.vitals = Vitals()
         self.session_id = secrets.randbits(64)
         self.faults: set[str] = set()
+        self._notices: set[str] = set()  # said with the faults; the node works none the worse
+        self._following: list[FollowingInput] = []
         self.active = False
         self._sequences: Counter[str] = Counter()
         self._drop_totals: Counter[tuple[str, DropReason]] = Counter()
@@ -77,10 +80,7 @@ class PerceptionNode(LifecycleNode):
         self._config_hash = ""
         self.wall = Clock(clock_type=ClockType.STEADY_TIME)
         autostart = bool(declare(self, "autostart", True, {"help": "configure and activate at start"}))
-        reliable = {
-            "help": "ask sensors for reliable delivery: no loss, but best-effort drivers are not heard"
-        }
-        self.reliable_inputs = bool(declare(self, "reliable_inputs", False, reliable))
+        self.reliable_inputs = declare_reliability(self)
         rig = str(declare(self, "rig", "", {"help": "rig file: sensors, topics, frames"}))
         if not rig:
             raise ConfigurationError(f"{name}: parameter rig: wanted the path of a rig file, got none")
@@ -130,6 +130,7 @@ class PerceptionNode(LifecycleNode):
             self.get_logger().error(f"cannot be configured: {error}")
             return TransitionCallbackReturn.FAILURE
         self._config_hash = config_hash(self)
+        self._tell_unknown_parameters()
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -160,6 +161,12 @@ class PerceptionNode(LifecycleNode):
             return
         raise ConfigurationError(f"{self.get_name()}: could not be configured; the reason is above")
 
+    def _tell_unknown_parameters(self) -> None:
+        """No error: a parameter file for all nodes (`/**`) rightly holds what some of them do not have."""
+        for name, sentence in unknown(self).items():
+            self.get_logger().warning(sentence)
+            self._notices.add(f"PARAMETER.{name.upper()}.UNKNOWN")
+
     # ------------------------------------------------------------------ inputs
     def add_account(
         self, name: str, topic: str, modality: Modality = Modality.UNKNOWN, rate_hz: float = float("nan")
@@ -176,10 +183,11 @@ class PerceptionNode(LifecycleNode):
         handle: Callable[[Any, int], None],
         *,
         raw: bool = False,
-    ) -> Any:
+    ) -> None:
         """Subscribe; `handle(message, received_monotonic_ns)` marks the message as used, keeps it, or raises.
 
-        raw: the message comes as bytes (for those who need no more than its stamp).
+        raw: the message comes as bytes (for those who need no more than its stamp). A best-effort `profile` follows
+        what the publishers offer, unless the parameter reliable_inputs says otherwise.
         """
 
         def receive(message: Any) -> None:
@@ -192,15 +200,27 @@ class PerceptionNode(LifecycleNode):
             with self.guarded(account, stamp_ns):
                 handle(message, received_ns)
 
-        def matched(info: Any) -> None:
-            account.publishers = int(info.current_count)
+        def make(fitting: QoSProfile, changed: Callable[[], None] | None = None) -> Any:
+            def matched(info: Any) -> None:
+                account.publishers = int(info.current_count)
+                if changed is not None:
+                    changed()
 
-        events = SubscriptionEventCallbacks(
-            incompatible_qos=lambda info: self._incompatible(account.topic, profile, info), matched=matched
-        )
-        return self.create_subscription(
-            message_type, account.topic, receive, profile, event_callbacks=events, raw=raw
-        )
+            def incompatible(info: Any) -> None:
+                if changed is not None:
+                    changed()
+                else:
+                    self._incompatible(account.topic, fitting, info)
+
+            events = SubscriptionEventCallbacks(incompatible_qos=incompatible, matched=matched)
+            return self.create_subscription(
+                message_type, account.topic, receive, fitting, event_callbacks=events, raw=raw
+            )
+
+        if self.reliable_inputs is None and profile.reliability == ReliabilityPolicy.BEST_EFFORT:
+            self._following.append(FollowingInput(self, account.topic, profile, make))
+        else:
+            make(profile)
 
     @contextmanager
     def guarded(self, account: Account, stamp_ns: int) -> Iterator[None]:
@@ -334,7 +354,7 @@ class PerceptionNode(LifecycleNode):
         stale = [a for a in self.accounts.values() if a.stale(ros_ns, wall_ns)]
         codes = {f"{name}.{a.name.upper()}.STALE" for a in stale}
         codes |= {f"{name}.{a.name.upper()}.NOT_AVAILABLE" for a in self.accounts.values() if not a.available}
-        return sorted(codes | {f"{name}.{f}" for f in self.faults})
+        return sorted(codes | {f"{name}.{f}" for f in self.faults | self._notices})
 
     def _health_now(self) -> Any:
         self._health_sequence += 1
@@ -352,6 +372,8 @@ class PerceptionNode(LifecycleNode):
         return health_message(state, self.vitals, self.sensor_status())
 
     def _heartbeat(self) -> None:
+        for item in self._following:
+            item.follow()
         self.vitals.sample()
         self._health.publish(self._health_now())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
@@ -12,7 +13,10 @@ from rclpy.parameter import Parameter
 
 from perception_nodes.datatypes import ConfigurationError
 
+from .names import nearest
+
 Config = TypeVar("Config")
+NO_EFFECT = "is not one of this node and has no effect"
 _HUGE = 1.0e300
 _HUGE_INT = 2**62
 
@@ -34,6 +38,7 @@ def declare(node: Node, name: str, default: Any, metadata: Any = None) -> Any:
     metadata = metadata or {}
     wire = list(default) if isinstance(default, tuple) else default
     descriptor = ParameterDescriptor(description=metadata.get("help", ""), read_only=False)
+    descriptor.dynamic_typing = bool(metadata.get("dynamic"))
     _set_range(descriptor, default, metadata.get("low"), metadata.get("high"))
     start = Parameter.Type.STRING_ARRAY if wire == [] else wire
     try:
@@ -44,6 +49,33 @@ def declare(node: Node, name: str, default: Any, metadata: Any = None) -> Any:
     if value is None:
         value = wire
     return tuple(value) if isinstance(default, tuple) else value
+
+
+def unknown(node: Node) -> dict[str, str]:
+    """Parameters that a file or the command line gives to a node but that it has not declared: name -> a sentence.
+
+    rclpy ignores them in silence. Call it when all parameters are declared.
+    """
+    declared = set(node.get_parameters_by_prefix(""))
+    # rclpy has no public way to ask what was given.
+    given: Iterable[str] = node._parameter_overrides
+    return {name: _not_known(name, declared) for name in sorted(set(given) - declared)}
+
+
+def _not_known(name: str, declared: set[str]) -> str:
+    close = nearest(name, declared)
+    return f"parameter {name} {NO_EFFECT}" + (f": did you mean {close}?" if close else "")
+
+
+def declare_reliability(node: Node) -> bool | None:
+    """Parameter reliable_inputs: None for auto. YAML turns a bare true into a bool: both kinds are taken."""
+    words = {"auto": None, "true": True, "false": False}
+    meaning = "ask sensors for reliable delivery: true, false (best effort), auto (what all publishers offer)"
+    given = declare(node, "reliable_inputs", "auto", {"help": meaning, "dynamic": True})
+    word = str(given).lower()
+    if word not in words:
+        raise ConfigurationError(f"parameter reliable_inputs: wanted auto, true or false, got {given!r}")
+    return words[word]
 
 
 def _set_range(descriptor: ParameterDescriptor, default: Any, low: float | None, high: float | None) -> None:

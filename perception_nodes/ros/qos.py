@@ -11,16 +11,16 @@ from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, Reliabilit
 _LEASE: Final = Duration(nanoseconds=300_000_000)
 
 
-def sensor_input(reliable: bool, depth: int = 2) -> QoSProfile:
+def sensor_input(reliable: bool | None, depth: int = 2) -> QoSProfile:
     """Clouds, images, camera info: the newest one or two, old ones are of no use.
 
-    Best effort hears every publisher; reliable only those that offer it, and then loses no first message.
+    None: best effort to begin with, which hears every publisher; `PerceptionNode.listen` then follows what they offer.
     """
     reliability = ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
     return QoSProfile(depth=depth, reliability=reliability, durability=DurabilityPolicy.VOLATILE)
 
 
-def stamps_input(reliable: bool) -> QoSProfile:
+def stamps_input(reliable: bool | None) -> QoSProfile:
     """Messages of which only the stamp is read: deep, because every one is accounted for."""
     return sensor_input(reliable, depth=20)
 

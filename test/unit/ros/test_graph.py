@@ -73,6 +73,11 @@ def test_unknown_argument_is_refused(graph_file: Path) -> None:
         node_specs(load_graph(graph_file), {"rigg": "x"})
 
 
+def test_the_argument_that_was_meant_is_named(graph_file: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no argument 'rigg': did you mean rig\?"):
+        node_specs(load_graph(graph_file), {"rigg": "x"})
+
+
 @pytest.mark.parametrize("text", ["nodes: []", "arguments: {}\nnodes: [{executable: a, params: {}}]", "["])
 def test_bad_files_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "graph.yaml"
