@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from perception_nodes.datasets import BagReader
-from perception_nodes.datatypes import ConfigurationError
 
 from .collect import Outputs, collect_outputs
 from .log import RunLog, interruptible
@@ -34,10 +33,6 @@ from .truth import (
 
 def run_and_report(options: RunOptions, console: Console) -> dict[str, Any]:
     """Run, collect, score, write everything into `options.output`; returns the summary."""
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"--output {options.output}: cannot make this folder: {error}") from error
     began = time.monotonic()
     with RunProgress(console) as progress:
         prepared = prepare_input(options, progress)
