@@ -13,6 +13,7 @@ from perception_nodes.datasets import BagWriter
 from perception_nodes.datasets.typestore import typestore
 from perception_nodes.datatypes import PerceptionError
 from perception_nodes.ros.graph import NodeSpec, load_graph, node_specs
+from perception_nodes.ros.parameters import NO_EFFECT
 from perception_nodes.ros.recorder import ACTIVATE, CONFIGURE, Recorder
 from perception_nodes.ros.runner import GraphRunner
 
@@ -79,7 +80,18 @@ def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgres
             # The last heartbeats, with the final counts, are still on their way.
             time.sleep(_SETTLE_S)
             log.unknown_types = dict(recorder.unknown_types)
+    log.notes += [*_useless_parameters(graph), *_useless_parameters(player)]
     return log
+
+
+def _useless_parameters(graph: GraphRunner) -> list[str]:
+    """What nodes have said of parameters that are given to them but that they do not have."""
+    return [
+        f"{name}: {line[line.index('parameter ') :]}"
+        for name in graph.pids
+        for line in graph.log_tail(name, 10_000).splitlines()
+        if NO_EFFECT in line
+    ]
 
 
 def _sink(writer: BagWriter, view: LiveView | None) -> Callable[[str, str, int, bytes], None]:
