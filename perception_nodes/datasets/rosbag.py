@@ -22,7 +22,7 @@ from .bag_tf import (
 )
 from .bag_writer import bag_in_the_making
 from .inputs import TRUTH_TOPIC, Input, Progress
-from .messages import COMPRESSED_IMAGE, IMAGE, POINT_CLOUD, TF, stamp_ns
+from .messages import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, POINT_CLOUD, TF, stamp_ns
 from .rig_guess import Guess, guess_rig
 
 SENSOR_TYPES: Final = (POINT_CLOUD, COMPRESSED_IMAGE, IMAGE)
@@ -55,6 +55,7 @@ class RosbagInput(Input):
             *self.info.notes,
             *guess.reasons,
             *self._motion_notes(),
+            *_silent_notes(self.info, self.rig),
             *_loose_notes(loose),
             *clocks,
             *_unknown_notes(unknown),
@@ -108,6 +109,7 @@ class RosbagInput(Input):
     def _check_rig(self, given: Rig | None) -> None:
         if given is None:
             return
+        _check_types(given, self.info)
         present = {t.name for t in self.info.topics if t.count}
         lidars = [s.topic for s in given.of(Modality.LIDAR)]
         if lidars and not present & set(lidars):
@@ -172,6 +174,31 @@ def _clock_notes(reader: BagReader, rig: Rig) -> Iterator[str]:
                     "all its messages may be dropped as stale"
                 )
             break
+
+
+def _check_types(rig: Rig, info: BagInfo) -> None:
+    """Raise InputError if a topic of the rig has a type that its sensor cannot have."""
+    types = {t.name: t.typename for t in info.topics}
+    for spec in rig.sensors:
+        kinds = (POINT_CLOUD,) if spec.modality == Modality.LIDAR else (IMAGE, COMPRESSED_IMAGE)
+        for topic, wanted in ((spec.topic, kinds), (spec.info_topic, (CAMERA_INFO,))):
+            if (
+                topic in types
+                and spec.modality in (Modality.LIDAR, Modality.CAMERA)
+                and types[topic] not in wanted
+            ):
+                raise InputError(
+                    f"rig {rig.name!r}, {spec.name}: {topic}: wanted {' or '.join(wanted)}, the bag has {types[topic]}"
+                )
+
+
+def _silent_notes(info: BagInfo, rig: Rig) -> Iterator[str]:
+    """Sensors of the rig that the bag has nothing of, or no calibration."""
+    present = {t.name for t in info.topics if t.count}
+    for spec in rig.sensors:
+        for topic in (spec.topic, spec.info_topic):
+            if topic and topic not in present:
+                yield f"{spec.name}: the bag has no message on {topic}: is the rig the right one?"
 
 
 def _loose_notes(sensors: tuple[str, ...]) -> tuple[str, ...]:

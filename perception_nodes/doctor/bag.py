@@ -13,6 +13,8 @@ from perception_nodes.datasets import BagReader, open_input
 from perception_nodes.datasets.bag_tf import dynamic_links, static_transforms
 from perception_nodes.datatypes import Finding, InputError, Level, MalformedMessage, Modality, Rig, SensorSpec
 
+from .contents import check_contents
+
 _GAP = 2.5
 _OFFSET_WARN_S = 0.2
 
@@ -37,6 +39,9 @@ def check_bag(path: Path, rig: Rig | None = None) -> Iterator[Finding]:
     yield Finding(Level.OK, "input", f"{source.kind}, rig {source.rig.name}")
     for note in source.notes:
         yield Finding(Level.NOTE, "input", note)
+    if not source.rig.of(Modality.LIDAR):
+        what = "no PointCloud2 topic: `perception run` needs at least one lidar"
+        yield Finding(Level.ERROR, "input", what, "record a lidar's points")
     if not source.has_ego_motion:
         what = f"no transform {source.rig.odom_frame} <- {source.rig.base_frame} and no odometry"
         yield Finding(
@@ -48,9 +53,14 @@ def check_bag(path: Path, rig: Rig | None = None) -> Iterator[Finding]:
         times = {s.name: _read_times(reader, s) for s in source.rig.sensors}
         for sensor in source.rig.sensors:
             yield from _check_sensor(sensor, times[sensor.name])
+            yield from check_contents(reader, sensor)
         yield from _check_tree(reader, source.rig, times)
         yield from _check_offsets(source.rig, times)
         yield from _check_cameras(reader, source.rig)
+        # All sensors have been read through: damage that shows only then is known now.
+        for note in reader.info.notes:
+            if note not in source.notes:
+                yield Finding(Level.WARN, "input", note, "copy it again from where it was recorded")
 
 
 def _read_times(reader: BagReader, sensor: SensorSpec) -> _Times:
@@ -78,7 +88,7 @@ def _header(reader: BagReader, raw: bytes, typename: str) -> Any:
 
 def _check_sensor(sensor: SensorSpec, times: _Times) -> Iterator[Finding]:
     if not times.stamps:
-        what = f"no message on {sensor.topic}"
+        what = f"no message on {sensor.info_topic or sensor.topic}"
         yield Finding(
             Level.ERROR if sensor.required else Level.WARN, sensor.name, what, "check the topic in the rig"
         )
@@ -191,8 +201,7 @@ def _check_cameras(reader: BagReader, rig: Rig) -> Iterator[Finding]:
                 Level.ERROR, sensor.name, what, "boxes cannot be placed without: record camera_info"
             )
             continue
-        _, _, raw = next(iter(reader.messages([topic.name])))
-        message = reader.decode(raw, topic.typename)
-        if not message.k[0] > 0:
+        _, message = next(reader.readable(topic.name), (0, None))
+        if message is not None and not message.k[0] > 0:
             what = "CameraInfo has no focal length: the camera is not calibrated"
             yield Finding(Level.ERROR, sensor.name, what, "calibrate it; NOT_CALIBRATED until then")

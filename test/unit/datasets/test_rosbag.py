@@ -300,3 +300,29 @@ def test_the_parameters_in_the_docs_are_those_of_the_player() -> None:
         )
     )
     assert named == {f.name for f in fields(PlayerConfig)} | {"exit_at_end"}
+
+
+@pytest.mark.parametrize(
+    ("sensor", "change", "text"),
+    [
+        ("top", {"topic": "/front/image_raw/compressed"}, "wanted sensor_msgs/msg/PointCloud2, the bag has"),
+        ("front", {"topic": "/sensing/lidar/top/points"}, "wanted sensor_msgs/msg/Image or "),
+        ("front", {"info_topic": "/sensing/lidar/top/points"}, "wanted sensor_msgs/msg/CameraInfo, the bag"),
+    ],
+)
+def test_a_rig_whose_topic_is_of_another_type(
+    make_bag: MakeBag, sensor: str, change: dict[str, str], text: str
+) -> None:
+    path = make_bag()
+    rig = open_input(path).rig
+    sensors = tuple(replace(s, **change) if s.name == sensor else s for s in rig.sensors)
+    with pytest.raises(InputError, match=f"{sensor}: .*: {text}"):
+        open_input(path, replace(rig, sensors=sensors))
+
+
+def test_what_a_rig_wants_in_vain_is_noted(make_bag: MakeBag) -> None:
+    path = make_bag()
+    rig = open_input(path).rig
+    sensors = tuple(replace(s, info_topic="/no_info") if s.name == "front" else s for s in rig.sensors)
+    notes = open_input(path, replace(rig, sensors=sensors)).notes
+    assert "front: the bag has no message on /no_info: is the rig the right one?" in notes
