@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +15,14 @@ import yaml
 from .enums import Modality
 from .errors import ConfigurationError
 
+_TOPIC = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 _MODALITIES = {"lidar": Modality.LIDAR, "camera": Modality.CAMERA, "radar": Modality.RADAR}
+_NUMBER, _TEXT, _BOOL = ((int, float), "a number"), (str, "a text"), (bool, "true or false")
+_KINDS: dict[str, tuple[Any, str]] = {
+    **dict.fromkeys(("topic", "info_topic", "frame"), _TEXT),
+    **dict.fromkeys(("rate_hz", "offset_s"), _NUMBER),
+    **dict.fromkeys(("motion_compensated", "required"), _BOOL),
+}
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,10 @@ class SensorSpec:
     required: bool = True
 
     def __post_init__(self) -> None:
-        if not self.topic.startswith("/"):
-            raise ConfigurationError(
-                f"rig: sensor {self.name!r}: topic {self.topic!r}: wanted an absolute name"
-            )
+        for topic in (self.topic, *((self.info_topic,) if self.info_topic else ())):
+            if not _TOPIC.fullmatch(topic):
+                wanted = "wanted an absolute name of letters, digits, _ and /"
+                raise ConfigurationError(f"rig: sensor {self.name!r}: topic {topic!r}: {wanted}")
         if not self.rate_hz > 0:
             raise ConfigurationError(f"rig: sensor {self.name!r}: rate_hz {self.rate_hz}: wanted > 0")
         if (self.mount_xyz_m is None) != (self.mount_rpy_rad is None):
@@ -122,7 +131,7 @@ def load_rig(path: Path) -> Rig:
         data = yaml.safe_load(path.read_text())
     except OSError as error:
         raise ConfigurationError(f"rig file {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"rig file {path}: not YAML: {error}") from error
     if not isinstance(data, Mapping):
         raise ConfigurationError(f"rig file {path}: wanted a mapping, got {type(data).__name__}")
@@ -151,15 +160,27 @@ def _sensor(name: str, data: Any, where: str) -> SensorSpec:
     if word not in _MODALITIES:
         raise ConfigurationError(f"{where}: modality {word!r}: wanted one of {sorted(_MODALITIES)}")
     values["modality"] = _MODALITIES[word]
+    for key, (kinds, wanted) in _KINDS.items():
+        value = values.get(key)
+        if key in values and (not isinstance(value, kinds) or isinstance(value, bool) != (kinds is bool)):
+            raise ConfigurationError(f"{where}: {key}: wanted {wanted}, got {value!r}")
     for key in ("mount_xyz_m", "mount_rpy_rad"):
         if values.get(key) is not None:
-            if len(values[key]) != 3:
-                raise ConfigurationError(f"{where}: {key}: wanted 3 numbers, got {values[key]!r}")
-            values[key] = tuple(float(v) for v in values[key])
+            values[key] = _three_numbers(values[key], f"{where}: {key}")
     try:
         return SensorSpec(**values)
     except TypeError as error:
         raise ConfigurationError(f"{where}: {error}") from error
+
+
+def _three_numbers(value: Any, where: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(v) for v in value)
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+        raise ConfigurationError(f"{where}: wanted 3 numbers, got {value!r}")
+    return numbers
 
 
 def _sensor_to_dict(spec: SensorSpec) -> dict[str, Any]:

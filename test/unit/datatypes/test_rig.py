@@ -31,6 +31,17 @@ def test_round_trip_through_a_file(tmp_path: Path) -> None:
         ({"rate": 10}, "unknown key 'rate'"),
         ({"mount_xyz_m": [1, 2, 3]}, "give both mount_xyz_m and mount_rpy_rad"),
         ({"mount_xyz_m": [1, 2], "mount_rpy_rad": [0, 0, 0]}, "wanted 3 numbers"),
+        ({"mount_xyz_m": ["a", 1, 2], "mount_rpy_rad": [0, 0, 0]}, "mount_xyz_m: wanted 3 numbers, got"),
+        (
+            {"mount_xyz_m": [0, 1, 2], "mount_rpy_rad": [0, 0, float("nan")]},
+            "mount_rpy_rad: wanted 3 numbers",
+        ),
+        ({"topic": 5}, "topic: wanted a text, got 5"),
+        ({"topic": "/my points"}, "topic '/my points': wanted an absolute name"),
+        ({"info_topic": "info"}, "topic 'info': wanted an absolute name"),
+        ({"rate_hz": "fast"}, "rate_hz: wanted a number, got 'fast'"),
+        ({"rate_hz": True}, "rate_hz: wanted a number, got True"),
+        ({"motion_compensated": "no"}, "motion_compensated: wanted true or false, got 'no'"),
     ],
 )
 def test_bad_sensor_is_named(change: dict[str, Any], text: str) -> None:
@@ -48,6 +59,9 @@ def test_bad_rig_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("a: [")
     with pytest.raises(ConfigurationError, match="not YAML"):
         load_rig(tmp_path / "bad.yaml")
+    (tmp_path / "bytes.yaml").write_bytes(bytes([0x80, 0x81]))
+    with pytest.raises(ConfigurationError, match=r"bytes\.yaml: not YAML"):
+        load_rig(tmp_path / "bytes.yaml")
     (tmp_path / "list.yaml").write_text("[1]")
     with pytest.raises(ConfigurationError, match="wanted a mapping, got list"):
         load_rig(tmp_path / "list.yaml")
