@@ -15,7 +15,7 @@ from rich.console import Console
 from perception_nodes.datasets import BagWriter
 from perception_nodes.datasets.messages import POINT_CLOUD, TF, point_cloud, tf_message
 from perception_nodes.datasets.typestore import encode
-from perception_nodes.datatypes import InputError
+from perception_nodes.datatypes import ConfigurationError, InputError
 from perception_nodes.geometry import Transform
 from perception_nodes.runs import RunOptions, run_and_report
 from perception_nodes.runs import run as run_module
@@ -78,6 +78,12 @@ def test_a_spoilt_transform_is_a_counted_drop(tmp_path: Path) -> None:
 def test_a_start_beyond_the_end_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--start 5: nothing to play from there: .* ends after 0.90 s"):
         run(tmp_path, cut("/nothing"), start_s=5.0)
+
+
+def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("taken")
+    with pytest.raises(ConfigurationError, match="cannot make this folder"):
+        run(tmp_path, cut("/nothing"))
 
 
 def test_ctrl_c_while_the_report_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

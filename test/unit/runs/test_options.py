@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from perception_nodes.datatypes import ConfigurationError
-from perception_nodes.runs import RunOptions, run_and_report
+from perception_nodes.runs import RunOptions
 
 INF, NAN = float("inf"), float("nan")
 
@@ -42,9 +41,3 @@ def test_impossible_values_are_named(option: dict[str, object], text: str) -> No
 def test_offline_refuses_what_only_the_graph_can_do(option: dict[str, object], name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} would have no effect"):
         RunOptions(Path("in"), Path("out"), offline=True, **option)  # type: ignore[arg-type]
-
-
-def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("taken")
-    with pytest.raises(ConfigurationError, match="cannot make this folder"):
-        run_and_report(RunOptions(tmp_path / "in", tmp_path / "out"), Console())
