@@ -1,0 +1,66 @@
+"""How recorded detections of one class are tracked and ranked: the tracker's own numbers and those around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from perception_nodes.datatypes import ConfigurationError, check_ranges, param
+from perception_nodes.tracking import TrackerConfig
+
+
+@dataclass(frozen=True)
+class TrackConfig:
+    """Tracker, meaning of the detector's scores, and what is written of a track with which score."""
+
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    score_even: float = param(2.0, "Detector score at which a detection is as likely true as false")
+    score_slope: float = param(0.7, "Log odds of being true per unit of the detector's score", low=0.01)
+    prior_score: float = param(
+        -1.0, "Score of a track before it has been seen: lower puts short tracks behind long ones"
+    )
+    prior_weight: float = param(4.0, "Detections that the prior score counts for", low=0.0)
+    coast_s: float = param(0.5, "Longest time without a detection in which a track is written, s", low=0.0)
+    coast_cost_per_s: float = param(
+        5.0, "Score that a written box loses per second without a detection, 1/s", low=0.0
+    )
+    visible_share: float = param(
+        0.3, "A coasting box is written if at least this share lies in the image", low=0.0, high=1.0
+    )
+    support_overlap: float = param(
+        0.5, "IoU in the image at which a 2D detection supports a track", low=0.05, high=1.0
+    )
+    support_score: float = param(1.0, "Score that full support by a 2D detection adds", low=0.0)
+    support_least: float = param(
+        0.5, "Score of a 2D detection from which it bridges a missing 3D one", low=0.0, high=1.0
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+# Found with `perception tune tracker` on the development sequences (docs/tracking.md).
+CLASSES: Final[dict[str, TrackConfig]] = {
+    "Car": TrackConfig(
+        tracker=TrackerConfig(low_score=0.15, coast_visible_s=1.5, detection_probability=0.8),
+    ),
+    "Pedestrian": TrackConfig(
+        tracker=TrackerConfig(
+            low_score=0.15,
+            coast_visible_s=1.5,
+            detection_probability=0.6,
+            coast_per_seen=2.0,
+            tentative_misses=4,
+        ),
+    ),
+    "Cyclist": TrackConfig(
+        tracker=TrackerConfig(low_score=0.15, coast_visible_s=1.5, detection_probability=0.8),
+    ),
+}
+
+
+def class_config(label: str) -> TrackConfig:
+    """The tuned parameters of a KITTI class. Raises ConfigurationError for a class that has none."""
+    if label not in CLASSES:
+        raise ConfigurationError(f"class {label!r}: wanted one of {list(CLASSES)}")
+    return CLASSES[label]

@@ -1,0 +1,193 @@
+"""KITTI detections to the tracker's input and its tracks back to KITTI results, causally, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.datasets.kitti_labels import LABELS
+from perception_nodes.datatypes import LABEL_INDEX, NUM_LABELS, Detections3D, SourceMask, Tracks, TrackState
+from perception_nodes.evaluation.kitti_objects import KittiObjects
+from perception_nodes.geometry import Transform, corners_3d, transform_detections, wrap_angle
+from perception_nodes.tracking import MultiObjectTracker
+
+from .config import TrackConfig
+from .images import bridges, support
+from .ranking import ScoreMemory
+
+F64 = npt.NDArray[np.float64]
+PERIOD_NS: Final = 100_000_000
+VEHICLE_FRAME: Final = "base_link"
+_NEAREST_M: Final = 0.1
+
+
+class Seen(NamedTuple):
+    """Live tracks of a frame as the camera sees them: in the vehicle's frame, image boxes (N, 4), the share of each
+    (N,) that lies in the image, and how much a 2D detection supports it (N,), 0..1.
+    """
+
+    tracks: Tracks
+    box_px: F64
+    share: F64
+    support: F64
+
+
+class KittiTracker:
+    """One class of one sequence: `step` takes the detections of a frame and gives what is tracked in that frame.
+
+    p2 (3, 4): projection of camera 2; size_px: width and height of its image. Without poses the tracker works in the
+    vehicle's frame.
+    """
+
+    def __init__(self, label: str, config: TrackConfig, p2: F64, size_px: tuple[int, int]) -> None:
+        self.label, self.config = label, config
+        self.tracker = MultiObjectTracker(config.tracker)
+        self._p2, self._size_px = p2, size_px
+        self._frame = 0
+
+    def step(
+        self,
+        detections: KittiObjects,
+        odom_from_base: Transform | None = None,
+        image_boxes: F64 | None = None,
+    ) -> Seen:
+        """image_boxes (M, 5): left, top, right, bottom (px) and score of 2D detections of the frame."""
+        pose = odom_from_base or Transform.identity()
+        back = pose.inverse() if odom_from_base is not None else None
+        self._frame += 1
+        given = to_detections(detections, self.label, self._frame * PERIOD_NS, self.config)
+        if image_boxes is not None and self.tracker.stamp_ns is not None:
+            before = _moved(self.tracker.predict(given.stamp_ns), back)
+            given = bridges(given, before, self._project(before), image_boxes, self.config)
+        if odom_from_base is not None:
+            given = transform_detections(given, "odom", odom_from_base)
+        tracks = self.tracker.step(given, pose)
+        ended = tracks.state == int(TrackState.DELETED)
+        tracks = _moved(tracks.select(~ended) if ended.any() else tracks, back)
+        box_px, share = self._project(tracks)
+        if image_boxes is None:
+            return Seen(tracks, box_px, share, np.zeros(len(tracks)))
+        return Seen(tracks, box_px, share, support(box_px, image_boxes, self.config.support_overlap))
+
+    def _project(self, tracks: Tracks) -> tuple[F64, F64]:
+        return project(tracks.center_m, tracks.lwh_m, tracks.yaw_rad, self._p2, self._size_px)
+
+
+def follow(
+    frames: Sequence[KittiObjects],
+    tracker: KittiTracker,
+    poses: Sequence[Transform] | None = None,
+    image_boxes: Sequence[F64] | None = None,
+) -> Iterator[Seen]:
+    """All frames in one pass."""
+    for i, frame in enumerate(frames):
+        pose = None if poses is None else poses[i]
+        yield tracker.step(frame, pose, None if image_boxes is None else image_boxes[i])
+
+
+def results(seen: Iterable[Seen], label: str, config: TrackConfig) -> list[KittiObjects]:
+    """What is written of each frame: which tracks, with which score, from that frame and earlier ones only."""
+    memory = ScoreMemory(config)
+    out = []
+    for tracks, box_px, share, supported in seen:
+        score = memory.update(tracks, config.support_score * supported)
+        unseen_s = tracks.time_since_update_s
+        coasting = (unseen_s <= config.coast_s + 1e-6) & (share >= config.visible_share)
+        shown = np.flatnonzero(((unseen_s == 0) | coasting) & (share > 0))
+        out.append(to_kitti(tracks, label, box_px, score, shown))
+    return out
+
+
+def to_detections(objects: KittiObjects, label: str, stamp_ns: int, config: TrackConfig) -> Detections3D:
+    """Rectified camera axes (x right, y down, z ahead, y of the underside) to x ahead, y left, z up."""
+    x, y, z = objects.bottom_m.T
+    n, index = len(objects), LABEL_INDEX[LABELS[label]]
+    probabilities = np.zeros((n, NUM_LABELS))
+    probabilities[:, index] = 1.0
+    odds = np.exp(np.clip(config.score_slope * (objects.score - config.score_even), -30.0, 30.0))
+    return Detections3D.of(
+        stamp_ns,
+        VEHICLE_FRAME,
+        "detections",
+        np.stack([z, -x, objects.hwl_m[:, 0] / 2 - y], axis=1),
+        objects.hwl_m[:, [2, 1, 0]],
+        wrap_angle(-objects.rotation_y_rad - np.pi / 2),
+        label=np.full(n, index, np.uint8),
+        class_probabilities=probabilities,
+        score=objects.score,
+        existence_probability=odds / (1 + odds),
+        orientation=np.full(n, 1, np.uint8),
+        source_mask=np.full(n, int(SourceMask.LIDAR), np.uint8),
+    )
+
+
+def to_kitti(
+    tracks: Tracks, label: str, box_px: F64, score: F64, index: npt.NDArray[np.int64]
+) -> KittiObjects:
+    """The tracks `index` (in the vehicle's frame) as results in the order of their ids."""
+    index = index[np.argsort(tracks.id[index], kind="stable")]
+    center, size = tracks.center_m[index], tracks.lwh_m[index]
+    bottom = np.stack([-center[:, 1], size[:, 2] / 2 - center[:, 2], center[:, 0]], axis=1)
+    rotation_y = np.asarray(wrap_angle(-tracks.yaw_rad[index] - np.pi / 2), np.float64)
+    n, none = len(index), np.zeros(len(index))
+    return KittiObjects(
+        type=np.array([label] * n, np.str_) if n else np.zeros(0, "U1"),
+        truncated=none,
+        occluded=np.zeros(n, np.int64),
+        alpha_rad=np.asarray(wrap_angle(rotation_y - np.arctan2(bottom[:, 0], bottom[:, 2])), np.float64),
+        bbox_px=box_px[index],
+        hwl_m=size[:, [2, 1, 0]],
+        bottom_m=bottom,
+        rotation_y_rad=rotation_y,
+        score=score[index],
+        track_id=tracks.id[index].astype(np.int64),
+    )
+
+
+def project(center_m: F64, lwh_m: F64, yaw_rad: F64, p2: F64, size_px: tuple[int, int]) -> tuple[F64, F64]:
+    """(N, 4) image boxes clipped to the image and the share (N,) of their area that was inside; 0 behind the camera.
+
+    Boxes in x ahead, y left, z up of the rectified camera 0.
+    """
+    corners = corners_3d(center_m, lwh_m, yaw_rad)
+    ahead = np.maximum(corners[..., 0], _NEAREST_M)
+    rect = np.stack([-corners[..., 1], -corners[..., 2], ahead], axis=-1)
+    image = rect @ p2[:, :3].T + p2[:, 3]
+    pixel = image[..., :2] / image[..., 2:]
+    whole = np.concatenate([pixel.min(axis=1), pixel.max(axis=1)], axis=1)
+    limit = np.array([size_px[0] - 1, size_px[1] - 1] * 2, np.float64)
+    box = np.clip(whole, 0.0, limit)
+    share = _area(box) / np.maximum(_area(whole), 1e-6)
+    return box, np.where(center_m[:, 0] > _NEAREST_M, share, 0.0)
+
+
+def _area(box: F64) -> F64:
+    return np.asarray(np.prod(np.maximum(box[:, 2:] - box[:, :2], 0.0), axis=1))
+
+
+def _moved(tracks: Tracks, base_from_odom: Transform | None) -> Tracks:
+    """The tracks' boxes seen from the vehicle; None: they are already."""
+    if base_from_odom is None:
+        return tracks
+    return replace(
+        tracks,
+        center_m=np.asarray(base_from_odom.apply(tracks.center_m), np.float64),
+        yaw_rad=np.asarray(wrap_angle(tracks.yaw_rad + base_from_odom.yaw_rad), np.float64),
+    )
+
+
+def result_lines(frames: Sequence[KittiObjects]) -> list[str]:
+    """Lines of the tracking result layout: frame id type truncated occluded alpha bbox h w l x y z ry score."""
+    out = []
+    for i, f in enumerate(frames):
+        numbers = np.column_stack([f.alpha_rad, f.bbox_px, f.hwl_m, f.bottom_m, f.rotation_y_rad, f.score])
+        for kind, number, row in zip(f.type.tolist(), f.track_id.tolist(), numbers.tolist(), strict=True):
+            out.append(_LINE % (i, number, kind, *row))
+    return out
+
+
+_LINE: Final = "%d %d %s 0 0" + " %.6f" * 13

@@ -1,0 +1,179 @@
+"""Folders of KITTI detections to folders of results in the tracking layout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from perception_nodes.assessment.inputs.kitti import read_kitti_tracking, read_pointrcnn
+from perception_nodes.datasets.kitti_calibration import read_calibration
+from perception_nodes.datasets.kitti_motion import oxts_rows, oxts_track
+from perception_nodes.datatypes import InputError
+from perception_nodes.evaluation.kitti_objects import KittiObjects
+from perception_nodes.geometry import Transform
+
+from .command import TrackOptions
+from .config import CLASSES, class_config
+from .images import read_image_boxes
+from .kitti import PERIOD_NS, KittiTracker, follow, result_lines, results
+
+F64 = npt.NDArray[np.float64]
+_SIZE_PX: Final = (1242, 375)
+# Camera 2 of most KITTI drives, where no calibration is given: it only decides what lies in the image.
+_TYPICAL_P2: Final = (
+    (721.5377, 0, 609.5593, 44.85728),
+    (0, 721.5377, 172.854, 0.2163791),
+    (0, 0, 1, 0.002745884),
+)
+
+
+class Job(NamedTuple):
+    """One class of one sequence."""
+
+    label: str
+    sequence: str
+    path: Path
+
+
+def track_kitti(options: TrackOptions, console: Console) -> tuple[int, int]:
+    """Frames tracked (of all classes) and tracks written.
+
+    DETECTIONS is a folder of `SSSS.txt`, or one that holds such a folder for every class, whose name ends with it.
+    """
+    frames = tracks = 0
+    written: dict[Path, list[str]] = {}
+    first_id: dict[str, int] = {}
+    for job in find_jobs(options):
+        found = track_job(job, options)
+        frames += len(found)
+        lines, last = _numbered(found, 0 if options.split_classes else first_id.get(job.sequence, 0))
+        tracks += len(np.unique(np.concatenate([r.track_id for r in found]))) if found else 0
+        first_id[job.sequence] = last
+        folder = options.output / job.label if options.split_classes else options.output
+        written.setdefault(folder / f"{job.sequence}.txt", []).extend(lines)
+    for path, lines in written.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # By frame; the order of classes and ids within a frame stays.
+        lines.sort(key=lambda line: int(line.split(" ", 1)[0]))
+        path.write_text("".join(f"{line}\n" for line in lines))
+    console.print(f"wrote {len(written)} files")
+    return frames, tracks
+
+
+def find_jobs(options: TrackOptions) -> Iterator[Job]:
+    """Classes and sequences that are asked for. Raises InputError if one of them is not there."""
+    wanted = [f"{s:04d}" for s in options.sequences]
+    for label in options.classes or tuple(CLASSES):
+        folder = _class_folder(options.detections, label)
+        if folder is None:
+            if options.classes:
+                raise InputError(f"{options.detections}: no folder of detections of class {label!r}")
+            continue
+        found = {p.stem: p for p in sorted(folder.glob("*.txt"))}
+        if missing := sorted(set(wanted) - set(found)):
+            raise InputError(f"{folder}: no detections of sequence {missing[0]}: there are {sorted(found)}")
+        if not found:
+            raise InputError(f"{folder}: no KITTI text files (*.txt)")
+        yield from (Job(label, name, found[name]) for name in wanted or found)
+
+
+def _class_folder(root: Path, label: str) -> Path | None:
+    """The folder of one class; a folder of text files itself holds all classes, each line says which."""
+    if not root.is_dir():
+        raise InputError(f"{root}: wanted a folder of detections")
+    fits = [p for p in sorted(root.iterdir()) if p.is_dir() and p.name.lower().endswith(label.lower())]
+    three = [p for p in fits if "2d" not in p.name.lower()]
+    if len(three) > 1:
+        raise InputError(f"{root}: several folders of class {label!r}: {[p.name for p in three]}")
+    if three:
+        return three[0]
+    return root if any(root.glob("*.txt")) else None
+
+
+def read_detections(path: Path) -> list[KittiObjects]:
+    """Frames of one sequence in the csv layout of PointRCNN or in KITTI's tracking layout."""
+    with path.open() as stream:
+        commas = "," in next((line for line in stream if line.strip()), ",")
+    return read_pointrcnn(path) if commas else read_kitti_tracking(path)
+
+
+def track_job(job: Job, options: TrackOptions) -> list[KittiObjects]:
+    """The results of one class of one sequence."""
+    frames = [f.select(f.type == job.label) for f in read_detections(job.path)]
+    if any(not np.isfinite(f.score).all() for f in frames):
+        raise InputError(f"{job.path}: a detection has no score")
+    tracker = KittiTracker(
+        job.label, class_config(job.label), projection(options.calib, job.sequence), _SIZE_PX
+    )
+    boxes = None
+    if options.detections_2d is not None:
+        folder = _class_folder_2d(options.detections_2d, job.label)
+        boxes = None if folder is None else read_image_boxes(folder / f"{job.sequence}.txt", len(frames))
+    seen = follow(frames, tracker, read_poses(options, job.sequence, len(frames)), boxes)
+    written = results(seen, job.label, tracker.config)
+    if options.smooth:
+        from .smooth import smoothed
+
+        return smoothed(written)
+    return written
+
+
+def _class_folder_2d(root: Path, label: str) -> Path | None:
+    """The folder of 2D detections of one class, None if it has none (then they add nothing)."""
+    if not root.is_dir():
+        raise InputError(f"--detections-2d: {root}: wanted a folder")
+    fits = [p for p in sorted(root.iterdir()) if p.is_dir() and p.name.lower().endswith(label.lower())]
+    two = [p for p in fits if "3d" not in p.name.lower()]
+    if two:
+        return two[0]
+    return root if any(root.glob("*.txt")) and root.name.lower().endswith(label.lower()) else None
+
+
+def projection(calib: Path | None, sequence: str) -> F64:
+    """(3, 4) projection of camera 2. Raises InputError if the calibration is asked for and not there."""
+    if calib is None:
+        return np.array(_TYPICAL_P2, np.float64)
+    return read_calibration(calib / f"{sequence}.txt" if calib.is_dir() else calib).p2
+
+
+def read_poses(options: TrackOptions, sequence: str, count: int) -> list[Transform] | None:
+    """odom_from_camera of every frame from `POSES/SSSS.txt` (oxts), axes x ahead, y left, z up; None without --poses.
+
+    Needs --calib: the poses are those of the IMU.
+    """
+    if options.poses is None:
+        return None
+    if options.calib is None:
+        raise InputError("--poses of KITTI are those of the IMU: wanted --calib too")
+    path = options.poses / f"{sequence}.txt"
+    if not path.is_file():
+        raise InputError(f"--poses: {path} does not exist")
+    rows = oxts_rows([path])
+    if len(rows) < count:
+        raise InputError(f"{path}: {len(rows)} poses for {count} frames")
+    calibration = read_calibration(
+        options.calib / f"{sequence}.txt" if options.calib.is_dir() else options.calib
+    )
+    if calibration.velo_from_imu is None:
+        raise InputError(f"{options.calib}: no Tr_imu_velo, which --poses need")
+    # Rectified camera axes: x right, y down, z ahead.
+    rect_from_ahead = Transform(np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]]), np.zeros(3))
+    rect_from_imu = calibration.rect_from_velo @ calibration.velo_from_imu
+    imu_from_ahead = rect_from_imu.inverse() @ rect_from_ahead
+    stamps = [i * PERIOD_NS for i in range(len(rows))]
+    return list(oxts_track(rows, stamps, imu_from_ahead).odom_from_base)
+
+
+def _numbered(frames: Sequence[KittiObjects], offset: int) -> tuple[list[str], int]:
+    """Lines with ids that no other class of the sequence has, and the largest of them."""
+    lines, last = [], offset
+    for line in result_lines(frames):
+        frame, number, rest = line.split(" ", 2)
+        lines.append(f"{frame} {int(number) + offset} {rest}")
+        last = max(last, int(number) + offset)
+    return lines, last

@@ -1,0 +1,123 @@
+"""Offline: tracks with what came later. Broken tracks are linked, short gaps filled, positions smoothed.
+
+Fixed-interval smoothing (Rauch, Tung, Striebel, AIAA Journal 3(8), 1965) of a constant-velocity model for each axis of
+the frame that the boxes are in; sizes are the median over the track.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.evaluation.kitti_objects import KittiObjects, join
+from perception_nodes.geometry import wrap_angle
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+_POSITION_STD_M: Final = 0.15
+_JERKY_MPS2: Final = 4.0
+_PERIOD_S: Final = 0.1
+
+
+@dataclass(frozen=True)
+class SmoothConfig:
+    """link_s, link_m: longest gap and largest miss of the extrapolation at which two tracks are one; fill_s: longest
+    gap that is filled.
+    """
+
+    link_s: float = 1.5
+    link_m: float = 2.0
+    fill_s: float = 1.5
+
+
+def smoothed(frames: Sequence[KittiObjects], config: SmoothConfig | None = None) -> list[KittiObjects]:
+    """The same frames with every track linked, filled and smoothed; not causal."""
+    config = config or SmoothConfig()
+    if not any(len(f) for f in frames):
+        return list(frames)
+    rows, frame = join(frames), np.repeat(np.arange(len(frames)), [len(f) for f in frames])
+    rows = replace(rows, track_id=_linked(rows, frame, config))
+    parts = [_smooth_one(rows.select(m), frame[m], config) for m in _members(rows.track_id)]
+    out, at = join([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    order = np.lexsort((out.track_id, at))
+    out, at = out.select(order), at[order]
+    edge = np.searchsorted(at, np.arange(len(frames) + 1))
+    return [out.select(np.arange(edge[i], edge[i + 1])) for i in range(len(frames))]
+
+
+def _members(ids: I64) -> list[I64]:
+    return [np.flatnonzero(ids == i) for i in np.unique(ids)]
+
+
+def _linked(rows: KittiObjects, frame: I64, config: SmoothConfig) -> I64:
+    """(N,) ids in which a track that begins where another one has ended goes on under its id."""
+    ids = rows.track_id.copy()
+    spans = [(frame[m[0]], frame[m[-1]], m) for m in _members(ids)]
+    ended: list[tuple[int, F64, F64, int]] = []
+    for first, _, m in sorted(spans, key=lambda s: (s[0], s[2][0])):
+        start = rows.bottom_m[m[0]]
+        best, cost = None, config.link_m
+        for k, (last, position, velocity, _) in enumerate(ended):
+            gap_s = (first - last) * _PERIOD_S
+            if 0 < gap_s <= config.link_s:
+                miss = float(np.linalg.norm((position + velocity * gap_s - start)[[0, 2]]))
+                best, cost = (k, miss) if miss < cost else (best, cost)
+        number = int(ids[m[0]])
+        if best is not None:
+            number = ended.pop(best)[3]
+            ids[m] = number
+        ended.append((int(frame[m[-1]]), rows.bottom_m[m[-1]], _last_velocity(rows, frame, m), number))
+    return ids
+
+
+def _last_velocity(rows: KittiObjects, frame: I64, m: I64) -> F64:
+    """(3,) m/s over the last half second of a track."""
+    k = max(len(m) - 6, 0)
+    elapsed = (frame[m[-1]] - frame[m[k]]) * _PERIOD_S
+    return np.zeros(3) if elapsed == 0 else (rows.bottom_m[m[-1]] - rows.bottom_m[m[k]]) / elapsed
+
+
+def _smooth_one(track: KittiObjects, frame: I64, config: SmoothConfig) -> tuple[KittiObjects, I64]:
+    """One track: frames in between added where the gap is short, positions smoothed, one size."""
+    gap = np.diff(frame)
+    short = (gap > 1) & (gap * _PERIOD_S <= config.fill_s)
+    added = [np.arange(a + 1, b) for a, b in zip(frame[:-1][short], frame[1:][short], strict=True)]
+    at = np.sort(np.concatenate([frame, *added])).astype(np.int64)
+    nearest = np.searchsorted(frame, at, side="right") - 1
+    measured = frame[nearest] == at
+    out = track.select(nearest)
+    position = _rts(np.asarray(at * _PERIOD_S, np.float64), track.bottom_m[nearest], measured)
+    yaw = np.interp(at, frame, np.unwrap(track.rotation_y_rad))
+    box = np.stack([np.interp(at, frame, track.bbox_px[:, k]) for k in range(4)], axis=1)
+    changed = {"bottom_m": position, "rotation_y_rad": np.asarray(wrap_angle(yaw)), "bbox_px": box}
+    alpha = np.asarray(wrap_angle(yaw - np.arctan2(position[:, 0], position[:, 2])))
+    size = np.broadcast_to(np.median(track.hwl_m, axis=0), out.hwl_m.shape).copy()
+    return replace(out, alpha_rad=alpha, hwl_m=size, **changed), at
+
+
+def _rts(time_s: F64, position_m: F64, measured: npt.NDArray[np.bool_]) -> F64:
+    """(N, 3) smoothed positions; rows that are not measured are bridged. All axes have the same gains."""
+    n = len(time_s)
+    mean, cov = np.zeros((n, 2, 3)), np.zeros((n, 2, 2))
+    ahead, spread = np.zeros((n, 2, 3)), np.zeros((n, 2, 2))
+    step = np.zeros((n, 2, 2))
+    x = np.stack([position_m[0], np.zeros(3)])
+    p = np.diag([_POSITION_STD_M**2, 20.0**2])
+    for k in range(n):
+        dt = time_s[k] - time_s[k - 1] if k else 0.0
+        f = np.array([[1.0, dt], [0.0, 1.0]])
+        q = _JERKY_MPS2**2 * np.array([[dt**4 / 4, dt**3 / 2], [dt**3 / 2, dt**2]])
+        x, p = (f @ x, f @ p @ f.T + q) if k else (x, p)
+        step[k], ahead[k], spread[k] = f, x, p
+        if measured[k] and k:
+            gain = p[:, :1] / (p[0, 0] + _POSITION_STD_M**2)
+            x, p = x + gain * (position_m[k] - x[0]), p - gain @ p[:1]
+        mean[k], cov[k] = x, p
+    for k in range(n - 2, -1, -1):
+        back = cov[k] @ step[k + 1].T @ np.linalg.inv(spread[k + 1])
+        mean[k] = mean[k] + back @ (mean[k + 1] - ahead[k + 1])
+    return np.asarray(mean[:, 0])
