@@ -132,11 +132,17 @@ class Fusion(PerceptionNode):
         sensors = tuple(_as_used(s, s.name in used, frame_set) for s in sensors)
         mask = sum(1 << i for i, s in enumerate(sensors) if s.qualifier != Qualifier.AVAILABLE)
         mode = Mode.NOMINAL if not mask else Mode.DEGRADED if used else Mode.BLIND
-        newest = found["lidar"].info.latency if "lidar" in found else None
-        trace = from_msg.latency(newest) if newest is not None else self.trace([stamp_ns], since_ns)
+        pictures_ns = [v.detections.stamp_ns for v in views]
+        if "lidar" in found:
+            before = from_msg.latency(found["lidar"].info.latency)
+            oldest_ns = min([before.sensor_time_oldest_ns, *pictures_ns])
+            trace = self.extend(replace(before, sensor_time_oldest_ns=oldest_ns), since_ns)
+        else:
+            trace = self.trace([*pictures_ns, stamp_ns], since_ns)
+        # The frame's stamp, for which the objects are valid, whichever sensors it is made of.
         trace = replace(trace, sensor_time_newest_ns=stamp_ns)
         coverage = len(used) / max(1, len(sensors))
-        info = self.frame_info(_TOPIC, self.extend(trace, since_ns), sensors, mode, mask, coverage)
+        info = self.frame_info(_TOPIC, trace, sensors, mode, mask, coverage)
         self._out.publish(to_msg.detections_3d(fused, info))
         self.sent(stamp_ns, since_ns)
 

@@ -131,9 +131,7 @@ class Tracker(PerceptionNode):
         stamp_ns += self._period_ns
         blind = stamp_ns - self._measured_ns > _COAST_NS
         tracks = Tracks.empty(stamp_ns, self._frame) if blind else self._tracker.predict(stamp_ns)
-        lost = tuple(
-            replace(s, qualifier=Qualifier.NOT_AVAILABLE, reason=SensorReason.STALE) for s in self._sensors
-        )
+        lost = tuple(_lost(s, stamp_ns) for s in self._sensors)
         self._sensors = lost
         trace = self.trace([self._measured_ns], now_ns)
         self._publish(tracks, trace, now_ns, Mode.BLIND if blind else Mode.DEGRADED, None)
@@ -148,6 +146,12 @@ class Tracker(PerceptionNode):
         self._out.publish(to_msg.tracks(tracks, info))
         self._last = (tracks.stamp_ns, time.monotonic_ns())
         self.sent(tracks.stamp_ns, start_ns)
+
+
+def _lost(status: SensorStatus, stamp_ns: int) -> SensorStatus:
+    """The status of a sensor of which nothing has come for the output of `stamp_ns`."""
+    age_s = (stamp_ns - status.measurement_time_ns) * 1e-9 if status.measurement_time_ns else float("nan")
+    return replace(status, qualifier=Qualifier.NOT_AVAILABLE, reason=SensorReason.STALE, age_s=age_s)
 
 
 def _warm() -> None:

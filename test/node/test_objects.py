@@ -41,12 +41,12 @@ class Feed:
         self.boxes = create(msg.Detection3DArray, "/perception/detection/lidar/lidar", qos.detections())
         self.count = 0
 
-    def send(self) -> int:
-        """One frame at the present time: a car 10 m ahead of a vehicle that drives with it."""
+    def send(self, boxes: bool = True) -> int:
+        """One frame at the present time: a car 10 m ahead of a vehicle that drives with it (`boxes`: it is seen)."""
         stamp = time.time_ns()
         trace = LatencyTrace("monotonic", "here", stamp, stamp, ("lidar_detector",), (1,), (2,))
         sensors = (
-            SensorStatus("lidar", Modality.LIDAR, Qualifier.AVAILABLE),
+            SensorStatus("lidar", Modality.LIDAR, Qualifier.AVAILABLE, measurement_time_ns=stamp, age_s=0.0),
             SensorStatus("camera", Modality.CAMERA, Qualifier.AVAILABLE),
         )
         info = FrameInfo(1, self.count, Mode.DEGRADED, trace, sensors=sensors)
@@ -56,7 +56,8 @@ class Feed:
         )
         center, size = np.array([[10.0, 0.0, 0.8]]), np.array([[4.5, 1.9, 1.6]])
         found = Detections3D.of(stamp, "base_link", "lidar", center, size, np.zeros(1), score=np.ones(1))
-        self.boxes.publish(to_msg.detections_3d(found, info))
+        if boxes:
+            self.boxes.publish(to_msg.detections_3d(found, info))
         self.sets.publish(to_msg.frame_set(frame, "base_link", info))
         self.count += 1
         return stamp
@@ -93,10 +94,24 @@ def test_objects_in_odom_then_predicted_then_blind(bench: Any) -> None:
     *predicted, blind = gap[1:]
     assert predicted and all(m.info.mode == msg.FrameInfo.MODE_DEGRADED and m.info.valid for m in predicted)
     assert all(m.info.degraded_mask == 3 for m in predicted)
+    assert [round(m.info.sensors[0].age_s, 3) for m in predicted[:3]] == [0.1, 0.2, 0.3]
     assert stamp_of(blind) - sent[-1] > 1_000_000_000 >= stamp_of(predicted[-1]) - sent[-1]
     assert not blind.objects and not blind.info.valid and blind.info.invalid_reason
     again = feed.send()
     bench.until(lambda: any(stamp_of(m) == again for m in objects))
+
+
+def test_a_frame_of_which_nothing_came_has_each_stage_once(bench: Any) -> None:
+    fused = bench.keep(msg.Detection3DArray, "/perception/fusion/objects", qos.detections())
+    feed = Feed(bench)
+    bench.launch(bench.spec("fusion"))
+    bench.ready(feed.sets)
+    bench.until(lambda: (h := bench.last("fusion")) and h.active)
+    stamp = feed.send(boxes=False)
+    bench.until(lambda: any(stamp_of(m) == stamp for m in fused))
+    trace = fused[-1].info.latency
+    assert list(trace.stage) == ["fusion"]
+    assert trace.sensor_time_oldest_ns == stamp
 
 
 def test_qos_of_the_objects_is_as_documented(bench: Any) -> None:
