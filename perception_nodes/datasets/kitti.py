@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import lzma
-from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,22 +15,14 @@ import numpy.typing as npt
 from perception_nodes.datatypes import Detections3D, InputError, PointCloud
 from perception_nodes.geometry import Transform, points_in_boxes, transform_detections
 
-from .image_size import image_format, image_size
+from .events import camera_events, camera_topics, cloud_event, truth_event
+from .image_size import image_size
 from .inputs import TRUTH_TOPIC, Event, SequenceInput
-from .kitti_calibration import KittiCalibration, read_calibration
+from .kitti_calibration import read_calibration
 from .kitti_files import KittiFiles
 from .kitti_labels import LABELS, Label, box_in, read_labels
 from .kitti_motion import SWEEP_S, oxts_rows, oxts_track, point_times
-from .messages import (
-    CAMERA_INFO,
-    COMPRESSED_IMAGE,
-    DETECTIONS_3D,
-    POINT_CLOUD,
-    camera_info,
-    compressed_image,
-    point_cloud,
-    truth_message,
-)
+from .messages import DETECTIONS_3D, POINT_CLOUD
 from .poses import PoseTrack
 from .rigs import known_rig, mount, rig_with
 from .truth import truth_frames, with_points
@@ -105,11 +96,12 @@ class KittiInput(SequenceInput):
         """Every sweep, every image that belongs to one, the boxes of every labelled sweep."""
         out = []
         for k, stamp in enumerate(self._stamps_ns):
-            out.append(Event(stamp, self._lidar.topic, self._cloud_builder(k)))
+            out.append(cloud_event(stamp, self._lidar.topic, partial(self.cloud, k)))
             if self.has_truth:
-                out.append(Event(stamp, TRUTH_TOPIC, self._truth_builder(k)))
+                out.append(truth_event(stamp, partial(self.truth, k)))
         for k, path, calibration in self._images:
-            out += self._image_events(k, path, calibration)
+            model = calibration.camera_model(*image_size(path))
+            out += camera_events(_CAMERA, self._image_stamp(k), path, model)
         return out
 
     def cloud(self, index: int) -> PointCloud:
@@ -144,29 +136,9 @@ class KittiInput(SequenceInput):
         moved[:, :2] -= np.nan_to_num(truth.velocity_mps) * _HALF_SWEEP_NS * 1e-9
         return replace(truth, center_m=moved)
 
-    def _cloud_builder(self, index: int) -> Callable[[], Any]:
-        def build() -> Any:
-            cloud = self.cloud(index)
-            columns = {"intensity": cloud.intensity, "time": cloud.time_s}
-            known = {name: column for name, column in columns.items() if column is not None}
-            return point_cloud(cloud.stamp_ns, cloud.frame_id, cloud.xyz_m, known)
-
-        return build
-
-    def _truth_builder(self, index: int) -> Callable[[], Any]:
-        return lambda: truth_message(self.truth(index))
-
     def _image_stamp(self, index: int) -> int:
         stamps = _checked(self._files.image_stamps_ns, self._files)
         return stamps[index] if stamps else self._stamps_ns[index] - _HALF_SWEEP_NS
-
-    def _image_events(self, index: int, path: Path, calibration: KittiCalibration) -> list[Event]:
-        stamp, frame = self._image_stamp(index), "image_02_optical"
-        model = calibration.camera_model(*image_size(path))
-        return [
-            Event(stamp, f"{_CAMERA}/image/compressed", _image_builder(stamp, frame, path)),
-            Event(stamp, f"{_CAMERA}/camera_info", lambda: camera_info(stamp, frame, model)),
-        ]
 
     def _read_track(self) -> PoseTrack | None:
         calibration = self._calibrations[0]
@@ -236,13 +208,13 @@ class KittiInput(SequenceInput):
             raise InputError(f"{path}: not a KITTI sweep: {error}") from error
 
 
-_CAMERA: Final = "/sensing/camera/image_02"
+_CAMERA: Final = "image_02"
 
 
 def _topics(images: bool, truth: bool) -> dict[str, str]:
     out = {"/sensing/lidar/velodyne/points": POINT_CLOUD}
     if images:
-        out |= {f"{_CAMERA}/image/compressed": COMPRESSED_IMAGE, f"{_CAMERA}/camera_info": CAMERA_INFO}
+        out |= camera_topics(_CAMERA)
     return {**out, TRUTH_TOPIC: DETECTIONS_3D} if truth else out
 
 
@@ -262,10 +234,6 @@ def _at_end(truth: Detections3D, moving: bool) -> Detections3D:
     moved = truth.center_m.copy()
     moved[:, :2] += np.nan_to_num(truth.velocity_mps) * _HALF_SWEEP_NS * 1e-9
     return replace(truth, center_m=moved)
-
-
-def _image_builder(stamp: int, frame: str, path: Path) -> Callable[[], Any]:
-    return lambda: compressed_image(stamp, frame, path.read_bytes(), image_format(path))
 
 
 def _plain(path: Path) -> npt.NDArray[np.float32]:

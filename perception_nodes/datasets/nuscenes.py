@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,18 +13,10 @@ import numpy.typing as npt
 from perception_nodes.datatypes import Detections3D, InputError, PerceptionError, PointCloud
 from perception_nodes.geometry import CameraModel, Transform, points_in_boxes, transform_detections
 
-from .image_size import image_format, image_size
+from .events import camera_events, camera_topics, cloud_event, truth_event
+from .image_size import image_size
 from .inputs import TRUTH_TOPIC, Event, SequenceInput
-from .messages import (
-    CAMERA_INFO,
-    COMPRESSED_IMAGE,
-    DETECTIONS_3D,
-    POINT_CLOUD,
-    camera_info,
-    compressed_image,
-    point_cloud,
-    truth_message,
-)
+from .messages import DETECTIONS_3D, POINT_CLOUD
 from .poses import PoseTrack
 from .rigs import known_rig, rig_with
 from .truth import TruthBox, truth_frames, with_points
@@ -71,17 +62,16 @@ class NuScenesInput(SequenceInput):
         """Cloud, images, calibration and truth."""
         out = {"/sensing/lidar/lidar_top/points": POINT_CLOUD}
         for name in self._cameras.values():
-            out[f"/sensing/camera/{name}/image/compressed"] = COMPRESSED_IMAGE
-            out[f"/sensing/camera/{name}/camera_info"] = CAMERA_INFO
+            out |= camera_topics(name)
         return {**out, TRUTH_TOPIC: DETECTIONS_3D} if self.has_truth else out
 
     def events(self) -> list[Event]:
         """Every sweep, every image whose file is there, the boxes of every frame."""
         out = []
         for k, (frame, stamp) in enumerate(zip(self._frames, self._stamps_ns, strict=True)):
-            out.append(Event(stamp, "/sensing/lidar/lidar_top/points", self._cloud_builder(k)))
+            out.append(cloud_event(stamp, "/sensing/lidar/lidar_top/points", partial(self.cloud, k)))
             if self.has_truth:
-                out.append(Event(stamp, TRUTH_TOPIC, self._truth_builder(k)))
+                out.append(truth_event(stamp, partial(self.truth, k)))
             for camera, image in frame.get("images", {}).items():
                 out += self._image_events(self._cameras[camera], image)
         return out
@@ -105,35 +95,14 @@ class NuScenesInput(SequenceInput):
         counts = points_in_boxes(self._sweep(index)[:, :3], boxes.center_m, boxes.lwh_m, boxes.yaw_rad)
         return with_points(truth, counts)
 
-    def _cloud_builder(self, index: int) -> Callable[[], Any]:
-        def build() -> Any:
-            cloud = self.cloud(index)
-            columns = {"intensity": cloud.intensity, "ring": cloud.ring}
-            known = {name: column for name, column in columns.items() if column is not None}
-            return point_cloud(cloud.stamp_ns, cloud.frame_id, cloud.xyz_m, known)
-
-        return build
-
-    def _truth_builder(self, index: int) -> Callable[[], Any]:
-        return lambda: truth_message(self.truth(index))
-
     def _image_events(self, name: str, image: dict[str, Any]) -> list[Event]:
         path = _find(self.path, image.get("img_path", ""))
         if path is None:
             return []
-        stamp, frame = _ns(image["timestamp"]), f"{name}_optical"
         k = np.asarray(image["cam2img"], np.float64)
         width, height = image_size(path)
         model = CameraModel(width, height, k[0, 0], k[1, 1], k[0, 2], k[1, 2])
-        encoding = image_format(path)
-        return [
-            Event(
-                stamp,
-                f"/sensing/camera/{name}/image/compressed",
-                lambda: compressed_image(stamp, frame, path.read_bytes(), encoding),
-            ),
-            Event(stamp, f"/sensing/camera/{name}/camera_info", lambda: camera_info(stamp, frame, model)),
-        ]
+        return camera_events(name, _ns(image["timestamp"]), path, model)
 
     def _odom_from_base(self, index: int) -> Transform:
         pose = _matrix(self._frames[index], "ego2global")

@@ -7,14 +7,13 @@ already compensated to the end of the sweep, which is their stamp; a box's yaw i
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from perception_nodes.datatypes import Detections3D, InputError, Modality, PointCloud, SensorSpec
+from perception_nodes.datatypes import Detections3D, InputError, Modality, PointCloud
 from perception_nodes.geometry import (
     CameraModel,
     Transform,
@@ -23,18 +22,10 @@ from perception_nodes.geometry import (
     rotation_vector,
 )
 
+from .events import camera_events, camera_topics, cloud_event, truth_event
 from .image_size import image_size
 from .inputs import TRUTH_TOPIC, Event, SequenceInput
-from .messages import (
-    CAMERA_INFO,
-    COMPRESSED_IMAGE,
-    DETECTIONS_3D,
-    POINT_CLOUD,
-    camera_info,
-    compressed_image,
-    point_cloud,
-    truth_message,
-)
+from .messages import DETECTIONS_3D, POINT_CLOUD
 from .pandaset_files import Sweep, has_cuboids, read_cuboids, read_sweep, sweep_path
 from .poses import PoseTrack
 from .rigs import known_rig, mount
@@ -107,8 +98,7 @@ class PandaSetInput(SequenceInput):
         """Clouds, images, calibration and truth."""
         out = {s.topic: POINT_CLOUD for s in self.dataset_rig.of(Modality.LIDAR)}
         for name in self._cameras:
-            out[f"/sensing/camera/{name}/image/compressed"] = COMPRESSED_IMAGE
-            out[f"/sensing/camera/{name}/camera_info"] = CAMERA_INFO
+            out |= camera_topics(name)
         return {**out, TRUTH_TOPIC: DETECTIONS_3D} if self.has_truth else out
 
     def events(self) -> list[Event]:
@@ -116,9 +106,9 @@ class PandaSetInput(SequenceInput):
         out: list[Event] = []
         for k, stamp in enumerate(self._stamps_ns):
             lidars = self.dataset_rig.of(Modality.LIDAR)
-            out += [Event(stamp, spec.topic, self._cloud_builder(k, spec)) for spec in lidars]
+            out += [cloud_event(stamp, s.topic, partial(self.cloud, k, s.name)) for s in lidars]
             if self.has_truth:
-                out.append(Event(stamp, TRUTH_TOPIC, self._truth_builder(k)))
+                out.append(truth_event(stamp, partial(self.truth, k)))
         for name in self._cameras:
             out += self._camera_events(name)
         return out
@@ -144,30 +134,15 @@ class PandaSetInput(SequenceInput):
         boxes = self._truth[index]
         return with_points(boxes, points_in_boxes(world_m, boxes.center_m, boxes.lwh_m, boxes.yaw_rad))
 
-    def _cloud_builder(self, index: int, spec: SensorSpec) -> Callable[[], Any]:
-        def build() -> Any:
-            cloud = self.cloud(index, spec.name)
-            columns = {"intensity": cloud.intensity, "time": cloud.time_s}
-            known = {name: column for name, column in columns.items() if column is not None}
-            return point_cloud(cloud.stamp_ns, spec.frame, cloud.xyz_m, known)
-
-        return build
-
-    def _truth_builder(self, index: int) -> Callable[[], Any]:
-        return lambda: truth_message(self.truth(index))
-
     def _camera_events(self, name: str) -> list[Event]:
         folder = self.path / "camera" / name
         stamps = _read_stamps(folder)
-        frame = f"{name}_optical"
-        topic = f"/sensing/camera/{name}"
         model: CameraModel | None = None
-        out = []
+        out: list[Event] = []
         for image in sorted(folder.glob("*.jpg")):
             stamp = stamps[int(image.stem)]
             model = model or _camera_model(folder, image)
-            out.append(Event(stamp, f"{topic}/image/compressed", _image_builder(stamp, frame, image)))
-            out.append(Event(stamp, f"{topic}/camera_info", _info_builder(stamp, frame, model)))
+            out += camera_events(name, stamp, image, model)
         return out
 
     def _camera_mount(self, name: str) -> Transform:
@@ -186,14 +161,6 @@ class PandaSetInput(SequenceInput):
         """xyz (N, 3) in the ego frame as stored, intensity 0..255, lidar 0/1, time s to the stamp."""
         world_from_ego = self._poses.odom_from_base[index] @ _BASE_FROM_EGO
         return read_sweep(self._sweeps[index], world_from_ego, self._stamps_ns[index])
-
-
-def _image_builder(stamp: int, frame: str, path: Path) -> Callable[[], Any]:
-    return lambda: compressed_image(stamp, frame, path.read_bytes(), "jpeg")
-
-
-def _info_builder(stamp: int, frame: str, model: CameraModel) -> Callable[[], Any]:
-    return lambda: camera_info(stamp, frame, model)
 
 
 def _camera_model(folder: Path, image: Path) -> CameraModel:
