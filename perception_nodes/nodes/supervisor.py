@@ -30,6 +30,7 @@ class Supervisor(PerceptionNode):
         super().__init__("supervisor", **options)
         self._heard_ns: dict[str, int] = {}
         self._reports: dict[str, Any] = {}
+        self._others: set[str] = set()  # at work, though nobody asked for them: markers, the player
         self._published: tuple[Any, ...] = ()
         self._published_ns = 0
         self._state_sequence = 0
@@ -65,19 +66,24 @@ class Supervisor(PerceptionNode):
         name = str(message.node).rsplit("/", 1)[-1]
         self._heard_ns[name] = time.monotonic_ns()
         self._reports[name] = message
+        if not message.active:
+            self._others.discard(name)  # it has said goodbye, or is not at work yet
+        elif name not in (*self._expected, self.get_name()):
+            self._others.add(name)
 
     def _check(self) -> None:
         if not self.active:
             return
         now_ns = time.monotonic_ns()
         self._limit_ns = self._patience.checked(now_ns)
+        expected = {n: self._node_mode(n) for n in self._expected}
+        mode = self._graph_mode(expected)
+        # Named when they are lost; what the graph sees does not depend on them.
+        modes = expected | {n: Mode.FAULT for n in sorted(self._others) if self._is_lost(n)}
         ages = {
-            n: (now_ns - self._heard_ns[n]) * 1e-9 if n in self._heard_ns else float("nan")
-            for n in self._expected
+            n: (now_ns - self._heard_ns[n]) * 1e-9 if n in self._heard_ns else float("nan") for n in modes
         }
-        modes = {n: self._node_mode(n) for n in self._expected}
         faults = self._faults(modes)
-        mode = self._graph_mode(modes)
         state = (mode, tuple(faults), tuple(modes.values()))
         if state != self._published or now_ns - self._published_ns >= 100_000_000:
             if self._published and mode != self._published[0]:

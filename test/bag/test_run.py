@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import signal
 import subprocess
@@ -36,12 +37,23 @@ NODES = (
 DEADLINE_S = 120.0
 
 
+def orphans() -> set[str]:
+    """Segments in shared memory that no process holds: Fast DDS locks those that are in use."""
+    out = set()
+    for lock in Path("/dev/shm").glob("fastdds_*_el"):
+        with contextlib.suppress(OSError), lock.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            out.add(lock.name)
+    return {name for name in out if "port" not in name}
+
+
 class Run:
     """A `perception run` in a process group of its own."""
 
     def __init__(self, folder: Path, domain_id: int, source: Path, *options: str) -> None:
         self.folder = folder
         self.output = folder / "screen.txt"
+        self.orphans = orphans()
         command = [sys.executable, "-m", "perception_nodes.cli.main", "run", str(source)]
         command += ["--output", str(folder / "out"), *options]
         with self.output.open("wb") as screen:
@@ -99,6 +111,7 @@ class Run:
     def check_nothing_is_left(self) -> None:
         alive = [c for c in self.children if c.is_running() and c.status() != psutil.STATUS_ZOMBIE]
         assert not alive
+        assert not orphans() - self.orphans
         assert "Traceback" not in self.text()
         log_dir = self.out / "logs"
         for log in log_dir.glob("*.log"):
@@ -145,7 +158,7 @@ def run(tmp_path: Path, domain_id: int) -> Iterator[Callable[..., Run]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["sync", "fusion", "tracker", "lidar_detector", "camera_detector", "map_elements"]
+    "name", ["sync", "fusion", "tracker", "lidar_detector", "camera_detector", "map_elements", "markers"]
 )
 def test_a_killed_node_is_named_and_the_others_go_on(
     run: Callable[..., Run], recording: Path, name: str
@@ -171,7 +184,25 @@ def test_a_killed_node_is_named_and_the_others_go_on(
     started.check_nothing_is_left()
 
 
-@pytest.mark.parametrize("moment", ["converting", "starting nodes", "playing", "stopping"])
+def test_without_its_supervisor_the_graph_goes_on_and_the_run_says_it(
+    run: Callable[..., Run], recording: Path
+) -> None:
+    started = run(recording, "--duration", "3")
+    started.until(started.playing)
+    victim = started.node("supervisor")
+    assert victim is not None
+    victim.kill()
+    assert started.end() == 0
+    summary = started.summary()
+    assert summary["run"]["died"] == {"supervisor": -signal.SIGKILL}
+    assert any("node supervisor died" in p for p in summary["problems"])
+    assert "node supervisor has died" in started.text()
+    (published,) = summary["frames"]["published"].values()
+    assert summary["frames"]["object_stamps"] >= published > 20
+    started.check_nothing_is_left()
+
+
+@pytest.mark.parametrize("moment", ["converting", "starting nodes", "playing", "stopping", "reporting"])
 def test_ctrl_c_leaves_a_readable_run(
     run: Callable[..., Run], recording: Path, shared_data: Path, moment: str
 ) -> None:
@@ -183,9 +214,12 @@ def test_ctrl_c_leaves_a_readable_run(
         started.until(lambda: started.node("lidar_detector"))
     elif moment == "playing":
         started.until(started.playing)
-    else:
+    elif moment == "stopping":
         started.until(started.playing)
         started.until(lambda: started.node("bag_player") is None)
+    else:
+        started.until((started.out / "objects.jsonl").is_file)
+        assert not (started.out / "report.html").exists()
     started.process.send_signal(signal.SIGINT)
     status = started.end()
     started.check_nothing_is_left()
@@ -193,7 +227,7 @@ def test_ctrl_c_leaves_a_readable_run(
         assert status == 0
         summary = started.summary()
         assert summary["run"]["died"] == {}
-        assert moment == "stopping" or summary["run"]["interrupted"]
+        assert moment in ("stopping", "reporting") or summary["run"]["interrupted"]
     else:
         # A shell shows both as 130.
         assert moment == "converting" and status in (130, -signal.SIGINT)
