@@ -1,0 +1,231 @@
+"""Rays against a street and everything that moves in it.
+
+One embree scene for the street and one for each mesh, built once; nothing is rebuilt when things move, the rays go into
+the frame of the moving mesh instead (at each ray's own time). Rays that cannot meet a mesh are sorted out before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.datatypes import ConfigurationError
+from perception_nodes.geometry import wrap_angle
+from perception_nodes.simulation.assets import Asset, Mesh
+from perception_nodes.simulation.traffic.states import ActorStates
+
+from .rays import BLOCK, cull, into_frames, keep_nearest
+
+try:
+    from embreex.mesh_construction import TriangleMesh
+    from embreex.rtcore_scene import EmbreeScene
+except ImportError as error:
+    raise ConfigurationError("the simulator needs embreex, which is absent: pip install embreex") from error
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+# Fewer rays are not worth a second thread.
+_MIN_PART: Final = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What each of N rays meets first.
+
+    range_m (N,) float32, inf = nothing; material (N,) uint8; normal (N, 3) float32, odom, unit, either side of the
+    surface; owner (N,) int32: row of the actor, -1 = the street or nothing; triangle (N,) of the mesh that was met.
+    """
+
+    range_m: F32
+    material: npt.NDArray[np.uint8]
+    normal: F32
+    owner: I32
+    triangle: I32
+
+    def cosine(self, directions: F32) -> F32:
+        """(N,) cosine of the angle of incidence."""
+        return np.asarray(np.abs(np.einsum("ij,ij->i", self.normal, directions)), np.float32)
+
+
+class _Body:
+    """One mesh as embree has it."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._scene: Any = EmbreeScene()
+        vertices = np.ascontiguousarray(mesh.vertices, np.float32)
+        self._keep = TriangleMesh(self._scene, vertices, np.ascontiguousarray(mesh.triangles, np.int32))
+        corner = mesh.vertices[mesh.triangles]
+        normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+        length = np.linalg.norm(normal, axis=1, keepdims=True)
+        self.normal = np.ascontiguousarray(normal / np.where(length > 0, length, 1.0), np.float32)
+        self.material = np.ascontiguousarray(mesh.material, np.uint8)
+
+    def cast(self, origins_m: F32, directions: F32) -> tuple[F32, I32]:
+        """Range (N,) m, inf = nothing, and triangle (N,), -1 = nothing."""
+        hit = self._scene.run(origins_m, directions, output=1)
+        triangle = np.asarray(hit["primID"], np.int32)
+        return np.where(triangle < 0, np.float32(np.inf), np.asarray(hit["tfar"], np.float32)), triangle
+
+
+class Scene:
+    """A street with a stock of things that can stand in it.
+
+    static: the street in odom; assets: what `ActorStates.asset` counts; threads: for many rays (0 = all cores). Results
+    do not depend on the number of threads.
+    """
+
+    def __init__(self, static: Mesh, assets: Sequence[Asset], threads: int = 1) -> None:
+        self._static = _Body(static)
+        bodies: dict[int, _Body] = {}
+        self._poses = [[bodies.setdefault(id(m), _Body(m)) for m in asset.poses] for asset in assets]
+        self._radius_m = np.array([a.radius_m for a in assets])
+        self._half_height_m = np.array([a.lwh_m[2] / 2 for a in assets])
+        self._threads = threads or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+
+    def cast(
+        self,
+        origins_m: F32,
+        directions: F32,
+        fraction: F32,
+        span: tuple[ActorStates, ActorStates],
+        limit_m: float,
+    ) -> Hits:
+        """First surface along each ray.
+
+        origins_m (N, 3), directions (N, 3) unit, odom; fraction (N,): the ray's time between the two states of `span`.
+        """
+        origins_m, directions = (np.ascontiguousarray(a, np.float32) for a in (origins_m, directions))
+        fraction = np.ascontiguousarray(fraction, np.float32)
+        placed = self._placed(*span)
+        parts = self._parts(len(origins_m))
+        work = [(origins_m[p], directions[p], fraction[p], placed, limit_m) for p in parts]
+        if self._pool is not None and len(work) > 1:
+            done = list(self._pool.map(lambda arguments: self._cast(*arguments), work))
+        else:
+            done = [self._cast(*arguments) for arguments in work]
+        if len(done) == 1:
+            return done[0]
+        columns = zip(*((h.range_m, h.material, h.normal, h.owner, h.triangle) for h in done), strict=True)
+        return Hits(*(np.concatenate(column) for column in columns))
+
+    def aimed(
+        self, origins_m: F32, directions: F32, fraction: F32, span: tuple[ActorStates, ActorStates]
+    ) -> I64:
+        """(actors,) rays that would meet each actor if nothing else were there."""
+        out = np.zeros(len(span[0]), np.int64)
+        for rays, body in self._candidates(origins_m, directions, fraction, self._placed(*span), 1e9):
+            range_m, _ = body.cast(rays.origins, rays.directions)
+            out += np.bincount(rays.actor[np.isfinite(range_m)], minlength=len(out))
+        return out
+
+    def _parts(self, count: int) -> list[slice]:
+        pieces = max(1, min(self._threads, count // _MIN_PART))
+        edges = (np.linspace(0, count, pieces + 1) // BLOCK * BLOCK).astype(int)
+        edges[-1] = count
+        return [slice(int(a), int(b)) for a, b in pairwise(edges)]
+
+    def _placed(self, start: ActorStates, end: ActorStates) -> _Placed:
+        row = np.flatnonzero(start.present & end.present)
+        low, high = start.pose[row].copy(), end.pose[row]
+        low[:, 3] = high[:, 3] - wrap_angle(high[:, 3] - low[:, 3])
+        asset = end.asset[row]
+        tilt = _tilts(high[:, 4], high[:, 5])
+        reach = self._radius_m[asset] + 0.5 * np.linalg.norm(high[:, :3] - low[:, :3], axis=1) + 0.02
+        middle = 0.5 * (low[:, :3] + high[:, :3])
+        middle[:, 2] += self._half_height_m[asset]
+        bodies = [self._poses[a][p] for a, p in zip(asset.tolist(), end.phase[row].tolist(), strict=True)]
+        order = np.array(sorted(range(len(row)), key=lambda k: id(bodies[k])), np.int64)
+        return _Placed(
+            row[order],
+            low[order],
+            high[order],
+            tilt[order],
+            middle[order],
+            reach[order],
+            [bodies[k] for k in order],
+        )
+
+    def _cast(self, origins: F32, directions: F32, fraction: F32, placed: _Placed, limit_m: float) -> Hits:
+        range_m, triangle = self._static.cast(origins, directions)
+        beyond = range_m > limit_m
+        range_m[beyond], triangle[beyond] = np.inf, -1
+        met = triangle >= 0
+        n = len(origins)
+        material, normal = np.zeros(n, np.uint8), np.zeros((n, 3), np.float32)
+        material[met] = self._static.material[triangle[met]]
+        normal[met] = self._static.normal[triangle[met]]
+        owner = np.full(n, -1, np.int32)
+        hits = (range_m, material, normal, owner, triangle)
+        for rays, body in self._candidates(origins, directions, fraction, placed, limit_m):
+            near_m, of = body.cast(rays.origins, rays.directions)
+            turned = (placed.low, placed.high, placed.tilt, fraction)
+            found = (rays.index, rays.place, rays.actor, near_m, of)
+            keep_nearest(found, (body.normal, body.material), turned, limit_m, hits)
+        return Hits(*hits)
+
+    def _candidates(
+        self, origins: F32, directions: F32, fraction: F32, placed: _Placed, limit_m: float
+    ) -> list[tuple[_Rays, _Body]]:
+        """Rays in the frames of the actors that they may meet, one entry a mesh."""
+        if len(placed.row) == 0:
+            return []
+        index, place = cull(origins, directions, placed.middle, placed.reach, limit_m)
+        local_o, local_d = into_frames(
+            (origins, directions, fraction), (index, place), (placed.low, placed.high, placed.tilt)
+        )
+        start = np.searchsorted(place, np.arange(len(placed.row) + 1))
+        out, first = [], 0
+        while first < len(placed.row):
+            last = first + 1
+            while last < len(placed.row) and placed.bodies[last] is placed.bodies[first]:
+                last += 1
+            part = slice(int(start[first]), int(start[last]))
+            if part.stop > part.start:
+                actor = placed.row[place[part]]
+                rays = _Rays(index[part], place[part], actor, local_o[part], local_d[part])
+                out.append((rays, placed.bodies[first]))
+            first = last
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """Actors that are present, sorted by mesh: row in the states, poses at both ends, tilt (3, 3), sphere."""
+
+    row: I64
+    low: F64
+    high: F64
+    tilt: F64
+    middle: F64
+    reach: F64
+    bodies: list[_Body]
+
+
+@dataclass(frozen=True, eq=False)
+class _Rays:
+    """Rays of one mesh: index of the ray, place of the actor in `_Placed`, its row, and the ray in its frame."""
+
+    index: I64
+    place: I64
+    actor: I64
+    origins: F32
+    directions: F32
+
+
+def _tilts(pitch_rad: F64, roll_rad: F64) -> F64:
+    """(N, 3, 3) rotation by pitch (about y) and then roll (about x)."""
+    cp, sp, cr, sr = np.cos(pitch_rad), np.sin(pitch_rad), np.cos(roll_rad), np.sin(roll_rad)
+    zero = np.zeros_like(cp)
+    rows = [[cp, sp * sr, sp * cr], [zero, cr, -sr], [-sp, cp * sr, cp * cr]]
+    return np.ascontiguousarray(np.moveaxis(np.array(rows), 2, 0))

@@ -1,0 +1,1 @@
+"""Who drives, walks and stands in a street, and where at each time."""
