@@ -17,7 +17,6 @@ class RunLog:
 
     interrupted: bool = False
     ready_s: float = float("nan")
-    played_s: float = 0.0
     died: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     unknown_types: dict[str, str] = field(default_factory=dict)
