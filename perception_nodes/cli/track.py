@@ -57,7 +57,7 @@ def track(
         calib=calib,
         poses=poses,
         classes=tuple(dict.fromkeys(names)),
-        sequences=_numbers(sequences),
+        sequences=sequence_numbers(sequences),
         split_classes=split_classes,
         smooth=smooth,
         detections_2d=detections_2d,
@@ -65,7 +65,8 @@ def track(
     track_and_write(options, Console())
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def sequence_numbers(text: str) -> tuple[int, ...]:
+    """Numbers of `1,6,8`; raises ConfigurationError on anything else."""
     from perception_nodes.datatypes import ConfigurationError
 
     words = [w.strip() for w in text.split(",") if w.strip()]

@@ -23,7 +23,7 @@ from .images import read_image_boxes
 from .kitti import PERIOD_NS, KittiTracker, follow, result_lines, results
 
 F64 = npt.NDArray[np.float64]
-_SIZE_PX: Final = (1242, 375)
+SIZE_PX: Final = (1242, 375)
 # Camera 2 of most KITTI drives, where no calibration is given: it only decides what lies in the image.
 _TYPICAL_P2: Final = (
     (721.5377, 0, 609.5593, 44.85728),
@@ -108,19 +108,28 @@ def track_job(job: Job, options: TrackOptions) -> list[KittiObjects]:
     if any(not np.isfinite(f.score).all() for f in frames):
         raise InputError(f"{job.path}: a detection has no score")
     tracker = KittiTracker(
-        job.label, class_config(job.label), projection(options.calib, job.sequence), _SIZE_PX
+        job.label, class_config(job.label), projection(options.calib, job.sequence), SIZE_PX
     )
-    boxes = None
-    if options.detections_2d is not None:
-        folder = _class_folder_2d(options.detections_2d, job.label)
-        boxes = None if folder is None else read_image_boxes(folder / f"{job.sequence}.txt", len(frames))
-    seen = follow(frames, tracker, read_poses(options, job.sequence, len(frames)), boxes)
+    seen = follow(
+        frames,
+        tracker,
+        read_poses(options, job.sequence, len(frames)),
+        image_boxes(options, job, len(frames)),
+    )
     written = results(seen, job.label, tracker.config)
     if options.smooth:
         from .smooth import smoothed
 
         return smoothed(written)
     return written
+
+
+def image_boxes(options: TrackOptions, job: Job, count: int) -> list[F64] | None:
+    """2D detections of a class and sequence; None without --detections-2d, or if there are none of the class."""
+    if options.detections_2d is None:
+        return None
+    folder = _class_folder_2d(options.detections_2d, job.label)
+    return None if folder is None else read_image_boxes(folder / f"{job.sequence}.txt", count)
 
 
 def _class_folder_2d(root: Path, label: str) -> Path | None:

@@ -111,8 +111,12 @@ def kitti_tracking(
     Raises InputError on different sequences, an id twice in a frame, and results without a score or an id.
     """
     config = config or KittiTrackingConfig()
-    table = build_table(truth, results, label, config)
-    state = _State(table, config.mode)
+    return score_table(build_table(truth, results, label, config), label, config.mode)
+
+
+def score_table(table: Table, label: str, mode: str) -> KittiTracking:
+    """As `kitti_tracking`, of frames that have been compared already."""
+    state = _State(table, mode)
     first = _run(state, -np.inf, np.nan)
     hits = table.result_track[state.matched[state.matched >= 0]]
     scored = recall_thresholds(state.score[hits], max(first.true_positives + first.false_negatives, 1), STEPS)
@@ -126,7 +130,7 @@ def kitti_tracking(
 
     return KittiTracking(
         label=label,
-        mode=config.mode,
+        mode=mode,
         frames=table.frames,
         num_truth=table.num_truth,
         num_truth_tracks=len(table.track_start) - 1,

@@ -94,6 +94,30 @@ def build_table(truth: Sequences, results: Sequences, label: str, config: KittiT
     )
 
 
+def joined(tables: Sequence[Table]) -> Table:
+    """The table of all sequences of several tables, which have no sequence in common; at least one table."""
+    truth = np.cumsum([0, *(len(t.neutral) for t in tables)])
+    rows = np.cumsum([0, *(len(t.result_track) for t in tables)])
+    tracks = np.cumsum([0, *(len(t.boxes_of_track) for t in tables)])
+    frames = np.cumsum([0, *(t.frames for t in tables)])
+    starts = [t.track_start[:-1] + truth[i] for i, t in enumerate(tables)]
+    return Table(
+        frames=int(frames[-1]),
+        num_truth=sum(t.num_truth for t in tables),
+        neutral=_flat([t.neutral for t in tables], bool),
+        track_order=_flat([t.track_order + truth[i] for i, t in enumerate(tables)], np.int64),
+        track_start=_flat([*starts, truth[-1:]], np.int64),
+        result_track=_flat([t.result_track + tracks[i] for i, t in enumerate(tables)], np.int64),
+        result_score=_flat([t.result_score for t in tables], np.float64),
+        excused=_flat([t.excused for t in tables], bool),
+        boxes_of_track=_flat([t.boxes_of_track for t in tables], np.int64),
+        pair_truth=_flat([t.pair_truth + truth[i] for i, t in enumerate(tables)], np.int64),
+        pair_result=_flat([t.pair_result + rows[i] for i, t in enumerate(tables)], np.int64),
+        pair_overlap=_flat([t.pair_overlap for t in tables], np.float64),
+        pair_frame=_flat([t.pair_frame + frames[i] for i, t in enumerate(tables)], np.int64),
+    )
+
+
 class _Frame(NamedTuple):
     sequence: str
     truth_id: I64

@@ -1,0 +1,44 @@
+"""`perception tune`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+EXAMPLES = """
+**Examples**
+
+`perception tune tracker --truth kitti/label_02 --detections kitti --calib kitti/calib --classes Car`
+"""
+
+
+def tune(
+    what: Annotated[str, typer.Argument(help="tracker")],
+    truth: Annotated[Path, typer.Option(help="folder of KITTI tracking labels SSSS.txt")],
+    detections: Annotated[Path, typer.Option(help="folder of KITTI detections, as of perception track")],
+    calib: Annotated[Path | None, typer.Option(help="folder of calibration files SSSS.txt")] = None,
+    classes: Annotated[str, typer.Option(help="as Car,Pedestrian")] = "Car,Pedestrian,Cyclist",
+    sequences: Annotated[str, typer.Option(help="numbers, as 2,3; default: all that have labels")] = "",
+    detections_2d: Annotated[
+        Path | None, typer.Option("--detections-2d", help="folder of 2D detections to fuse")
+    ] = None,
+    trials: Annotated[int, typer.Option(help="settings of the tracker")] = 20,
+    rankings: Annotated[int, typer.Option(help="settings of the ranking for each of them")] = 8,
+    seed: Annotated[int, typer.Option(help="of what is drawn")] = 0,
+) -> None:
+    """Search parameters on development data; every figure also with the sequence it is of left out."""
+    from perception_nodes.assessment.tracks.command import TrackOptions
+    from perception_nodes.assessment.tracks.tune import TuneOptions, tune_and_tell
+    from perception_nodes.datatypes import ConfigurationError
+
+    from .track import sequence_numbers
+
+    if what != "tracker":
+        raise ConfigurationError(f"perception tune: wanted tracker, got {what!r}")
+    numbers = sequence_numbers(sequences)
+    track = TrackOptions("kitti", detections, Path(), calib, sequences=numbers, detections_2d=detections_2d)
+    for label in classes.split(","):
+        tune_and_tell(TuneOptions(truth, track, label.strip(), trials, rankings, seed), Console())
