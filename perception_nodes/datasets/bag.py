@@ -87,7 +87,16 @@ class BagReader:
             yield from merged
             return
         for topic, time_ns, raw in merged:
-            yield topic, time_ns, zstandard.ZstdDecompressor().decompress(raw)
+            try:
+                message = zstandard.ZstdDecompressor().decompress(raw)
+            except zstandard.ZstdError as error:
+                note = (
+                    f"{topic}: the message at {time_ns} ns cannot be decompressed ({error}) and was left out"
+                )
+                if note not in self._notes:
+                    self._notes.append(note)
+                continue
+            yield topic, time_ns, message
 
     def decode(self, raw: bytes, typename: str) -> Any:
         """The message in CDR bytes; raises MalformedMessage if the type is unknown or the bytes do not fit it."""
@@ -157,7 +166,7 @@ class BagReader:
             names = [Path(str(n)).name for n in described["relative_file_paths"]]
         except FileNotFoundError:
             return None
-        except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError) as error:
             self._notes.append(f"metadata.yaml cannot be used ({type(error).__name__}: {error})")
             return None
         self._message_compression = str(described.get("compression_mode", "")).upper() == "MESSAGE"

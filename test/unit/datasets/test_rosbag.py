@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
 from perception_nodes.datasets import (
     BagReader,
@@ -326,3 +327,25 @@ def test_what_a_rig_wants_in_vain_is_noted(make_bag: MakeBag) -> None:
     sensors = tuple(replace(s, info_topic="/no_info") if s.name == "front" else s for s in rig.sensors)
     notes = open_input(path, replace(rig, sensors=sensors)).notes
     assert "front: the bag has no message on /no_info: is the rig the right one?" in notes
+
+
+def test_a_compressed_message_that_is_damaged_is_left_out_and_named(tmp_path: Path) -> None:
+    good = zstandard.ZstdCompressor().compress(b"\x00\x01\x00\x00 content")
+    with BagWriter(tmp_path / "m.mcap") as writer:
+        writer.declare("/tf", TF)
+        for k, raw in enumerate([good, good[:9], good]):
+            writer.write_raw("/tf", raw, k + 1)
+    text = "{relative_file_paths: [m.mcap], compression_mode: MESSAGE, compression_format: zstd}"
+    (tmp_path / "metadata.yaml").write_text("rosbag2_bagfile_information: " + text)
+    with BagReader(tmp_path) as reader:
+        assert [t for _, t, _ in reader.messages()] == [1, 3]
+        assert any("/tf: the message at 2 ns cannot be decompressed" in n for n in reader.info.notes)
+
+
+def test_metadata_that_is_no_text_is_noted(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "m.mcap") as writer:
+        writer.write("/tf", tf_message([(1, "odom", "base_link", Transform.identity())]), TF, 1)
+    (tmp_path / "metadata.yaml").write_bytes(b"\xff\xfe\x80")
+    with BagReader(tmp_path) as reader:
+        assert len(list(reader.messages())) == 1
+        assert any("metadata.yaml cannot be used" in n for n in reader.info.notes)
