@@ -34,6 +34,8 @@ from .truth import (
 def run_and_report(options: RunOptions, console: Console) -> dict[str, Any]:
     """Run, collect, score, write everything into `options.output`; returns the summary."""
     began = time.monotonic()
+    if not options.offline:
+        _check_graph(options)
     with RunProgress(console) as progress:
         prepared = prepare_input(options, progress)
         log = _run(options, prepared, progress)
@@ -45,6 +47,13 @@ def run_and_report(options: RunOptions, console: Console) -> dict[str, Any]:
             summary = _finish(options, prepared, log, outputs, time.monotonic() - began)
     _tell(summary, options.output, console)
     return summary
+
+
+def _check_graph(options: RunOptions) -> None:
+    """A misspelt argument is told before the input is converted, which may take minutes."""
+    from perception_nodes.ros.graph import load_graph, node_specs
+
+    node_specs(load_graph(options.graph), dict(a.split(":=", 1) for a in options.graph_arguments))
 
 
 def _run(options: RunOptions, prepared: PreparedInput, progress: RunProgress) -> RunLog:

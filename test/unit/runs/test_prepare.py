@@ -69,6 +69,15 @@ def test_only_a_new_folder_is_taken_away(tmp_path: Path, is_new: bool) -> None:
     assert is_new or (output / "mine.txt").read_text() == "kept"
 
 
+@pytest.mark.parametrize("argument", ["rat:=2", "rate:=fast"])
+def test_a_misspelt_argument_leaves_no_folder(tmp_path: Path, argument: str) -> None:
+    source, output = write_bag(tmp_path / "in.mcap", lidar=True), tmp_path / "out"
+    options = RunOptions(source, output, graph_arguments=(argument,))
+    with pytest.raises(ConfigurationError, match="rate"):
+        run_and_report(options, Console(file=io.StringIO()))
+    assert not output.exists()
+
+
 def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
     source, output = write_bag(tmp_path / "in.mcap", lidar=True), tmp_path / "out"
     output.write_text("mine")
