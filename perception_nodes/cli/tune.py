@@ -16,7 +16,7 @@ EXAMPLES = """
 
 
 def tune(
-    what: Annotated[str, typer.Argument(help="tracker")],
+    what: Annotated[str, typer.Argument(help="tracker, or ablation: what each part adds")],
     truth: Annotated[Path, typer.Option(help="folder of KITTI tracking labels SSSS.txt")],
     detections: Annotated[Path, typer.Option(help="folder of KITTI detections, as of perception track")],
     calib: Annotated[Path | None, typer.Option(help="folder of calibration files SSSS.txt")] = None,
@@ -30,15 +30,17 @@ def tune(
     seed: Annotated[int, typer.Option(help="of what is drawn")] = 0,
 ) -> None:
     """Search parameters on development data; every figure also with the sequence it is of left out."""
+    from perception_nodes.assessment.tracks.ablation import ablation
     from perception_nodes.assessment.tracks.command import TrackOptions
     from perception_nodes.assessment.tracks.tune import TuneOptions, tune_and_tell
     from perception_nodes.datatypes import ConfigurationError
 
     from .track import sequence_numbers
 
-    if what != "tracker":
-        raise ConfigurationError(f"perception tune: wanted tracker, got {what!r}")
+    if what not in ("tracker", "ablation"):
+        raise ConfigurationError(f"perception tune: wanted tracker or ablation, got {what!r}")
     numbers = sequence_numbers(sequences)
     track = TrackOptions("kitti", detections, Path(), calib, sequences=numbers, detections_2d=detections_2d)
+    work = tune_and_tell if what == "tracker" else ablation
     for label in classes.split(","):
-        tune_and_tell(TuneOptions(truth, track, label.strip(), trials, rankings, seed), Console())
+        work(TuneOptions(truth, track, label.strip(), trials, rankings, seed), Console())

@@ -1,0 +1,79 @@
+"""What each part adds to KITTI tracking: one switched off at a time, on the same detections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from rich.console import Console
+
+from perception_nodes.evaluation import KittiTracking, kitti_tracking
+
+from .config import TrackConfig, class_config
+from .kitti import results
+from .tune import Truth, TuneOptions, applied, figures, passed, published, read_inputs
+
+# Name of the row -> what is set, in the tracker or around it.
+ROWS: Final[Mapping[str, Mapping[str, float]]] = {
+    "all": {},
+    "score of the last detections only (no prior)": {"prior_weight": 0.0},
+    "no price for coasting": {"coast_cost_per_s": 0.0},
+    "nothing written while coasting": {"coast_s": 0.0},
+    "tracks end after 0.25 s without a detection": {"coast_visible_s": 0.25},
+    "weak detections start tracks too": {"low_score": 0.0},
+    "weak detections are not used": {},
+    "no overlap in the association": {"weight_overlap": 0.0},
+    "no distrust of smaller boxes": {"shrink_caution": 0.0},
+    "no merging, no check at birth": {"merge_overlap": 1.0, "birth_overlap": 1.0},
+    "coasting boxes outside the image too": {"visible_share": 0.0},
+}
+_ONLY_STRONG: Final = "weak detections are not used"
+
+
+def ablation(options: TuneOptions, console: Console) -> dict[str, KittiTracking]:
+    """The clean figures of every row; printed as a table, with the published definition of the first row."""
+    from perception_nodes.runs.progress import RunProgress
+
+    truth, inputs = read_inputs(options)
+    out: dict[str, KittiTracking] = {}
+    with RunProgress(console) as progress:
+        progress.stage(f"ablation {options.label}")
+        for k, (name, changes) in enumerate(ROWS.items()):
+            config = _set(class_config(options.label), changes)
+            found = _tracked(options.label, config, inputs, strong_only=name == _ONLY_STRONG)
+            out[name] = kitti_tracking(truth, found, options.label)
+            if k == 0:
+                out["all, published definition"] = published(truth, found, options.label)
+                out |= _by_sequence(truth, found, options.label)
+            progress.update(k + 1, len(ROWS), name)
+    _tell(options.label, out, console)
+    return out
+
+
+def _set(config: TrackConfig, changes: Mapping[str, float]) -> TrackConfig:
+    """Tracker numbers that `tune` does not search are set too."""
+    inner: dict[str, Any] = {k: v for k, v in changes.items() if hasattr(config.tracker, k)}
+    outer = {k: v for k, v in changes.items() if k not in inner}
+    return applied(replace(config, tracker=replace(config.tracker, **inner)), outer)
+
+
+def _tracked(label: str, config: TrackConfig, inputs: dict[str, dict[str, Any]], strong_only: bool) -> Truth:
+    if strong_only:
+        least = config.score_even
+        inputs = {
+            name: {**one, "frames": [f.select(f.score >= least) for f in one["frames"]]}
+            for name, one in inputs.items()
+        }
+    return {name: results(passed(label, config, one), label, config) for name, one in inputs.items()}
+
+
+def _by_sequence(truth: Truth, found: Truth, label: str) -> dict[str, KittiTracking]:
+    scores = {name: kitti_tracking({name: truth[name]}, {name: found[name]}, label) for name in truth}
+    return {f"all, sequence {name}": s for name, s in scores.items() if s.num_truth}
+
+
+def _tell(label: str, rows: Mapping[str, KittiTracking], console: Console) -> None:
+    console.print(f"{label}: sAMOTA, AMOTA, MOTA, MOTP, id switches, fragments", highlight=False)
+    for name, score in rows.items():
+        console.print("| " + " | ".join([name, *figures(score)]) + " |", highlight=False, soft_wrap=True)
