@@ -58,7 +58,7 @@ from .detection import (
 )
 from .jsonl import frames_of_rows, read_boxes
 from .kitti_objects import KittiObjects
-from .maps import chamfer_ap, chamfer_distance
+from .maps import ChamferCurve, chamfer_ap, chamfer_curves, chamfer_distance
 from .proportions import EventRate, Share, clopper_pearson_interval, wilson_interval
 from .run import ClassScores, NearCars, RunScores, evaluate_run
 from .safety import (
@@ -106,6 +106,7 @@ __all__ = [
     "ArgoverseDetection",
     "ArgoverseDetectionConfig",
     "BoxFrame",
+    "ChamferCurve",
     "ClassCalibration",
     "ClassScores",
     "Clear",
@@ -162,6 +163,7 @@ __all__ = [
     "box_gap",
     "center_distance",
     "chamfer_ap",
+    "chamfer_curves",
     "chamfer_distance",
     "classification_calibration",
     "clear",

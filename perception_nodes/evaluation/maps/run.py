@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from perception_nodes.geometry import arc_length
 
-from .chamfer import chamfer_ap
+from .chamfer import chamfer_curves
 
 F64 = npt.NDArray[np.float64]
 
@@ -93,7 +93,7 @@ def _scores(kind: str, samples: Sequence[MapSample]) -> MapScores:
         )
         for s in samples
     ]
-    ap = {f"{t:g}": chamfer_ap(frames, t) for t in THRESHOLDS_M}
+    ap = {f"{c.threshold_m:g}": c.ap for c in chamfer_curves(frames, THRESHOLDS_M)}
     return MapScores(sum(len(f[0]) for f in frames), sum(len(f[1]) for f in frames), ap)
 
 
