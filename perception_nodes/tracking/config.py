@@ -80,6 +80,12 @@ class TrackerConfig:
     )
     max_gap_s: float = param(2.0, "A gap in the input longer than this ends all tracks (RESET), s", low=0.1)
 
+    late_window_s: float = param(
+        0.0,
+        "Detections that come late by up to this are put where they belong; 0: they are refused, s",
+        low=0.0,
+    )
+
     # Motion
     world_fixed: bool = param(
         True,

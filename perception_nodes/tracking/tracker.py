@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from . import existence, heading, lifecycle, motion
 from .association import Assignment, associate, no_pairs
 from .config import TrackerConfig
 from .correction import correct
+from .history import History, Moment
 from .measurement import Measurements, prepare, rejections
 from .output import states, to_tracks
 from .store import TrackStore
@@ -46,6 +48,7 @@ class MultiObjectTracker:
         self._stamp_ns: int | None = None
         self._frame_id = "odom"
         self._next_id = 1
+        self._history = History(self.config.late_window_s)
 
     def __len__(self) -> int:
         return len(self._tracks)
@@ -59,13 +62,54 @@ class MultiObjectTracker:
         """The tracks at `detections.stamp_ns`: all that live, and those that ended in this step (once).
 
         detections: in odom; odom_from_base: where the vehicle is, for occlusion and field of view.
-        Raises OutOfOrder if the stamp is not later than that of the last step; nothing is changed then.
+        Detections of an earlier stamp within `late_window_s` are put where they belong and what came after them is
+        applied again; the tracks are then those at the last stamp. Raises OutOfOrder if the stamp is not later than
+        that of the last step and not within the window; nothing is changed then.
         """
+        late = self._history.reaches(detections.stamp_ns)
+        if not late:
+            self._elapsed_s(detections.stamp_ns)
+        moment = Moment(self._tracks, self._stamp_ns, self._accepted(detections), odom_from_base)
+        return self._step_late(moment) if late else self._step_now(moment)
+
+    def _step_late(self, late: Moment) -> Tracks:
+        shown, now_ns = self._tracks, self._stamp_ns
+        later = self._history.rewind(late.stamp_ns)
+        self._tracks, self._stamp_ns = self._history.without_ended(later[0].before), later[0].before_ns
+        self._step_now(late, replay=True)
+        gone: dict[int, tuple[int, int]] = {}
+        for moment in later:
+            last = moment is later[-1]
+            out = self._step_now(moment, replay=True)
+            if not last:
+                gone |= _ended(out)
+        still = set(out.id.tolist())
+        rows = np.array([i for i, k in enumerate(shown.id.tolist()) if k not in still], np.int64)
+        self._history.end(shown.id[rows].tolist() + list(_ended(out)), out.stamp_ns)
+        return _joined(self._gone(shown.select(rows), gone, now_ns or 0), out)
+
+    def _gone(self, tracks: TrackStore, gone: dict[int, tuple[int, int]], stamp_ns: int) -> Tracks:
+        """Tracks that have ended while a late measurement was taken up, for the one time that this is said."""
+        why = [gone.get(k, (int(EndReason.MISSED), 0)) for k in tracks.id.tolist()]
+        known = {
+            "end_reason": np.array([w[0] for w in why], np.uint8),
+            "merged_into": np.array([w[1] for w in why], np.uint64),
+            "measurements": ((),) * len(tracks),
+        }
+        state = np.full(len(tracks), int(TrackState.DELETED), np.uint8)
+        return to_tracks(tracks, stamp_ns, self._frame_id, state, self._now, **known)
+
+    def _step_now(self, moment: Moment, replay: bool = False) -> Tracks:
+        detections, odom_from_base = moment.detections, moment.odom_from_base
+        if self.config.late_window_s > 0:
+            before = self._tracks.select(np.arange(len(self._tracks)))
+            self._history.remember(Moment(before, self._stamp_ns, detections, odom_from_base))
         dt_s = self._elapsed_s(detections.stamp_ns)
-        measured = prepare(self._accepted(detections), odom_from_base.translation_m[:2])
+        measured = prepare(detections, odom_from_base.translation_m[:2])
         self._stamp_ns, self._frame_id = detections.stamp_ns, detections.frame_id
         fixed = self.config.world_fixed and detections.frame_id != self.config.vehicle_frame
-        self._now = replace(self.config, world_fixed=fixed)
+        if fixed != self._now.world_fixed:
+            self._now = replace(self.config, world_fixed=fixed)
         if dt_s > self.config.max_gap_s:
             pairs, ended = no_pairs(), lifecycle.all_end(self._tracks, EndReason.RESET)
         else:
@@ -75,7 +119,10 @@ class MultiObjectTracker:
             self._correct(pairs, measured, probability)
             ended = lifecycle.ends(self._tracks, detections.stamp_ns, odom_from_base, self.config)
         begun = self._begin(pairs, measured, ended)
-        return self._publish(detections.stamp_ns, ended, self._provenance(pairs, begun, measured))
+        out = self._publish(detections.stamp_ns, ended, self._provenance(pairs, begun, measured))
+        if not replay:
+            self._history.end(list(_ended(out)), out.stamp_ns)
+        return out
 
     def predict(self, stamp_ns: int) -> Tracks:
         """The live tracks predicted to `stamp_ns` without changing the tracker.
@@ -103,6 +150,7 @@ class MultiObjectTracker:
         stamp_ns = self._stamp_ns or 0
         ended = to_tracks(self._tracks, stamp_ns, self._frame_id, state, self.config, end_reason=reason)
         self._tracks, self._stamp_ns = TrackStore.empty(), None
+        self._history.clear()
         return ended
 
     def _elapsed_s(self, stamp_ns: int) -> float:
@@ -149,8 +197,8 @@ class MultiObjectTracker:
         if len(free) == 0:
             return free
         free = lifecycle.may_begin(self._tracks.select(ended.reason == 0), measured, free, self.config)
-        ids = np.arange(self._next_id, self._next_id + len(free)).astype(np.uint64)
-        self._next_id += len(free)
+        ids = np.array(self._history.ids(measured.detections, free, self._next_id), np.uint64)
+        self._next_id = max(self._next_id, int(ids.max(initial=0)) + 1)
         self._tracks.extend(lifecycle.born(self._tracks, measured, free, ids, self._now))
         return free
 
@@ -190,3 +238,21 @@ def _others(count: int, index: I64) -> I64:
     rest = np.ones(count, bool)
     rest[index] = False
     return np.flatnonzero(rest)
+
+
+def _ended(tracks: Tracks) -> dict[int, tuple[int, int]]:
+    """Id -> (reason, id into which it was merged) of those that end."""
+    rows = np.flatnonzero(tracks.state == int(TrackState.DELETED))
+    return {int(tracks.id[i]): (int(tracks.end_reason[i]), int(tracks.merged_into[i])) for i in rows.tolist()}
+
+
+def _joined(ended: Tracks, tracks: Tracks) -> Tracks:
+    """All of both, under the stamp of the second."""
+    if len(ended) == 0:
+        return tracks
+    arrays: dict[str, Any] = {
+        f.name: np.concatenate([getattr(ended, f.name), getattr(tracks, f.name)])
+        for f in fields(Tracks)
+        if f.name not in ("stamp_ns", "frame_id", "measurements")
+    }
+    return replace(tracks, measurements=(*ended.measurements, *tracks.measurements), **arrays)

@@ -61,6 +61,19 @@ def test_a_car_hidden_by_a_van_comes_back_with_its_id(drive):
     assert hidden == 15
 
 
+def test_a_car_that_turns_while_hidden_for_two_seconds_keeps_its_id(drive):
+    # It drives a circle of 20 m radius at 5 m/s; a long truck hides it from frame 25 to 44.
+    ids = []
+    for k in range(70):
+        angle = 0.25 * DT * k
+        x, y, yaw = 22 + 20 * np.sin(angle), 40 - 20 * np.cos(angle), angle
+        hidden = 25 <= k < 45
+        drive.step((12.0, 9.0, 0.64), *([] if hidden else [(x, y, yaw)]), labels=["bus", "car"][: 2 - hidden])
+        if k in (24, 69):
+            ids.append(drive.nearest(x, y).id[0])
+    assert ids[0] == ids[1]
+
+
 def test_a_car_hidden_for_too_long_ends_with_the_reason(make_drive):
     drive = make_drive(coast_occluded_s=1.0)
     for k in range(60):
