@@ -26,8 +26,8 @@ def test_lines_end_to_end_are_near_and_yet_no_pair() -> None:
 def test_a_nearer_line_whose_band_does_not_touch_is_not_chosen() -> None:
     ours = np.array([[0.0, 0.0], [1.0, 0.0]])
     ahead, beside = np.array([[1.1, 0.0], [2.1, 0.0]]), np.array([[0.0, 1.3], [1.0, 1.3]])
-    assert chamfer_distance(ours, ahead) < chamfer_distance(ours, beside)
-    assert chamfer_ap([([ahead, beside], [ours], ONE)], 1.5) == 0.5
+    assert chamfer_distance(ours, ahead) < 1.2 < chamfer_distance(ours, beside)
+    assert chamfer_ap([([ahead, beside], [ours], ONE)], 1.2) == 0.0
 
 
 def test_no_second_choice() -> None:
