@@ -80,22 +80,40 @@ def test_without_a_window_late_ones_are_refused(make_detections):
         tracker.step(make_detections(350_000_000, [(10.0, 0.0, 0.0)], ["car"]), HERE)
 
 
-def test_a_track_is_ended_once_and_its_id_does_not_come_back(make_detections):
-    boxes = [[(10.0, 0.0, 0.0)] if k < 10 or k > 22 else [] for k in range(40)]
+def test_an_ended_id_does_not_come_back(make_detections):
     tracker = MultiObjectTracker(TrackerConfig(late_window_s=0.5))
-    ended, seen = [], []
-    for k, b in enumerate(boxes):
-        outputs = [tracker.step(make_detections(k * STEP_NS, b, ["car"] * len(b)), HERE)]
-        if k > 1:  # an empty late one each time, and one that sees it again just after it has ended
-            again = [(10.0, 0.0, 0.0)] if k == 19 else []
-            late = make_detections(k * STEP_NS - OFFSET_NS, again, ["car"] * len(again))
-            outputs.append(tracker.step(late, HERE))
-        for out in outputs:
-            dead = out.state == TrackState.DELETED
-            assert not set(out.id[~dead].tolist()) & set(ended)
-            ended += out.id[dead].tolist()
-            seen += out.id.tolist()
+    for k in range(40):
+        boxes = [(10.0, 0.0, 0.0)] if k < 10 else []
+        out = tracker.step(make_detections(k * STEP_NS, boxes, ["car"] * len(boxes)), HERE)
+        if (out.state == TrackState.DELETED).any():
+            break
+    assert out.id.tolist() == [1]
+    again = tracker.step(make_detections(k * STEP_NS - 50_000_000, [(10.0, 0.0, 0.0)], ["car"]), HERE)
+    assert 1 not in again.id
+
+
+def test_a_track_that_a_late_measurement_ends_is_said_once(make_detections):
+    tracker = MultiObjectTracker(TrackerConfig(late_window_s=0.5))
+    ended = []
+    for k in range(40):
+        boxes = [(10.0, 0.0, 0.0)] if k < 10 else []
+        stamps = [k * STEP_NS] + ([k * STEP_NS - OFFSET_NS] if k > 1 else [])
+        for stamp in stamps:
+            seen = boxes if stamp == k * STEP_NS else []
+            out = tracker.step(make_detections(stamp, seen, ["car"] * len(seen)), HERE)
+            ended += out.id[out.state == TrackState.DELETED].tolist()
     assert len(ended) == len(set(ended)) >= 1
+    assert len(tracker) == 0
+
+
+def test_a_track_keeps_its_id_when_its_birth_is_done_again(make_detections):
+    tracker = MultiObjectTracker(TrackerConfig(late_window_s=0.5))
+    for k in range(5):
+        boxes = [(10.0, 0.0, 0.0)] if k == 4 else []
+        tracker.step(make_detections(k * STEP_NS, boxes, ["car"] * len(boxes)), HERE)
+    out = tracker.step(make_detections(350_000_000, [(30.0, 8.0, 0.0)], ["car"]), HERE)
+    assert out.id[out.center_m[:, 0] < 20].tolist() == [1]
+    assert out.id[out.center_m[:, 0] > 20].tolist() == [2]
 
 
 def test_the_memory_of_the_past_stays_small(make_detections):
