@@ -40,12 +40,7 @@ class MapBuilder:
         self._registry.reset()
         self._last: tuple[int, Transform] | None = None
         self._sweeps = 0
-        self._painted = False
-
-    @property
-    def sees_paint(self) -> bool:
-        """False while no sweep has brought intensity: then there are boundaries only."""
-        return self._painted
+        self._painted = False  # until a sweep brings intensity there are boundaries only
 
     def update(self, cloud: PointCloud, odom_from_base: Transform) -> MapElements:
         """Add one sweep (base_link, compensated, merged) and return all elements in odom at its stamp.

@@ -67,7 +67,6 @@ def test_without_intensity_there_are_boundaries_only(drive: Any) -> None:
     for cloud, pose in drive(intensity=False):
         out = builder.update(cloud, pose)
     assert kinds(out) == [("ROAD_BOUNDARY", "curb")]
-    assert not builder.sees_paint
 
 
 def test_lidars_of_different_scale_go_together(drive: Any) -> None:
