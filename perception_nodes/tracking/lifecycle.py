@@ -154,6 +154,8 @@ def _duplicates(tracks: TrackStore, config: TrackerConfig) -> I64:
     d = tracks.position_m[:, None] - tracks.position_m[None]
     near = np.hypot(d[..., 0], d[..., 1]) <= np.maximum(reach[:, None], reach[None])
     rows = np.flatnonzero(near.sum(axis=1) > 1)
+    if len(rows) == 0:
+        return np.zeros((0, 2), np.int64)
     box = (tracks.center_m[rows], tracks.size_m[rows], tracks.yaw_rad[rows])
     area = box[1][:, 0] * box[1][:, 1]
     share = _overlap_area(box, box) / np.minimum(area[:, None], area[None])

@@ -197,6 +197,8 @@ class MultiObjectTracker:
         if len(free) == 0:
             return free
         free = lifecycle.may_begin(self._tracks.select(ended.reason == 0), measured, free, self.config)
+        if len(free) == 0:
+            return free
         ids = np.array(self._history.ids(measured.detections, free, self._next_id), np.uint64)
         self._next_id = max(self._next_id, int(ids.max(initial=0)) + 1)
         self._tracks.extend(lifecycle.born(self._tracks, measured, free, ids, self._now))
