@@ -146,7 +146,7 @@ def _problems(summary: dict[str, Any], log: RunLog) -> list[str]:
     for sensor, count in summary["frames"]["published"].items():
         stamps = summary["frames"]["object_stamps"]
         if stamps < count:
-            out.append(f"{count} sweeps of {sensor} were played, but {stamps} stamps have an object message")
+            out.append(f"{count} sweeps of {sensor} went in, but {stamps} stamps have an object message")
     out += [
         f"topic {t}: type {k} is not installed, so it was not recorded" for t, k in log.unknown_types.items()
     ]
@@ -155,14 +155,20 @@ def _problems(summary: dict[str, Any], log: RunLog) -> list[str]:
     return out
 
 
+def _latency_text(e2e: dict[str, Any]) -> str:
+    if not e2e["count"]:
+        return "not known: no object message has the stamp of a sweep"
+    return f"p50 {e2e['p50']} ms, p95 {e2e['p95']} ms, p99 {e2e['p99']} ms"
+
+
 def _tell(summary: dict[str, Any], folder: Path, console: Console) -> None:
     """The few figures that matter, and where the rest is."""
     e2e = summary["latency_ms"]["end_to_end"]
     table = Table(box=None, show_header=False, pad_edge=False)
     frames = summary["frames"]
-    played = ", ".join(f"{n} sweeps of {s}" for s, n in frames["published"].items()) or "-"
+    played = ", ".join(f"{n} sweeps of {s}" for s, n in frames["published"].items()) or "no sweep"
     table.add_row("frames", f"{played} -> {frames['object_messages']} object messages")
-    table.add_row("latency", f"p50 {e2e['p50']} ms, p95 {e2e['p95']} ms, p99 {e2e['p99']} ms")
+    table.add_row("latency", _latency_text(e2e))
     run = summary["run"]
     if run["cpu_percent_total"] is not None:
         table.add_row(

@@ -145,9 +145,14 @@ class SummaryBuilder:
         counts = zip(self._playback.topics, self._playback.published, strict=False)
         return {topics[t]: int(n) for t, n in counts if t in topics}
 
+    def _read(self) -> dict[str, int]:
+        """Messages that a run without a player has read, by sensor."""
+        figures = self._nodes.get("pipeline")
+        return {str(s.name): int(s.received) for s in figures.last.sensors} if figures is not None else {}
+
     def _frames(self, reference: str, published: dict[str, int]) -> dict[str, Any]:
         return {
-            "published": {k: n for k, n in published.items() if k == reference},
+            "published": {k: n for k, n in (published or self._read()).items() if k == reference},
             "frame_sets": dict(self._frame_sets),
             "object_messages": len(self._object_stamps),
             "object_stamps": len(set(self._object_stamps)),

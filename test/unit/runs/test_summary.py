@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from rich.console import Console
 
 from perception_nodes import msg
 from perception_nodes.ros.convert import to_msg
+from perception_nodes.runs.run import _tell
 from perception_nodes.runs.summary import SummaryBuilder, percentiles
 
 MS = 1_000_000
@@ -79,6 +83,26 @@ def test_sums_are_checked_against_the_player(used: int, played: int, balanced: b
     (row,) = out["inputs"]
     assert (row["received"], row["balanced"], row["lost"]) == (10, balanced, lost)
     assert out["frames"]["published"] == {"top": played}
+
+
+def test_a_run_without_a_player_says_what_it_has_read() -> None:
+    builder = SummaryBuilder()
+    message = health(10, 8, 2)
+    message.node = "/pipeline"
+    builder.add("/perception/health", "PerceptionHealth", START, message)
+    out = build(builder)
+    assert out["frames"]["published"] == {"top": 10}
+    assert "lost" not in out["inputs"][0]
+
+
+def test_what_is_told_names_no_figure_that_is_not_known() -> None:
+    empty = build(SummaryBuilder())
+    summary = {**empty, "run": {"cpu_percent_total": None}, "metrics": None, "problems": []}
+    console = Console(record=True, width=200)
+    _tell(summary, Path("out"), console)
+    text = console.export_text()
+    assert "no sweep -> 0 object messages" in text and "not known" in text
+    assert "None" not in text
 
 
 def test_load_counts_while_playing_only() -> None:
