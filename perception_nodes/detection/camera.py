@@ -89,7 +89,10 @@ class YoloxDetector:
             not isinstance(s, int) or s == w for s, w in zip(shape, wanted, strict=True)
         )
         if not fits:
-            raise ModelError(f"{path}: output shape {shape}: the YOLOX layout for this input wants {wanted}")
+            raise ModelError(
+                f"{path}: output shape {shape}: the YOLOX layout for this input wants {wanted}"
+                + _labels_hint(shape, wanted, len(self._names))
+            )
 
     def _infer(self, blob: F32) -> F32:
         out: F32 = self._session.run(None, {self._input: blob})[0]
@@ -128,6 +131,18 @@ class YoloxDetector:
         order = np.asarray(kept, np.int64).reshape(-1)
         order = order[np.argsort(-scores[order], kind="stable")]
         return order[: self.config.max_detections]
+
+
+def _labels_hint(shape: list[Any], wanted: list[int], names: int) -> str:
+    """What to do where nothing but the number of classes differs."""
+    if len(shape) != 3 or (isinstance(shape[1], int) and shape[1] != wanted[1]):
+        return ""
+    if not isinstance(shape[2], int) or shape[2] < 6:
+        return ""
+    return (
+        f" for {names} class names: a model of {shape[2] - 5} classes needs their names, in its order, "
+        "in the parameter labels of camera_detector (perception run: --set params_file:=FILE)"
+    )
 
 
 def available_providers() -> tuple[str, ...]:

@@ -127,3 +127,14 @@ def test_real_model_finds_the_cars_of_a_real_picture(shared_data: Path) -> None:
     # Three of the cars near the vehicle, looked up in the picture by eye.
     for x, y in ((375, 560), (945, 680), (1500, 680)):
         assert any(b[0] < x < b[2] and b[1] < y < b[3] for b in cars)
+
+
+def test_a_model_of_other_classes_needs_the_parameter_labels(tmp_path: Path) -> None:
+    path = model_with_output(tmp_path / "three.onnx", empty_output()[..., :8])
+    with pytest.raises(ModelError, match=r"a model of 3 classes needs their names.* parameter labels"):
+        YoloxDetector(path)
+    YoloxDetector(path, YoloxConfig(labels=("car", "person", "bicycle")))
+    other_anchors = model_with_output(tmp_path / "other.onnx", np.zeros((1, 7, 8), np.float32))
+    with pytest.raises(ModelError, match="the YOLOX layout") as caught:
+        YoloxDetector(other_anchors)
+    assert "labels" not in str(caught.value)
