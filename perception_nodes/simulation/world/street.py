@@ -1,0 +1,107 @@
+"""A world: the road graph on its ground, the mesh of all that stands still, the paint, and the exact map of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.datatypes import MapElement
+from perception_nodes.simulation.assets.meshes import Mesh, join
+
+from .elements import map_elements
+from .furniture import post_mesh, sign_plate
+from .ground import ground_mesh
+from .paint import Paint, build_paint, quads_of
+from .placing import Settlement, settle
+from .plan import Plan, Post
+from .roads import RoadGraph, Signal
+from .structures import barrier, house, roof
+from .surface import Surface, build_surface
+
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Everything that does not move, odom.
+
+    mesh: all of it, as triangles; elements: map truth, on the surface; parking (P, 6): x, y, z, yaw of the middle of
+    each place to park, its length and width; ego: lane id and distance along it where a drive starts; houses (4, 2)
+    each: footprints.
+    """
+
+    name: str
+    graph: RoadGraph
+    surface: Surface
+    mesh: Mesh
+    paint: Paint
+    elements: tuple[MapElement, ...]
+    parking: F64
+    ego: tuple[int, float]
+    houses: tuple[F64, ...] = ()
+
+    def painted(self, xy_m: F64) -> npt.NDArray[np.uint8]:
+        """(N,) 0 none, 1 white, 2 yellow at points (N, 2) of the road; worn paint is absent where it is gone."""
+        return self.paint.at(xy_m)
+
+
+def assemble(plan: Plan, rng: np.random.Generator) -> World:
+    """Give a plan its heights, houses, furniture and paint."""
+    surface = build_surface(plan, rng)
+    settled = settle(plan, rng)
+    posts = (*plan.posts, *settled.posts)
+    feet = surface.height(np.array([[p.x_m, p.y_m] for p in posts]).reshape(-1, 2))
+    graph = RoadGraph(
+        tuple(replace(lane, centre_m=_lifted(lane.centre_m, surface)) for lane in plan.lanes),
+        tuple(
+            replace(c, polygon_m=_lifted(c.polygon_m, surface), path_m=_lifted(c.path_m, surface))
+            for c in plan.crossings
+        ),
+        tuple(_standing(signal, surface) for signal in plan.signals),
+        tuple(np.column_stack([w[:, :2], surface.height(w[:, :2])]) for w in plan.sidewalks),
+    )
+    signs = tuple(
+        (sign_plate(p, float(z)), p.value) for p, z in zip(posts, feet, strict=True) if p.kind == "sign"
+    )
+    places = plan.parking
+    z = surface.road_height(places[:, :2])
+    return World(
+        plan.name,
+        graph,
+        surface,
+        join([ground_mesh(plan, surface), *_built(plan, settled, surface, rng), *_posts(posts, feet, rng)]),
+        build_paint(quads_of(plan.lines, plan.patches), int(rng.integers(2**31))),
+        map_elements(plan, surface, signs),
+        np.column_stack([places[:, :2], z, places[:, 2:]]),
+        plan.ego,
+        tuple(settled.houses),
+    )
+
+
+def _lifted(xyz_m: F64, surface: Surface) -> F64:
+    """On the asphalt."""
+    return np.column_stack([xyz_m[:, :2], surface.road_height(xyz_m[:, :2])])
+
+
+def _standing(signal: Signal, surface: Surface) -> Signal:
+    """Its height counted from the ground."""
+    x, y, z = signal.position_m
+    foot = float(surface.height(np.array([[x, y]]))[0])
+    return replace(signal, position_m=(x, y, z + foot))
+
+
+def _built(plan: Plan, settled: Settlement, surface: Surface, rng: np.random.Generator) -> Iterator[Mesh]:
+    for corners, height in zip(settled.houses, settled.heights_m, strict=True):
+        yield house(corners, height, surface.height, rng)
+    for b in (*plan.barriers, *settled.barriers):
+        yield barrier(b.kind, b.points_m, b.height_m, surface.height, rng)
+    for left, right, height in plan.roofs:
+        yield roof(left, right, height, surface.road_height)
+
+
+def _posts(posts: tuple[Post, ...], feet: F64, rng: np.random.Generator) -> Iterator[Mesh]:
+    for post, z in zip(posts, feet, strict=True):
+        yield post_mesh(post, rng).moved((0.0, 0.0, float(z)))
