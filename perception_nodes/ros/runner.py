@@ -19,6 +19,9 @@ from .graph import NodeSpec
 
 _PATIENCE_S = ((signal.SIGINT, 4.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
 _SHM = Path("/dev/shm")
+# What nodes say (ros/node.py) when they cannot work with what they are given, and their status then (ros/main.py).
+_REFUSAL = "cannot be configured:"
+_REFUSED = 2
 # Not a session of its own: Linux shares the processor between sessions first (autogroup), and a node that has lowered
 # its priority would give way to nobody.
 _OWN_GROUP: dict[str, Any] = (
@@ -64,7 +67,7 @@ class GraphRunner:
 
     def _start_all(self, environment: dict[str, str]) -> None:
         for spec in self._specs:
-            log = (self._log_dir / f"{spec.name}.log").open("wb")
+            log = self.log_path(spec.name).open("wb")
             self._logs.append(log)
             self._processes[spec.name] = subprocess.Popen(
                 self._command(spec),
@@ -100,8 +103,25 @@ class GraphRunner:
 
     def log_tail(self, name: str, lines: int = 12) -> str:
         """The last lines of a node's output."""
-        path = self._log_dir / f"{name}.log"
+        path = self.log_path(name)
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.is_file() else ""
+
+    def log_path(self, name: str) -> Path:
+        """The file with a node's output."""
+        return self._log_dir / f"{name}.log"
+
+    def complaint(self, name: str) -> str:
+        """Why a node ended: the one sentence with which it refused its configuration, else its last lines."""
+        where = f"(log: {self.log_path(name)})"
+        lines = self.log_tail(name, 10_000).splitlines()
+        said = [line[line.index(_REFUSAL) :] for line in lines if "[ERROR]" in line and _REFUSAL in line]
+        if said:
+            return f"node {name} {said[0]} {where}"
+        code = self.poll().get(name)
+        if code == _REFUSED and lines:
+            return f"node {name}: {lines[-1]} {where}"
+        ended = "does not answer" if code is None else f"ended with status {code}"
+        return f"node {name} {ended} {where}:\n{self.log_tail(name)}"
 
     def _command(self, spec: NodeSpec) -> list[str]:
         file = Path(self._parameters.name) / f"{spec.name}.yaml"

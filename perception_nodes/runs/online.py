@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from perception_nodes.datasets import BagWriter
 from perception_nodes.datasets.typestore import typestore
@@ -41,7 +42,8 @@ class GraphFailed(PerceptionError):
 def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgress) -> RunLog:
     """Run the graph over a prepared input; leaves `outputs.mcap` and `logs/` in the output folder.
 
-    Raises GraphFailed if a node does not become ready in time or the player dies.
+    Raises GraphFailed if a node does not become ready in time or the player dies; of a start that failed only the logs
+    are left.
     """
     log = RunLog()
     specs = _specs(options, prepared)
@@ -53,7 +55,7 @@ def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgres
         interruptible() as stopped,
         alone_in_domain(),
         LiveView(options.view_port) if options.view else nullcontext() as view,
-        BagWriter(folder / "outputs.mcap") as writer,
+        _recording(folder / "outputs.mcap", log) as writer,
         Recorder(_sink(writer, view), PREFIXES + (sensors if view else ())) as recorder,
     ):
         if view is not None:
@@ -82,6 +84,18 @@ def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgres
             log.unknown_types = dict(recorder.unknown_types)
     log.notes += [*_useless_parameters(graph), *_useless_parameters(player)]
     return log
+
+
+@contextmanager
+def _recording(path: Path, log: RunLog) -> Iterator[BagWriter]:
+    """The recording, which is taken away again if the graph did not come up."""
+    try:
+        with BagWriter(path) as writer:
+            yield writer
+    except GraphFailed:
+        if log.ready_s != log.ready_s:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _useless_parameters(graph: GraphRunner) -> list[str]:
@@ -181,13 +195,12 @@ def _wait_ready(
             return True
         for name, code in graph.poll().items():
             if code is not None:
-                raise GraphFailed(
-                    f"node {name} ended with status {code} at the start:\n{graph.log_tail(name)}"
-                )
+                raise GraphFailed(graph.complaint(name))
         if time.monotonic() > end:
             missing = sorted(set(names) - set(ready))
+            logs = options.output / "logs"
             raise GraphFailed(
-                f"not ready after {options.start_timeout_s:g} s: {missing}; see their files in logs/"
+                f"not ready after {options.start_timeout_s:g} s: {missing}; see their files in {logs}"
             )
         time.sleep(_POLL_S)
     return False
@@ -211,7 +224,7 @@ def _cue(recorder: Recorder, player: GraphRunner, nodes: list[str], stopped: Sto
 
 def _transition(recorder: Recorder, player: GraphRunner, transition: int) -> None:
     if not recorder.change_state("bag_player", transition, _TRANSITION_S):
-        raise GraphFailed(f"the bag player did not start:\n{player.log_tail('bag_player')}")
+        raise GraphFailed(player.complaint("bag_player"))
 
 
 def _play(
@@ -228,9 +241,7 @@ def _play(
         code = player.poll()["bag_player"]
         if code is not None:
             if code != 0:
-                raise GraphFailed(
-                    f"the bag player ended with status {code}:\n{player.log_tail('bag_player')}"
-                )
+                raise GraphFailed(player.complaint("bag_player"))
             return
         _show(recorder, progress)
         time.sleep(_POLL_S)

@@ -232,3 +232,17 @@ def test_ctrl_c_leaves_a_readable_run(
         # A shell shows both as 130.
         assert moment == "converting" and status in (130, -signal.SIGINT)
         assert not (started.out / "input.mcap").exists()
+
+
+def test_a_node_that_cannot_be_configured_is_one_sentence_and_leaves_its_log(
+    run: Callable[..., Run], recording: Path
+) -> None:
+    started = run(recording, "--set", "sync_policy:=foo")
+    started.until(lambda: started.process.poll() is not None)
+    assert started.process.returncode == 2
+    (error,) = [line for line in started.text().splitlines() if line.startswith("error:")]
+    assert "node sync cannot be configured: parameter policy" in error and "'foo'" in error
+    assert "Traceback" not in started.text() and "[FATAL]" not in started.text()
+    assert str(started.out / "logs" / "sync.log") in error
+    assert (started.out / "logs" / "sync.log").is_file()
+    assert not (started.out / "outputs.mcap").exists()
