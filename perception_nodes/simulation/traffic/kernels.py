@@ -1,0 +1,143 @@
+"""The hot loops of traffic: poses on paths, bodies that overlap, and the free way before each body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+_JIT: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+# A body this much wider on each side (m) must pass; on foot less.
+MARGIN_M = 0.25
+WALKER_MARGIN_M = 0.08
+
+
+@njit(**_JIT)  # type: ignore[untyped-decorator]
+def point_on(path: Any, last: int, spacing: float, s: float) -> tuple[float, float]:
+    """x, y at arc length s of a path (K, 2) of `last` + 1 points; straight on beyond the ends."""
+    k = min(max(int(np.floor(s / spacing)), 0), last - 1)
+    t = s / spacing - k
+    x = path[k, 0] + t * (path[k + 1, 0] - path[k, 0])
+    y = path[k, 1] + t * (path[k + 1, 1] - path[k, 1])
+    return x, y
+
+
+@njit(**_JIT)  # type: ignore[untyped-decorator]
+def pose_on(
+    path: Any, last: int, spacing: float, s: float, base: float, backwards: bool
+) -> tuple[float, float, float]:
+    """x, y, yaw of a body whose two axles, `base` apart, are on the path with their middle at s."""
+    rx, ry = point_on(path, last, spacing, s - 0.5 * base)
+    fx, fy = point_on(path, last, spacing, s + 0.5 * base)
+    yaw = np.arctan2(fy - ry, fx - rx)
+    if backwards:
+        yaw += np.pi
+    return 0.5 * (rx + fx), 0.5 * (ry + fy), yaw
+
+
+@njit(**_JIT)  # type: ignore[untyped-decorator]
+def overlap(  # noqa: PLR0913  a kernel takes numbers
+    ax: Any, ay: Any, ayaw: Any, al: Any, aw: Any, bx: Any, by: Any, byaw: Any, bl: Any, bw: Any
+) -> bool:
+    """Whether two rectangles (centre, yaw, length, width) share area (separating axes)."""
+    dx, dy = bx - ax, by - ay
+    ca, sa, cb, sb = np.cos(ayaw), np.sin(ayaw), np.cos(byaw), np.sin(byaw)
+    c, s = abs(ca * cb + sa * sb), abs(ca * sb - sa * cb)
+    if abs(dx * ca + dy * sa) >= 0.5 * (al + bl * c + bw * s):
+        return False
+    if abs(dy * ca - dx * sa) >= 0.5 * (aw + bl * s + bw * c):
+        return False
+    if abs(dx * cb + dy * sb) >= 0.5 * (bl + al * c + aw * s):
+        return False
+    return bool(abs(dy * cb - dx * sb) < 0.5 * (bw + al * s + aw * c))
+
+
+@njit(**_JIT)  # type: ignore[untyped-decorator]
+def overlapping_pairs(pose: Any, size: Any, present: Any) -> Any:
+    """(M, 2) rows of bodies (x, y, yaw; length, width) that share area."""
+    out = []
+    for i in range(len(pose)):
+        for j in range(i + 1, len(pose)):
+            if not (present[i] and present[j]):
+                continue
+            reach = 0.5 * (size[i, 0] + size[i, 1] + size[j, 0] + size[j, 1])
+            if abs(pose[i, 0] - pose[j, 0]) > reach or abs(pose[i, 1] - pose[j, 1]) > reach:
+                continue
+            if overlap(
+                pose[i, 0], pose[i, 1], pose[i, 2], size[i, 0], size[i, 1],
+                pose[j, 0], pose[j, 1], pose[j, 2], size[j, 0], size[j, 1],
+            ):  # fmt: skip
+                out.append((i, j))
+    pairs = np.empty((len(out), 2), np.int64)
+    for k in range(len(out)):
+        pairs[k, 0], pairs[k, 1] = out[k]
+    return pairs
+
+
+@njit(**_JIT)  # type: ignore[untyped-decorator]
+def _meets(place: Any, own: Any, margin: float, other: Any, size: Any, moved: Any) -> bool:
+    """Whether a body at `place` overlaps another one that has `moved`."""
+    return bool(overlap(
+        place[0], place[1], place[2], own[0] + 0.1, own[1] + 2 * margin,
+        other[0] + moved[0], other[1] + moved[1], other[2], size[0], size[1],
+    ))  # fmt: skip
+
+
+@njit(**_JIT)  # type: ignore[untyped-decorator]
+def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
+    rows: Any, paths: Any, last: Any, spacing: Any, s: Any, speed: Any, base: Any, backwards: Any, pose: Any,
+    velocity: Any, size: Any, group: Any, present: Any, foreseen_s: Any, horizon: Any, gap: Any, leader: Any,
+) -> None:  # fmt: skip
+    """Fill gap (N,) and leader (N,) for `rows`: how far each body can go on its path before it would touch another.
+
+    group: bodies of one group never meet (a lorry and its trailer). foreseen_s: so far ahead in time others are
+    taken to go on as they do; 0 = where they are. horizon (N,): no further. leader -1: nobody.
+    """
+    place, moved = np.empty(3), np.empty(2)
+    for i in rows:
+        gap[i], leader[i] = horizon[i], -1
+        reach = 0.5 * np.hypot(size[i, 0], size[i, 1])
+        margin = MARGIN_M if size[i, 0] > 1.0 else WALKER_MARGIN_M
+        for j in range(len(pose)):
+            if j == i or not present[j] or group[j] == group[i]:
+                continue
+            near = reach + 0.5 * np.hypot(size[j, 0], size[j, 1]) + margin
+            far = near + horizon[i] + foreseen_s[j] * np.hypot(velocity[j, 0], velocity[j, 1])
+            if abs(pose[j, 0] - pose[i, 0]) > far or abs(pose[j, 1] - pose[i, 1]) > far:
+                continue
+            u = 0.0
+            before = 0.0
+            found = False
+            while u < gap[i]:
+                t = min(foreseen_s[j], u / max(speed[i], 1.0))
+                moved[0], moved[1] = t * velocity[j, 0], t * velocity[j, 1]
+                x, y = point_on(paths[i], last[i], spacing[i], s[i] + u)
+                dx, dy = pose[j, 0] + moved[0] - x, pose[j, 1] + moved[1] - y
+                away = np.sqrt(dx * dx + dy * dy) - near
+                if away <= 0.0:
+                    place[0], place[1], place[2] = pose_on(
+                        paths[i], last[i], spacing[i], s[i] + u, base[i], backwards[i]
+                    )
+                    if _meets(place, size[i], margin, pose[j], size[j], moved):
+                        found = True
+                        break
+                before = u
+                # Nobody comes nearer than the way that both go.
+                u += max(0.5, away * (1.0 if foreseen_s[j] == 0.0 else 0.4))
+            if not found:
+                continue
+            if u > 0.0:
+                low, high = before, u
+                for _ in range(4):
+                    middle = 0.5 * (low + high)
+                    place[0], place[1], place[2] = pose_on(
+                        paths[i], last[i], spacing[i], s[i] + middle, base[i], backwards[i]
+                    )
+                    if _meets(place, size[i], margin, pose[j], size[j], moved):
+                        high = middle
+                    else:
+                        low = middle
+                u = low
+            if u < gap[i]:
+                gap[i], leader[i] = u, j

@@ -1,0 +1,161 @@
+"""Who goes first: signals, junctions that are reserved as a whole lane, and crossings."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.simulation.world.roads import Lane, RoadGraph
+
+from .fleet import Fleet, Role
+from .ways import Gate
+
+F64 = npt.NDArray[np.float64]
+_COMFORT_MPS2: Final = 2.5
+_APART_M: Final = 2.4
+_PATIENCE_S: Final = 5.0
+
+
+def conflicts(graph: RoadGraph) -> dict[int, frozenset[int]]:
+    """Of each lane across a junction, those that its traffic cannot use at the same time."""
+    lanes = [lane for lane in graph.lanes if lane.junction]
+    points = {lane.id: lane.at(np.arange(0.0, lane.length_m, 1.0))[0][:, :2] for lane in lanes}
+    came_from = graph.predecessors
+    out: dict[int, set[int]] = {lane.id: set() for lane in graph.lanes}
+    for k, a in enumerate(lanes):
+        for b in lanes[k + 1 :]:
+            if a.junction != b.junction or set(came_from[a.id]) & set(came_from[b.id]):
+                continue
+            apart = np.linalg.norm(points[a.id][:, None] - points[b.id][None], axis=2).min()
+            if apart < _APART_M:
+                out[a.id].add(b.id)
+                out[b.id].add(a.id)
+    return {key: frozenset(value) for key, value in out.items()}
+
+
+class RightOfWay:
+    """Opens gates for rows. Holds who is on which lane of a junction."""
+
+    def __init__(self, graph: RoadGraph) -> None:
+        self.graph = graph
+        self.conflicts = conflicts(graph)
+        # (row, lane) -> where the row's rear leaves it, on its way
+        self.inside: dict[tuple[int, int], float] = {}
+        self.wanted = np.zeros(len(graph.crossings), bool)  # somebody waits at the kerb
+        self.taken = np.zeros(len(graph.crossings), bool)  # somebody walks on it
+
+    def stops(self, fleet: Fleet, rows: npt.NDArray[np.int64], time_s: float, dt_s: float) -> F64:
+        """(N,) free way of each front to the first gate that is shut for it, inf = none."""
+        self._left(fleet)
+        stop = np.full(len(fleet), np.inf)
+        candidates: list[tuple[float, int, Gate]] = []
+        for row in rows:
+            front = float(fleet.s_m[row] + 0.5 * fleet.size[row, 0])
+            speed = float(fleet.speed[row])
+            reach = speed * speed / (2 * _COMFORT_MPS2) + 12.0 + speed
+            for gate in fleet.ways[row].gates:
+                away = gate.s_m - front
+                if away < -1.0:
+                    continue
+                if away > reach:
+                    break
+                if gate.crossing >= 0:
+                    if self._yields_to_walkers(gate, away, speed):
+                        stop[row] = min(stop[row], away)
+                        break
+                elif (int(row), gate.lane) not in self.inside:
+                    candidates.append((away, int(row), gate))
+                    break
+        # Who has waited longest is asked first; then who is nearest.
+        candidates.sort(key=lambda c: (-round(float(fleet.waited_s[c[1]])), c[0], c[1]))
+        for away, row, gate in candidates:
+            if self._may_enter(fleet, row, gate, away, candidates, time_s):
+                self.inside[row, gate.lane] = gate.clear_s_m
+                fleet.waited_s[row] = 0.0
+            else:
+                stop[row] = min(stop[row], max(away, 0.0))
+                fleet.waited_s[row] += dt_s if fleet.speed[row] < 0.5 else 0.0
+        return stop
+
+    def moved(self, row: int, shift_m: float) -> None:
+        """A row's way begins elsewhere: places along it grow by a shift."""
+        for key in [k for k in self.inside if k[0] == row]:
+            self.inside[key] += shift_m
+
+    def _left(self, fleet: Fleet) -> None:
+        for (row, lane), clear in list(self.inside.items()):
+            rear = fleet.s_m[row] - 0.5 * fleet.size[row, 0]
+            pulled = np.flatnonzero(fleet.tow == row)
+            if len(pulled):
+                rear -= fleet.size[pulled[0], 0]
+            if rear > clear or not fleet.present[row]:
+                del self.inside[row, lane]
+
+    def _yields_to_walkers(self, gate: Gate, away: float, speed: float) -> bool:
+        if self.taken[gate.crossing]:
+            return True
+        can_stop = away > speed * speed / (2 * _COMFORT_MPS2)
+        return bool(self.wanted[gate.crossing] and can_stop)
+
+    def _may_enter(
+        self,
+        fleet: Fleet,
+        row: int,
+        gate: Gate,
+        away: float,
+        asking: list[tuple[float, int, Gate]],
+        time_s: float,
+    ) -> bool:
+        speed = float(fleet.speed[row])
+        if gate.signal:
+            colour = self.graph.signal(gate.signal).colour(time_s)
+            can_stop = away > speed * speed / (2 * 3.5)
+            if colour != "green" and (colour != "yellow" or can_stop):
+                return False
+        against = self.conflicts.get(gate.lane, frozenset())
+        if any(lane in against and other != row for other, lane in self.inside):
+            return False
+        lane = self.graph.lane(gate.lane)
+        if fleet.gap[row] < away + lane.length_m + 1.0 and self._crawls(fleet, row):
+            return False  # it would stand in the junction
+        return not self._others_first(fleet, row, lane, away, asking)
+
+    @staticmethod
+    def _crawls(fleet: Fleet, row: int) -> bool:
+        leader = fleet.leader[row]
+        slow = leader >= 0 and np.hypot(*fleet.velocity[leader]) < 1.5
+        return bool(slow and fleet.role[leader] != Role.WALKER)
+
+    def _others_first(
+        self, fleet: Fleet, row: int, lane: Lane, away: float, asking: list[tuple[float, int, Gate]]
+    ) -> bool:
+        """Whether somebody with priority would be met."""
+        if not lane.yields_to:
+            return False
+        speed = max(float(fleet.speed[row]), 3.0)
+        mine = (max(away, 0.0) + lane.length_m + fleet.size[row, 0]) / speed + 1.0
+        for other_away, other, gate in asking:
+            if other == row or gate.lane not in lane.yields_to:
+                continue
+            if fleet.speed[other] < 0.5 and fleet.waited_s[row] > _PATIENCE_S + fleet.waited_s[other] * 0.5:
+                continue  # they wait for each other, or it waits for its signal
+            if gate.signal and fleet.speed[other] < 0.5:
+                continue
+            if max(other_away, 0.0) / max(float(fleet.speed[other]), 2.0) < mine:
+                return True
+        return self._merging(fleet, row, lane, mine)
+
+    def _merging(self, fleet: Fleet, row: int, lane: Lane, mine_s: float) -> bool:
+        """Whether somebody drives on a lane that has priority and arrives meanwhile."""
+        for other in np.flatnonzero(fleet.present & fleet.moving):
+            if other == row:
+                continue
+            at, s = fleet.ways[other].lane_at(float(fleet.s_m[other]))
+            if at not in lane.yields_to or self.graph.lane(at).junction:
+                continue
+            left = self.graph.lane(at).length_m - s
+            if left > 0 and left / max(float(fleet.speed[other]), 2.0) < mine_s and fleet.speed[other] > 0.5:
+                return True
+        return False

@@ -1,0 +1,334 @@
+"""Who is in the street at the beginning, and where: no two bodies overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.datatypes import ConfigurationError
+from perception_nodes.simulation.assets import Asset, Catalogue
+from perception_nodes.simulation.scenarios.schema import Scenario
+from perception_nodes.simulation.world.roads import Lane, RoadGraph
+
+from .fleet import Body, Role
+from .kernels import overlap, pose_on
+from .walkers import crossing_walk, pavement_walk, walk
+from .ways import Gate, Way, WayMaker, evenly
+
+F64 = npt.NDArray[np.float64]
+_TRIES: Final = 40
+_SPACE_M: Final = 5.0
+
+
+@dataclass(eq=False)
+class Placer:
+    """Bodies placed so far: x, y, yaw, length, width."""
+
+    taken: list[tuple[float, float, float, float, float]] = field(default_factory=list)
+
+    def free(self, pose: Sequence[float], size: tuple[float, float], ahead_m: float = 0.0) -> bool:
+        """Whether a body fits, with `ahead_m` before and behind it."""
+        return not any(
+            overlap(pose[0], pose[1], pose[2], size[0] + 2 * ahead_m, size[1] + 0.3, *other)
+            for other in self.taken
+        )
+
+    def take(self, pose: Sequence[float], size: tuple[float, float]) -> None:
+        """Nobody else is put here."""
+        self.taken.append((float(pose[0]), float(pose[1]), float(pose[2]), size[0], size[1]))
+
+
+def place_on(way: Way, s_m: float, base_m: float, *, backwards: bool = False) -> tuple[float, float, float]:
+    """x, y, yaw of a body on a way."""
+    x, y, yaw = pose_on(way.xy_m, len(way.xy_m) - 1, way.spacing_m, s_m, max(base_m, 0.2), backwards)
+    return x, y, yaw
+
+
+class Spawner:
+    """Draws the bodies of a drive, one kind after the other, each from its own random stream."""
+
+    def __init__(
+        self,
+        graph: RoadGraph,
+        scenario: Scenario,
+        catalogue: Catalogue,
+        seed: int,
+        about_m: F64,
+        ways: WayMaker,
+    ) -> None:
+        self.graph, self.scenario, self.catalogue, self.seed = graph, scenario, catalogue, seed
+        self.about_m, self.ways = about_m, ways
+        self.placer = Placer()
+        within = scenario.traffic.within_m
+        self.lanes = [lane for lane in graph.lanes if _distance(lane, about_m) < within]
+
+    def rng(self, stream: int) -> np.random.Generator:
+        """One stream of the drive's randomness."""
+        return np.random.default_rng([self.seed, 77, stream])
+
+    def choose(self, rng: np.random.Generator) -> Chooser:
+        """How a driver goes on at junctions."""
+        return Chooser(rng)
+
+    def vehicles(self) -> list[Body]:
+        """Driving vehicles on lanes away from junctions."""
+        rng, want = self.rng(1), self.scenario.traffic
+        lanes = [n for n in self.lanes if n.kind == "driving" and not n.junction and n.length_m > 12]
+        out: list[Body] = []
+        for _ in range(want.vehicles if lanes else 0):
+            kind = str(rng.choice(want.kinds)) if want.kinds else "traffic"
+            asset = self.catalogue.random(kind, rng)
+            body = self._driving(asset, lanes, rng)
+            if body is None:
+                continue
+            out.append(body)
+            if asset.name.startswith("tractor") or (asset.kind == "truck" and rng.random() < want.trailers):
+                out += self._trailer(body, len(out), rng)
+        return out
+
+    def cyclists(self) -> list[Body]:
+        """In bicycle lanes where there are some, else at the right edge of driving lanes."""
+        rng = self.rng(2)
+        lanes = [n for n in self.lanes if n.kind == "bicycle" and n.length_m > 8]
+        out = []
+        for _ in range(self.scenario.traffic.cyclists if lanes else 0):
+            body = self._driving(self.catalogue.random("bicycle", rng), lanes, rng)
+            if body is not None:
+                body.role, body.wish = Role.CYCLIST, float(rng.uniform(3.5, 6.5))
+                body.speed_mps = min(body.speed_mps, body.wish)
+                body.driver = (1.0, 2.0, 0.9, 1.2)
+                out.append(body)
+        return out
+
+    def parked(self) -> list[Body]:
+        """Cars on parking lanes, and some that are about to leave."""
+        rng, want = self.rng(3), self.scenario.traffic
+        out: list[Body] = []
+        for lane in (n for n in self.lanes if n.kind == "parking"):
+            for at in np.arange(3.2, lane.length_m - 3.2, 6.4):
+                taken, jitter, turned = rng.random(), rng.uniform(-0.3, 0.3, 2), rng.random() < 0.1
+                asset = self.catalogue.random(str(rng.choice(["car", "car", "suv", "van"])), rng)
+                if taken > want.parked_share or asset.lwh_m[0] > 6.0:
+                    continue
+                body = self._standing(asset, lane, float(at + jitter[0]), 0.3 * jitter[1], bool(turned))
+                if body is not None:
+                    out.append(body)
+        return out
+
+    def walkers(self) -> list[Body]:
+        """People on pavements, at crossings, and those who cross anywhere."""
+        rng, want = self.rng(4), self.scenario.traffic
+        out = []
+        for _ in range(want.pedestrians):
+            kind = str(rng.choice(["pedestrian", "pedestrian", "pedestrian", "child", "pushchair"],
+                                  p=[0.3, 0.3, 0.25, 0.1, 0.05]))  # fmt: skip
+            crossing = self.graph.crossings and rng.random() < want.crossing_share
+            body = self._walker(self.catalogue.random(kind, rng), rng, "cross" if crossing else "along")
+            out += [body] if body is not None else []
+        for _ in range(want.jaywalkers):
+            body = self._walker(self.catalogue.random("pedestrian", rng), rng, "jaywalk")
+            out += [body] if body is not None else []
+        return out
+
+    def _walker(self, asset: Asset, rng: np.random.Generator, what: str) -> Body | None:
+        size = (asset.lwh_m[0], asset.lwh_m[1])
+        for _ in range(_TRIES):
+            found = self._walk(what, rng)
+            if found is None:
+                return None
+            way, s = found
+            pose = place_on(way, s, 0.4)
+            if self.placer.free(pose, (size[0] + 0.4, size[1] + 0.2)):
+                self.placer.take(pose, size)
+                wish = float(np.clip(rng.normal(1.34, 0.2), 0.7, 2.0))
+                driver = (1.5, 2.0, 0.3, 0.3)
+                return Body(Role.WALKER, asset, way, s, wish, wish, size, 0.4, driver=driver)
+        return None
+
+    def _walk(self, what: str, rng: np.random.Generator) -> tuple[Way, float] | None:
+        within = self.scenario.traffic.within_m
+        if what == "cross":
+            near = [k for k, c in enumerate(self.graph.crossings)
+                    if np.linalg.norm(c.path_m[:, :2].mean(axis=0) - self.about_m) < within]  # fmt: skip
+            if near:
+                index = near[int(rng.integers(len(near)))]
+                line, kerb, far = crossing_walk(self.graph, index, rng)
+                gate = Gate(max(kerb - 0.3, 0.0), far + 0.5, crossing=index)
+                s = max(0.3, kerb - 0.6 - float(rng.uniform(0.0, 9.0)))
+                return walk(line, [gate]), s
+        line_m = pavement_walk(self.graph, self.about_m, within, rng)
+        if line_m is None:
+            return None
+        if what == "jaywalk":
+            return self._jaywalk(line_m, rng)
+        return walk(line_m), 0.3
+
+    def _jaywalk(self, line_m: F64, rng: np.random.Generator) -> tuple[Way, float] | None:
+        """Along the pavement, straight over the road to the pavement there, and on."""
+        k = int(rng.integers(4, max(5, min(len(line_m) - 2, 24))))
+        at = line_m[min(k, len(line_m) - 1)]
+        lane, _, _ = self.graph.nearest(at)
+        s, _ = lane.project(at)
+        middle = lane.at(s)[0][0, :2]
+        across = middle - at
+        reach = float(np.linalg.norm(across))
+        if not 1.0 < reach < 12.0:
+            return None
+        others = [line[:, :2] for line in self.graph.sidewalks]
+        best, least = None, np.inf
+        for line in others:
+            step = evenly(line, 0.5)
+            ahead = (step - at) @ across / reach
+            beside = np.abs((step - at) @ np.array([-across[1], across[0]]) / reach)
+            good = (ahead > reach + 1.0) & (ahead < 30.0) & (beside < 1.0)
+            if good.any() and ahead[good].min() < least:
+                least, best = float(ahead[good].min()), at + across / reach * float(ahead[good].min())
+        if best is None:
+            return None
+        line = np.concatenate([line_m[: k + 1], best[None]])
+        kerb = k * 0.5
+        gate = Gate(kerb + 0.2, kerb + least, crossing=-2)
+        return walk(line, [gate]), 0.3
+
+    def _driving(self, asset: Asset, lanes: list[Lane], rng: np.random.Generator) -> Body | None:
+        size = (asset.lwh_m[0], asset.lwh_m[1])
+        share = np.array([lane.length_m for lane in lanes])
+        for _ in range(_TRIES):
+            lane = lanes[int(rng.choice(len(lanes), p=share / share.sum()))]
+            low, high = 0.5 * size[0] + 1.0, min(lane.length_m, lane.stop_s_m) - 0.5 * size[0] - 1.0
+            if high <= low:
+                continue
+            s = float(rng.uniform(low, high))
+            xyz, yaw = lane.at(s)
+            pose = (xyz[0, 0], xyz[0, 1], yaw[0])
+            if np.linalg.norm(xyz[0, :2] - self.about_m) > self.scenario.traffic.within_m:
+                continue
+            if not self.placer.free(pose, size, _SPACE_M):
+                continue
+            way = self.ways.along(lane.id, s, self.choose(rng))
+            at = _behind(s)
+            pose = place_on(way, at, asset.wheelbase_m)
+            wish = float(np.clip(rng.normal(1.0, 0.08), 0.75, 1.2))
+            self.placer.take(pose, size)
+            speed = 0.9 * wish * way.limit_at(at)
+            driver = (float(rng.uniform(1.0, 2.0)), 2.0, float(rng.uniform(1.0, 1.6)), 2.0)
+            return Body(Role.VEHICLE, asset, way, at, speed, wish, size, asset.wheelbase_m, driver=driver)
+        return None
+
+    def _trailer(self, body: Body, row: int, rng: np.random.Generator) -> list[Body]:
+        """Behind a tractor, if there is room."""
+        assert body.asset is not None
+        asset = next(a for a in self.catalogue.stock("trailer") if a.name.startswith("semi_trailer"))
+        hitch = 0.5 * (body.size_m[0] + asset.lwh_m[0]) + 0.35
+        size = (asset.lwh_m[0], asset.lwh_m[1])
+        pose = place_on(body.way, body.s_m - hitch, 8.0)
+        if body.s_m - hitch - 0.5 * size[0] < 0.0 or not self.placer.free(pose, size, 3.0):
+            return []
+        self.placer.take(pose, size)
+        return [Body(Role.TRAILER, asset, body.way, 0.0, size_m=size, base_m=8.0, tow=row, hitch_m=hitch)]
+
+    def _standing(self, asset: Asset, lane: Lane, s: float, d: float, turned: bool) -> Body | None:
+        xyz, yaw = lane.at(s)
+        heading = float(yaw[0])
+        side = np.array([-np.sin(heading), np.cos(heading)])
+        xy = xyz[0, :2] + d * side
+        return self.stand(asset, xy, heading + (np.pi if turned else 0.0))
+
+    def stand(self, asset: Asset, xy: F64, yaw: float, role: Role = Role.STANDING) -> Body | None:
+        """A body that stands; None if there is no room."""
+        size = (asset.lwh_m[0], asset.lwh_m[1])
+        pose = (float(xy[0]), float(xy[1]), yaw)
+        if not self.placer.free(pose, size):
+            return None
+        self.placer.take(pose, size)
+        way, s = standing_way(xy, yaw)
+        return Body(role, asset, way, s, size_m=size, base_m=max(asset.wheelbase_m, 0.4))
+
+
+class Chooser:
+    """Which lane a driver takes at a junction: as `turns` says, then mostly straight on."""
+
+    def __init__(self, rng: np.random.Generator | None, turns: Sequence[str] = ()) -> None:
+        self.rng, self.turns = rng, list(turns)
+
+    def __call__(self, lanes: Sequence[Lane]) -> Lane:
+        """One of several."""
+        by_turn = {lane.turn or "straight": lane for lane in lanes}
+        if self.turns:
+            wanted = self.turns.pop(0)
+            if wanted in by_turn:
+                return by_turn[wanted]
+        if self.rng is None:
+            return by_turn.get("straight", lanes[0])
+        weight = np.array([3.0 if (lane.turn or "straight") == "straight" else 1.0 for lane in lanes])
+        return lanes[int(self.rng.choice(len(lanes), p=weight / weight.sum()))]
+
+
+def standing_way(xy: F64, yaw: float) -> tuple[Way, float]:
+    """A short straight way with its middle at a point, and that place on it."""
+    ahead = np.array([np.cos(yaw), np.sin(yaw)])
+    line = np.stack([xy - 10 * ahead, xy + 10 * ahead])
+    return Way(evenly(line, 1.0), 1.0, np.zeros(21)), 10.0
+
+
+def _behind(s_m: float) -> float:
+    from .ways import BEHIND_M
+
+    return min(s_m, BEHIND_M)
+
+
+def _distance(lane: Lane, about_m: F64) -> float:
+    return float(np.linalg.norm(lane.centre_m[:, :2] - about_m, axis=1).min())
+
+
+def ego_body(
+    graph: RoadGraph, scenario: Scenario, ways: WayMaker, size: tuple[float, float], seed: int
+) -> Body:
+    """Row 0: on its lane where the scenario or the seed says.
+
+    Raises ConfigurationError if the world has no lane to begin on.
+    """
+    ego, rng = scenario.ego, np.random.default_rng([seed, 76])
+    lanes = [
+        lane for lane in graph.lanes if lane.kind == "driving" and not lane.junction and lane.length_m > 20
+    ]
+    if not lanes:
+        raise ConfigurationError(
+            f"scenario {scenario.name!r}: world {scenario.world.kind!r} has no lane for the ego"
+        )
+    if ego.start_xy_m is not None:
+        lane, s, _ = graph.nearest(np.array(ego.start_xy_m))
+    else:
+        # One from which the way goes on, near the middle of the world.
+        reach = np.array([_onward(graph, lane) for lane in lanes])
+        good = np.flatnonzero(reach >= min(reach.max(), 150.0))
+        lane = lanes[int(rng.choice(good))]
+        s = 8.0 if ego.start_s_m is None else ego.start_s_m
+    if ego.start_s_m is not None:
+        s = ego.start_s_m
+    if s > lane.length_m:
+        raise ConfigurationError(
+            f"scenario {scenario.name!r}: ego.start_s_m {s}: its lane is {lane.length_m:.0f} m long"
+        )
+    way = ways.along(lane.id, s, Chooser(None, ego.turns))
+    at = _behind(s)
+    wish = min(ego.speed_mps, way.limit_at(at)) if ego.initial_speed_mps is None else ego.initial_speed_mps
+    speed = 0.0 if ego.drive in ("still", "external") and ego.initial_speed_mps is None else wish
+    driver = (1.5, 2.0, 1.3, 2.5)
+    return Body(Role.EGO, None, way, at, speed, 1.0, size, 2.8, driver=driver)
+
+
+def _onward(graph: RoadGraph, lane: Lane) -> float:
+    """Length of the way from the start of a lane straight on, up to 400 m."""
+    total, choose = 0.0, Chooser(None)
+    for _ in range(40):
+        total += lane.length_m
+        following = [graph.lane(n) for n in lane.successors]
+        if total > 400 or not following:
+            return total
+        lane = choose(following)
+    return total
