@@ -20,7 +20,12 @@ ROWS: Final[Mapping[str, Mapping[str, float]]] = {
     "score of the last detections only (no prior)": {"prior_weight": 0.0},
     "no price for coasting": {"coast_cost_per_s": 0.0},
     "nothing written while coasting": {"coast_s": 0.0},
-    "tracks end after 0.25 s without a detection": {"coast_visible_s": 0.25},
+    "life times of the nodes": {
+        "coast_visible_s": 0.7,
+        "detection_probability": 0.9,
+        "coast_per_seen": 1.0,
+        "tentative_misses": 2,
+    },
     "weak detections start tracks too": {"low_score": 0.0},
     "weak detections are not used": {},
     "no overlap in the association": {"weight_overlap": 0.0},
