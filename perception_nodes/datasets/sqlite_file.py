@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import struct
+import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
@@ -14,6 +17,8 @@ from .bag_info import TopicInfo
 MAGIC: Final = b"SQLite format 3\x00"
 # Rows of a damaged page may hold anything.
 _WHOLE: Final = "typeof(topic_id) = 'integer' AND typeof(timestamp) = 'integer' AND typeof(data) = 'blob'"
+# Where the header says how many pages the database has.
+_COUNT_AT: Final = 28
 # Larger files are not read twice: their damage is found when it is played.
 _CHECK_BYTES: Final = 256_000_000
 
@@ -27,7 +32,8 @@ class SqliteFile:
         with path.open("rb") as stream:
             if stream.read(len(MAGIC)) != MAGIC:
                 raise InputError(f"{path}: not a sqlite3 file: it does not begin with 'SQLite format 3'")
-        self._db = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        self._cut = _missing_pages(path)
+        self._db = _open_shortened(path) if self._cut else _connect(path)
         self._damaged = False
         # (time, row id, topic id) of every readable row, only where the file is damaged.
         self._rows: list[tuple[int, int, int]] = []
@@ -83,6 +89,8 @@ class SqliteFile:
         return {int(k): (name, kind, profile or "", schemas.get(kind, "")) for k, name, kind, profile in rows}
 
     def _count(self) -> tuple[dict[int, int], int, int]:
+        if self._cut:
+            return self._salvage(f"cut off: {self._cut} are missing at its end")
         try:
             query = (
                 "SELECT topic_id, COUNT(*), MIN(timestamp), MAX(timestamp) FROM messages "
@@ -92,7 +100,7 @@ class SqliteFile:
             if self.path.stat().st_size < _CHECK_BYTES:
                 self._check()
         except sqlite3.DatabaseError as error:
-            return self._salvage(error)
+            return self._salvage(str(error))
         if not rows:
             return {}, 0, 0
         counts = {int(topic): int(count) for topic, count, _, _ in rows}
@@ -104,7 +112,7 @@ class SqliteFile:
         if word != "ok":
             raise sqlite3.DatabaseError(str(word).strip().splitlines()[-1])
 
-    def _salvage(self, error: sqlite3.DatabaseError) -> tuple[dict[int, int], int, int]:
+    def _salvage(self, error: str) -> tuple[dict[int, int], int, int]:
         """Go through the rows in the order they were written, up to the first that cannot be read."""
         self._damaged = True
         try:
@@ -130,3 +138,50 @@ class SqliteFile:
             if topic in wanted and start_ns <= time_ns <= end_ns:
                 (data,) = self._db.execute("SELECT data FROM messages WHERE rowid = ?", (row,)).fetchone()
                 yield wanted[topic], time_ns, bytes(data)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+
+
+def _size_in_pages(head: bytes) -> tuple[int, int]:
+    """Page size in bytes and size of the database in pages (0: not said) from the first 100 bytes.
+
+    Reference: sqlite.org/fileformat2.html, section 1.3.
+    """
+    (page,) = struct.unpack_from(">H", head, 16)
+    (count,) = struct.unpack_from(">I", head, _COUNT_AT)
+    return (65536 if page == 1 else int(page)), int(count)
+
+
+def _missing_pages(path: Path) -> str:
+    """How much of a file that was cut off is missing, as text; empty where it is whole."""
+    with path.open("rb") as stream:
+        head = stream.read(100)
+    if len(head) < 100:
+        return ""  # sqlite says what it thinks of that
+    page, count = _size_in_pages(head)
+    held = path.stat().st_size // max(page, 1)
+    return f"{count - held} of {count} pages" if held < count else ""
+
+
+def _open_shortened(path: Path) -> sqlite3.Connection:
+    """Open a copy whose header says how many pages there are: sqlite refuses a file that is shorter than that.
+
+    Raises InputError if there is no room for the copy, which nobody sees: its name is gone before this returns.
+    """
+    size = path.stat().st_size
+    with tempfile.TemporaryDirectory(prefix="perception_bag_") as folder:
+        free = shutil.disk_usage(folder).free
+        if free < size:
+            raise InputError(
+                f"{path}: it is cut off, and reading it takes a copy: wanted {size} bytes in "
+                f"{tempfile.gettempdir()} (TMPDIR names another place), got {free}"
+            )
+        copy = Path(folder) / "cut.db3"
+        shutil.copyfile(path, copy)
+        with copy.open("r+b") as stream:
+            page, _ = _size_in_pages(stream.read(100))
+            stream.seek(_COUNT_AT)
+            stream.write(struct.pack(">I", size // page))
+        return _connect(copy)
