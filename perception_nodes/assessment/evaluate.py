@@ -125,6 +125,7 @@ def _own(base: Evaluation, progress: Progress) -> Evaluation:
     from .map_figures import map_figures
     from .own import own_figures
     from .quality import calibration, consistency, covariances, safety
+    from .timing import timing
     from .worst import worst_frames
 
     paired, config, resampling = base.paired, base.config, base.resampling
@@ -138,6 +139,7 @@ def _own(base: Evaluation, progress: Progress) -> Evaluation:
     if _is_tracked(base.predictions):
         figures += consistency(paired, base.predictions.frames)
         figures += covariances(paired, recording, config)
+        figures += timing(paired, recording, config, resampling)
     figures += map_figures(base.predictions.recording, base.truth)
     progress("causes, slices, worst frames")
     diagnosis, slices = _diagnosed(base)

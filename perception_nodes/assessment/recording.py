@@ -13,7 +13,7 @@ import numpy as np
 from perception_nodes.datasets import BagReader
 from perception_nodes.datasets.bag_tf import TF_STATIC_TOPIC, TF_TOPIC
 from perception_nodes.datatypes import ElementType, InputError, MalformedMessage, Rig, load_rig
-from perception_nodes.evaluation import BoxFrame, read_boxes
+from perception_nodes.evaluation import BoxFrame, Output, read_boxes
 from perception_nodes.geometry import wrap_angle
 
 from .ego import EgoMotion, turned
@@ -51,6 +51,7 @@ class Recording:
     out and counted in `notes`. truth: from truth.jsonl, empty without one. `ego_xy_m` is set where it is known.
     publications, drops, heartbeats in the order of receipt. maps: one frame a message; map_truth: None without truth.
     ego: the vehicle's pose at any stamp. notes: what was left out and why, one sentence each.
+    outputs: the published boxes of every object message, those that a late frame replaced in `tracks` too.
     """
 
     folder: Path
@@ -68,6 +69,7 @@ class Recording:
     map_truth: tuple[MapLine, ...] | None
     ego: EgoMotion
     notes: tuple[str, ...] = ()
+    outputs: tuple[Output, ...] = ()
 
     @property
     def input_bag(self) -> Path | None:
@@ -112,6 +114,7 @@ class _Raw:
     tracks: dict[int, TrackFrame] = field(default_factory=dict)
     detections: dict[str, list[tuple[str, BoxFrame]]] = field(default_factory=dict)
     publications: list[Publication] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
     drops: list[DropRecord] = field(default_factory=list)
     heartbeats: list[Heartbeat] = field(default_factory=list)
     maps: list[MapFrame] = field(default_factory=list)
@@ -135,6 +138,7 @@ class _Raw:
             self.frame_id = str(message.header.frame_id)
             # A late frame replaces the one that was predicted for the same stamp.
             self.tracks[frame.boxes.stamp_ns] = frame
+            self.outputs.append(Output(received_ns, frame.published))
             self.publications.append(publication(message, received_ns))
         elif kind == "Detection3DArray":
             frames = self.detections.setdefault(str(message.source), [])
@@ -194,6 +198,7 @@ def _recording(folder: Path, rig: Rig, raw: _Raw, ego: EgoMotion) -> Recording:
         map_truth=read_map_lines(folder / MAP_TRUTH) if (folder / MAP_TRUTH).is_file() else None,
         ego=ego,
         notes=tuple(raw.notes),
+        outputs=tuple(raw.outputs),
     )
 
 
