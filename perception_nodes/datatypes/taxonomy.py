@@ -23,6 +23,16 @@ NUM_LABELS: Final = len(LABELS)
 LABEL_INDEX: Final[dict[str, int]] = {name: index for index, name in enumerate(LABELS)}
 UNKNOWN: Final = LABEL_INDEX["unknown"]
 
+# The kind that each class belongs to, in the order of LABELS; "" has none.
+PARENTS: Final[tuple[str, ...]] = (
+    *(["vehicle"] * 5),
+    *(["two_wheeler"] * 2),
+    "person",
+    "object",
+    "object",
+    "",
+)
+
 VEHICLES: Final = frozenset(
     LABEL_INDEX[n] for n in ("car", "truck", "bus", "trailer", "construction_vehicle")
 )

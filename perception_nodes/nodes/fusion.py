@@ -25,6 +25,7 @@ from perception_nodes.fusion import CameraView, FusionConfig, ObjectFusion
 from perception_nodes.geometry import CameraModel, Transform
 from perception_nodes.ros import qos, warmup
 from perception_nodes.ros.convert import from_msg, to_msg
+from perception_nodes.ros.convert.statuses import sensor_statuses
 from perception_nodes.ros.joiner import Joiner
 from perception_nodes.ros.main import run_node
 from perception_nodes.ros.node import PerceptionNode
@@ -33,6 +34,8 @@ from perception_nodes.ros.sweeps import SweepFrames, base_from_sensor
 from perception_nodes.ros.transforms import TransformStore
 
 _TOPIC = "/perception/fusion/objects"
+# Messages of such a sensor come, but say nothing about what is there.
+_USELESS = (Qualifier.BLINDNESS, Qualifier.INVALID)
 
 
 class Fusion(PerceptionNode):
@@ -117,8 +120,9 @@ class Fusion(PerceptionNode):
         self, frame_set: FrameSet, sensors: tuple[SensorStatus, ...], found: dict[str, Any], since_ns: int
     ) -> None:
         """All that came of one frame; `found` maps "lidar" and camera names to their messages."""
-        stamp_ns = frame_set.reference_ns
         lidar = from_msg.detections_3d(found["lidar"]) if "lidar" in found else None
+        # Of the sweep where there is one: without the reference lidar it may differ from the frame's.
+        stamp_ns = frame_set.reference_ns if lidar is None else lidar.stamp_ns
         names = [s.name for s in self.rig.of(Modality.CAMERA) if s.name in found and found[s.name].info.valid]
         views = [
             v
@@ -128,7 +132,11 @@ class Fusion(PerceptionNode):
         fused = self._fusion.fuse(lidar, views, stamp_ns, self.rig.base_frame)
         used = {v.detections.source for v in views}
         if lidar is not None:
-            used |= {s.name for s in self.rig.of(Modality.LIDAR) if frame_set.stamp_of(s.name) is not None}
+            seen = {s.name: s for s in sensor_statuses(found["lidar"].info.sensors)}
+            sensors = tuple(_as_seen(s, seen.get(s.name)) for s in sensors)
+            blind = {s.name for s in sensors if s.qualifier in _USELESS}
+            present = {s.name for s in self.rig.of(Modality.LIDAR) if frame_set.stamp_of(s.name) is not None}
+            used |= present - blind
         sensors = tuple(_as_used(s, s.name in used, frame_set) for s in sensors)
         mask = sum(1 << i for i, s in enumerate(sensors) if s.qualifier != Qualifier.AVAILABLE)
         mode = Mode.NOMINAL if not mask else Mode.DEGRADED if used else Mode.BLIND
@@ -156,9 +164,16 @@ class Fusion(PerceptionNode):
         return CameraView(found, model, pose.inverse())
 
 
+def _as_seen(status: SensorStatus, detector: SensorStatus | None) -> SensorStatus:
+    """The synchroniser reads stamps only; the detector knows whether there was anything in the message."""
+    if detector is None or detector.qualifier not in _USELESS:
+        return status
+    return replace(status, qualifier=detector.qualifier, reason=detector.reason)
+
+
 def _as_used(status: SensorStatus, used: bool, frame_set: FrameSet) -> SensorStatus:
     """The sensor's status as far as this frame is concerned."""
-    if used or status.qualifier == Qualifier.NOT_AVAILABLE:
+    if used or status.qualifier in (*_USELESS, Qualifier.NOT_AVAILABLE):
         return status
     if frame_set.complete and frame_set.stamp_of(status.name) is None:
         return status  # a slower sensor that was not due

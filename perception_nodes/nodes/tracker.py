@@ -11,6 +11,7 @@ from typing import Any
 from perception_nodes import msg
 from perception_nodes.datatypes import (
     LABELS,
+    PARENTS,
     TAXONOMY,
     DropReason,
     LatencyTrace,
@@ -55,12 +56,14 @@ class Tracker(PerceptionNode):
         self._frame = str(
             declare(self, "tracking_frame", self.rig.odom_frame, {"help": "frame of the tracks"})
         )
-        self._tracker = MultiObjectTracker(declare_config(self, TrackerConfig))
+        config = declare_config(self, TrackerConfig)
+        self._tracker = MultiObjectTracker(config)
         _warm()
         self._transforms = TransformStore(self)
         self._out = self.add_output(msg.TrackedObjectArray, _TOPIC, qos.objects())
-        labels = msg.LabelInfo(taxonomy=TAXONOMY, names=list(LABELS), model_id=self.model_id)
-        labels.range_min_m, labels.range_max_m, labels.expected_calibration_error = 0.0, 70.0, float("nan")
+        labels = msg.LabelInfo(taxonomy=TAXONOMY, names=list(LABELS), parent=list(PARENTS))
+        labels.model_id, labels.range_max_m = self.model_id, config.max_range_m
+        labels.expected_calibration_error = float("nan")
         self._labels = self.add_output(msg.LabelInfo, "/perception/labels", qos.latched())
         self._labels.publish(labels)
         if self._frame == self.rig.base_frame:

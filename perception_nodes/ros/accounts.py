@@ -17,7 +17,10 @@ _WALL_STALE_S = 2.0
 
 @dataclass
 class Account:
-    """Counters and times of one input. `expected_rate_hz` NaN: no promise, never stale."""
+    """Counters and times of one input. `expected_rate_hz` NaN: no promise, never stale.
+
+    blind: messages come, but there is next to nothing in them (set by who looks into them).
+    """
 
     name: str
     topic: str
@@ -31,6 +34,7 @@ class Account:
     publishers: int = 0
     available: bool = True
     unavailable_reason: SensorReason = SensorReason.INTERNAL
+    blind: bool = False
     _stamps: deque[int] = field(default_factory=lambda: deque(maxlen=20))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -79,6 +83,8 @@ class Account:
             qualifier = Qualifier.UNKNOWN
         elif self.stale(ros_ns, wall_ns):
             qualifier, reason = Qualifier.NOT_AVAILABLE, SensorReason.STALE
+        elif self.blind:
+            qualifier, reason = Qualifier.BLINDNESS, SensorReason.BLOCKED
         return SensorStatus(
             name=self.name,
             modality=self.modality,
@@ -97,4 +103,5 @@ class Account:
         """A new session begins: counters and rates start over."""
         self.received = self.used = self.dropped = 0
         self.last_stamp_ns = 0
+        self.blind = False
         self._stamps.clear()

@@ -46,6 +46,7 @@ class Joiner:
         self._wait_ns = round(wait_s * 1e9)
         self._lidar_wait_ns = round(lidar_wait_s * 1e9)
         self._fuse = fuse
+        self._half_period_ns = round(0.5e9 / node.rig.sensor(node.rig.reference).rate_hz)
         self._sets: deque[_Waiting] = deque()
         self._messages: dict[str, deque[tuple[int, Any]]] = {}
         self._heard_ns: dict[str, int] = {}
@@ -119,8 +120,21 @@ class Joiner:
 
     def _found(self, frame_set: FrameSet) -> dict[str, tuple[int, Any]]:
         wanted = self._wanted(frame_set)
-        at = {k: next((m for m in self._messages[k] if m[0] == stamp), None) for k, stamp in wanted.items()}
+        at = {k: self._match(k, stamp) for k, stamp in wanted.items()}
         return {k: message for k, message in at.items() if message is not None}
+
+    def _match(self, source: str, stamp_ns: int) -> tuple[int, Any] | None:
+        """The message of exactly that stamp; of lidars the nearest within half a period.
+
+        The synchroniser and the lidar's detector choose their stamps apart: when the reference is lost, or its clouds
+        cannot be read, they need not be equal.
+        """
+        queue = self._messages[source]
+        exact = next((m for m in queue if m[0] == stamp_ns), None)
+        if exact is not None or source != "lidar" or not queue:
+            return exact
+        nearest = min(queue, key=lambda m: abs(m[0] - stamp_ns))
+        return nearest if abs(nearest[0] - stamp_ns) < self._half_period_ns else None
 
     def _due(self, waiting: _Waiting, found: dict[str, Any], now_ns: int) -> bool:
         """All that is expected has come, or has been waited for long enough (for the lidar longer)."""

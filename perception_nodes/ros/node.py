@@ -117,7 +117,8 @@ class PerceptionNode(LifecycleNode):
         if not self.active or self.vitals.last_output_stamp_ns == 0:
             return Mode.STARTING
         promised = [a for a in self.accounts.values() if a.expected_rate_hz > 0]
-        lost = [a for a in promised if not a.available or a.stale(self.ros_ns(), time.monotonic_ns())]
+        now = self.ros_ns(), time.monotonic_ns()
+        lost = [a for a in promised if not a.available or a.blind or a.stale(*now)]
         if promised and len(lost) == len(promised):
             return Mode.BLIND
         return Mode.DEGRADED if lost or self.faults else Mode.NOMINAL
@@ -354,6 +355,7 @@ class PerceptionNode(LifecycleNode):
         stale = [a for a in self.accounts.values() if a.stale(ros_ns, wall_ns)]
         codes = {f"{name}.{a.name.upper()}.STALE" for a in stale}
         codes |= {f"{name}.{a.name.upper()}.NOT_AVAILABLE" for a in self.accounts.values() if not a.available}
+        codes |= {f"{name}.{a.name.upper()}.BLIND" for a in self.accounts.values() if a.blind}
         return sorted(codes | {f"{name}.{f}" for f in self.faults | self._notices})
 
     def _health_now(self) -> Any:

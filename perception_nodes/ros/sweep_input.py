@@ -34,6 +34,9 @@ from .worker import Worker
 
 _PATIENCE_NS = 200_000_000
 _KEPT = 4
+# A lidar that gives fewer points in a sweep sees nothing: it is covered, or its receiver is dead. No points are no
+# free space.
+BLIND_POINTS = 64
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class SweepInput:
     def _handler(self, name: str) -> Callable[[Any, int], None]:
         def handle(message: Any, received_ns: int) -> None:
             cloud = from_msg.point_cloud(message)
+            self._node.accounts[name].blind = len(cloud) < BLIND_POINTS
             self._clouds[name, cloud.stamp_ns] = cloud
             self._sort(self._aligner.add(name, cloud.stamp_ns, received_ns), received_ns)
             self.poll()

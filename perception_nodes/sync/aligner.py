@@ -184,7 +184,8 @@ class Aligner:
         silence_ns = round((self.config.silence_periods * period_s + self.config.timeout_s) * 1e9)
         if self._reference.last_stamp_ns >= 0:
             since = max(self._reference.last_arrival_ns, 0)
-            reference_ns = max(self._closed_ns, self._reference.last_stamp_ns) + round(period_s * 1e9)
+            last_ns = max(self._closed_ns, self._reference.last_stamp_ns)
+            reference_ns = self._next_without_reference(last_ns, period_s)
         elif self._first_arrival_ns is not None:
             since, silence_ns = self._first_arrival_ns, silence_ns + 1_000_000_000
             oldest = min((s.queue[0][0] for s in self._others() if s.queue), default=None)
@@ -197,6 +198,12 @@ class Aligner:
         if now_ns - since >= silence_ns and newest >= reference_ns:
             self._open = (reference_ns, now_ns)
             self._close(result, Trigger.TIMEOUT)
+
+    def _next_without_reference(self, last_ns: int, period_s: float) -> int:
+        """The first stamp of another sensor that is about a period later; none: a period later."""
+        after_ns = last_ns + round(0.5 * period_s * 1e9)
+        later = (t for s in self._others() for t, _ in s.queue if t > after_ns)
+        return min(later, default=last_ns + round(period_s * 1e9))
 
     def _close(self, result: _Result, trigger: Trigger) -> None:
         assert self._open is not None

@@ -115,13 +115,13 @@ class Bench:
             assert time.monotonic() < deadline, "the condition did not come true"
             self.executor.spin_once(timeout_sec=0.05)
 
-    def cloud(self, k: int, names: str = "xyz") -> None:
-        """Publish a cloud of 400 points of ground as the k-th sweep; `names` are its fields."""
+    def cloud(self, k: int, names: str = "xyz", count: int = 400) -> None:
+        """Publish a cloud of up to 400 points of ground as the k-th sweep; `names` are its fields."""
         side = np.linspace(-20, 20, 20, dtype=np.float32)
         x, y = np.meshgrid(side, side)
-        data = np.stack([x.ravel(), y.ravel(), np.zeros(400, np.float32)], axis=1)
+        data = np.stack([x.ravel(), y.ravel(), np.zeros(400, np.float32)], axis=1)[:count]
         fields = [PointField(name=n, offset=4 * i, datatype=7, count=1) for i, n in enumerate(names)]
-        message = PointCloud2(height=1, width=400, fields=fields, point_step=12, row_step=4800)
+        message = PointCloud2(height=1, width=count, fields=fields, point_step=12, row_step=12 * count)
         message.data = data.tobytes()
         message.header.frame_id = "base_link"
         self.stamp(message.header.stamp, k)

@@ -32,6 +32,22 @@ def test_a_bad_cloud_is_dropped_and_the_next_good_one_used(bench: Any) -> None:
     assert runner_status == {"lidar_detector": 0}
 
 
+def test_a_lidar_that_sees_nothing_is_blind_not_free(bench: Any) -> None:
+    bench.start("lidar_detector", tracking_frame="base_link", use_sim_time=True)
+    bench.until(lambda: bench.points.get_subscription_count() and bench.clock.get_subscription_count())
+    bench.time(0)
+    bench.cloud(0, count=0)
+    bench.until(lambda: bench.detections)
+    (status,) = bench.detections[0].info.sensors
+    assert status.qualifier == msg.SensorStatus.QUALIFIER_BLINDNESS
+    assert status.reason == msg.SensorStatus.REASON_BLOCKED
+    bench.until(lambda: "LIDAR_DETECTOR.LIDAR.BLIND" in bench.last("lidar_detector").active_faults)
+    assert bench.last("lidar_detector").mode == msg.PerceptionHealth.MODE_BLIND
+    bench.cloud(1)
+    bench.until(lambda: len(bench.detections) == 2)
+    assert bench.detections[1].info.sensors[0].qualifier == msg.SensorStatus.QUALIFIER_AVAILABLE
+
+
 def test_missing_transforms_are_counted_drops(bench: Any) -> None:
     bench.start("lidar_detector", tracking_frame="odom")
     bench.until(bench.points.get_subscription_count)

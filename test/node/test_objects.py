@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from perception_nodes.datatypes import (
     Modality,
     Mode,
     Qualifier,
+    SensorReason,
     SensorStatus,
     Trigger,
 )
@@ -41,8 +43,11 @@ class Feed:
         self.boxes = create(msg.Detection3DArray, "/perception/detection/lidar/lidar", qos.detections())
         self.count = 0
 
-    def send(self, boxes: bool = True) -> int:
-        """One frame at the present time: a car 10 m ahead of a vehicle that drives with it (`boxes`: it is seen)."""
+    def send(self, boxes: bool = True, blind: bool = False, shift_ns: int = 0) -> int:
+        """One frame at the present time: a car 10 m ahead of a vehicle that drives with it (`boxes`: it is seen).
+
+        blind: the detector says that the lidar sees nothing; shift_ns: of the detections' stamp to the frame's.
+        """
         stamp = time.time_ns()
         trace = LatencyTrace("monotonic", "here", stamp, stamp, ("lidar_detector",), (1,), (2,))
         sensors = (
@@ -55,9 +60,14 @@ class Feed:
             self.count, stamp, ("lidar", "camera"), (stamp, 0), (0.0, np.nan), False, Trigger.TIMEOUT, (1, 0)
         )
         center, size = np.array([[10.0, 0.0, 0.8]]), np.array([[4.5, 1.9, 1.6]])
-        found = Detections3D.of(stamp, "base_link", "lidar", center, size, np.zeros(1), score=np.ones(1))
+        found = Detections3D.of(
+            stamp + shift_ns, "base_link", "lidar", center, size, np.zeros(1), score=np.ones(1)
+        )
+        if blind:
+            covered = replace(sensors[0], qualifier=Qualifier.BLINDNESS, reason=SensorReason.BLOCKED)
+            found, info_of_boxes = found.select(np.zeros(1, bool)), replace(info, sensors=(covered,))
         if boxes:
-            self.boxes.publish(to_msg.detections_3d(found, info))
+            self.boxes.publish(to_msg.detections_3d(found, info_of_boxes if blind else info))
         self.sets.publish(to_msg.frame_set(frame, "base_link", info))
         self.count += 1
         return stamp
@@ -122,3 +132,32 @@ def test_qos_of_the_objects_is_as_documented(bench: Any) -> None:
     labels = bench.keep(msg.LabelInfo, "/perception/labels", qos.latched())
     bench.until(lambda: labels)
     assert "car" in labels[0].names
+
+
+def test_a_blind_lidar_makes_the_fused_frame_blind(bench: Any) -> None:
+    fused = bench.keep(msg.Detection3DArray, "/perception/fusion/objects", qos.detections())
+    feed = Feed(bench)
+    bench.launch(bench.spec("fusion"))
+    for publisher in (feed.sets, feed.boxes):
+        bench.ready(publisher)
+    bench.until(lambda: (h := bench.last("fusion")) and h.active)
+    stamp = feed.send(blind=True)
+    bench.until(lambda: any(stamp_of(m) == stamp for m in fused))
+    info = fused[-1].info
+    lidar = next(s for s in info.sensors if s.name == "lidar")
+    assert lidar.qualifier == msg.SensorStatus.QUALIFIER_BLINDNESS
+    assert (info.mode, info.coverage_fraction) == (msg.FrameInfo.MODE_BLIND, 0.0)
+
+
+def test_detections_of_a_lidar_that_is_not_the_reference_are_joined_within_half_a_period(bench: Any) -> None:
+    fused = bench.keep(msg.Detection3DArray, "/perception/fusion/objects", qos.detections())
+    feed = Feed(bench)
+    bench.launch(bench.spec("fusion"))
+    for publisher in (feed.sets, feed.boxes):
+        bench.ready(publisher)
+    bench.until(lambda: (h := bench.last("fusion")) and h.active)
+    for shift_ns, count in ((30_000_000, 1), (-70_000_000, 0)):
+        stamp = feed.send(shift_ns=shift_ns)
+        valid = stamp + shift_ns * count
+        bench.until(lambda valid=valid: any(stamp_of(m) == valid for m in fused))
+        assert len(fused[-1].detections) == count

@@ -114,3 +114,13 @@ def test_a_new_session_starts_over() -> None:
     assert (account.received, account.used, account.dropped, account.waiting) == (0, 0, 0, 0)
     assert math.isnan(account.rate_hz)
     assert not account.stale(START + 99 * SECOND, 99 * SECOND)
+
+
+def test_an_input_that_shows_nothing_is_blind_until_it_falls_silent_or_starts_over() -> None:
+    account = heard(10)
+    account.blind = True
+    status = account.status(START + 900 * MS, 900 * MS)
+    assert (status.qualifier, status.reason) == (Qualifier.BLINDNESS, SensorReason.BLOCKED)
+    assert account.status(START + 9 * SECOND, 9 * SECOND).reason == SensorReason.STALE
+    account.restart()
+    assert not account.blind

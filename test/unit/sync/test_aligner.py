@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from perception_nodes.datatypes import (
@@ -167,3 +169,16 @@ def test_a_stamp_that_was_never_set_is_dropped_and_changes_nothing(sensor: str) 
     sets, drops = run(aligner, [("camera", 50, 110), ("lidar", 100, 120)])
     assert ([s.reference_ns for s in sets], drops) == ([1100 * MS], [])
     assert sum(s.dropped for s in aligner.status(0)) == 1
+
+
+def test_without_the_reference_frames_keep_the_pace_of_the_others() -> None:
+    """The other sensor's stamps lie just before those that the reference would have: no frame waits for the next."""
+    arrivals = [("camera", -5, 10), ("lidar", 0, 20)]
+    arrivals += [("camera", 100 * k - 5, 100 * k + 10) for k in range(1, 12)]
+    sets, _ = run(two(), arrivals)
+    late = [s.received_ns[1] for s in sets if s.stamp_of("lidar") is None]
+    stamps = [s.stamp_of("camera") for s in sets if s.stamp_of("lidar") is None]
+    assert len(stamps) >= 6
+    assert {(b - a) // MS for a, b in pairwise(stamps)} == {100}
+    assert all(s.reference_ns == s.stamp_of("camera") for s in sets if s.stamp_of("lidar") is None)
+    assert late
