@@ -135,7 +135,7 @@ def _own(base: Evaluation, progress: Progress) -> Evaluation:
     progress("calibration, safety, consistency")
     calibrated, diagrams = calibration(paired, config, resampling)
     figures += calibrated
-    figures += safety(paired, recording, resampling)
+    figures += safety(paired, recording, config, resampling)
     if _is_tracked(base.predictions):
         figures += consistency(paired, base.predictions.frames)
         figures += covariances(paired, recording, config)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import LABEL_INDEX
+from perception_nodes.datatypes import LABEL_INDEX, LABELS
 from perception_nodes.evaluation import (
     BoxFrame,
     EvaluationConfig,
@@ -65,7 +65,7 @@ def calibration(paired: Paired, config: EvaluationConfig, resampling: Resampling
             sampled(f"calibration.{name}.brier", brier, value, (total, "predictions"), resampling, -1)
         )
         curves[name] = _diagram(found.diagram)
-    truth, ours = class_frames(paired, frozenset(range(16)), config)
+    truth, ours = class_frames(paired, frozenset(range(len(LABELS))), config)
     existence = existence_reliability(truth, ours, config.match_distance_m)
     for of, diagram in (("boxes", existence.boxes), ("tracks", existence.tracks)):
         figures.append(
@@ -96,8 +96,15 @@ def _diagram(diagram: Reliability) -> dict[str, Any]:
     return out
 
 
-def safety(paired: Paired, recording: Recording | None, resampling: Resampling) -> list[Figure]:
-    """Recall that counts what the vehicle is about to meet; nothing where its path is not known."""
+def safety(
+    paired: Paired, recording: Recording | None, config: EvaluationConfig, resampling: Resampling
+) -> list[Figure]:
+    """Recall that counts what the vehicle is about to meet, of truth that is asked for; nothing without its path."""
+    asked, ours = class_frames(paired, frozenset(range(len(LABELS))), config)
+    return _safety(replace(paired, truth=asked, predictions=ours), recording, resampling)
+
+
+def _safety(paired: Paired, recording: Recording | None, resampling: Resampling) -> list[Figure]:
     ego = _ego_boxes(paired, recording)
     if ego is None:
         return []
