@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from perception_nodes.datatypes import ConfigurationError, param
 from perception_nodes.simulation.faults import Fault
 
 XY = tuple[float, float]
+# What `build_world` can be asked for; here, so that a wrong word is found with its line.
+WORLD_KINDS: Final = (
+    "straight", "curve", "junction", "signals", "town", "highway", "roadworks", "tunnel", "car_park", "narrow",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,12 @@ class WorldSpec:
     def __post_init__(self) -> None:
         if bool(self.kind) == bool(self.osm):
             raise ConfigurationError("wanted either kind or osm")
+        if self.kind:
+            from perception_nodes.simulation.world.procedural import checked_options  # late: shapely
+
+            if self.kind not in WORLD_KINDS:
+                raise ConfigurationError(f"kind {self.kind!r}: wanted one of {list(WORLD_KINDS)}")
+            checked_options(self.kind, self.options)
 
 
 @dataclass(frozen=True)

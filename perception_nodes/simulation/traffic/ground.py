@@ -30,6 +30,14 @@ class Street(Protocol):
     def surface(self) -> Ground:
         """What everything stands on."""
 
+    @property
+    def ego(self) -> tuple[int, float]:
+        """Lane id and distance along it where a drive starts."""
+
+    @property
+    def parking(self) -> F64:
+        """(P, 6) x, y, z, yaw, length, width of places to park."""
+
 
 def on_surface(ground: Ground, pose: F64, base_m: F64, track_m: F64, tilted: npt.NDArray[np.bool_]) -> F64:
     """(N, 6) x, y, z, yaw, pitch, roll of (N, 3) x, y, yaw; touching at four points, or where not tilted at one."""

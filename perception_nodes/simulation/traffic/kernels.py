@@ -109,6 +109,7 @@ def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
             u = 0.0
             before = 0.0
             found = False
+            step = 0.5 if size[i, 0] > 1.0 else 0.15  # feet turn in less than a length
             while u < gap[i]:
                 t = min(foreseen_s[j], u / max(speed[i], 1.0))
                 moved[0], moved[1] = t * velocity[j, 0], t * velocity[j, 1]
@@ -124,7 +125,7 @@ def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
                         break
                 before = u
                 # Nobody comes nearer than the way that both go.
-                u += max(0.5, away * (1.0 if foreseen_s[j] == 0.0 else 0.4))
+                u += max(step, away * (1.0 if foreseen_s[j] == 0.0 else 0.4))
             if not found:
                 continue
             if u > 0.0:

@@ -12,12 +12,13 @@ import numpy.typing as npt
 from perception_nodes.datatypes import ConfigurationError
 from perception_nodes.simulation.assets import Asset, Catalogue
 from perception_nodes.simulation.scenarios.schema import Scenario
-from perception_nodes.simulation.world.roads import Lane, RoadGraph
+from perception_nodes.simulation.world.roads import Lane
 
 from .fleet import Body, Role
+from .ground import Street
 from .kernels import overlap, pose_on
 from .walkers import crossing_walk, pavement_walk, walk
-from .ways import Gate, Way, WayMaker, evenly
+from .ways import BEHIND_M, Gate, Way, WayMaker, evenly
 
 F64 = npt.NDArray[np.float64]
 _TRIES: Final = 40
@@ -53,18 +54,19 @@ class Spawner:
 
     def __init__(
         self,
-        graph: RoadGraph,
+        street: Street,
         scenario: Scenario,
         catalogue: Catalogue,
         seed: int,
         about_m: F64,
         ways: WayMaker,
     ) -> None:
-        self.graph, self.scenario, self.catalogue, self.seed = graph, scenario, catalogue, seed
+        self.street, self.graph = street, street.graph
+        self.scenario, self.catalogue, self.seed = scenario, catalogue, seed
         self.about_m, self.ways = about_m, ways
         self.placer = Placer()
         within = scenario.traffic.within_m
-        self.lanes = [lane for lane in graph.lanes if _distance(lane, about_m) < within]
+        self.lanes = [lane for lane in street.graph.lanes if _distance(lane, about_m) < within]
 
     def rng(self, stream: int) -> np.random.Generator:
         """One stream of the drive's randomness."""
@@ -108,15 +110,18 @@ class Spawner:
         """Cars on parking lanes, and some that are about to leave."""
         rng, want = self.rng(3), self.scenario.traffic
         out: list[Body] = []
-        for lane in (n for n in self.lanes if n.kind == "parking"):
-            for at in np.arange(3.2, lane.length_m - 3.2, 6.4):
-                taken, jitter, turned = rng.random(), rng.uniform(-0.3, 0.3, 2), rng.random() < 0.1
-                asset = self.catalogue.random(str(rng.choice(["car", "car", "suv", "van"])), rng)
-                if taken > want.parked_share or asset.lwh_m[0] > 6.0:
-                    continue
-                body = self._standing(asset, lane, float(at + jitter[0]), 0.3 * jitter[1], bool(turned))
-                if body is not None:
-                    out.append(body)
+        for x, y, _, yaw, length, width in self.street.parking:
+            taken, jitter, turned = rng.random(), rng.uniform(-1.0, 1.0, 2), rng.random() < 0.15
+            asset = self.catalogue.random(str(rng.choice(["car", "car", "suv", "van"])), rng)
+            far = float(np.hypot(x - self.about_m[0], y - self.about_m[1])) > want.within_m
+            if taken > want.parked_share or far or asset.lwh_m[0] > length - 0.2:
+                continue
+            spare = 0.4 * np.maximum([length - asset.lwh_m[0], width - asset.lwh_m[1]], 0.0)
+            along, left = np.minimum(0.5 * spare, 0.3) * jitter
+            c, s = np.cos(yaw), np.sin(yaw)
+            xy = np.array([x + along * c - left * s, y + along * s + left * c])
+            body = self.stand(asset, xy, float(yaw + (np.pi if turned else 0.0) + 0.02 * jitter[1]))
+            out += [body] if body is not None else []
         return out
 
     def walkers(self) -> list[Body]:
@@ -210,7 +215,7 @@ class Spawner:
             if not self.placer.free(pose, size, _SPACE_M):
                 continue
             way = self.ways.along(lane.id, s, self.choose(rng))
-            at = _behind(s)
+            at = min(s, BEHIND_M)
             pose = place_on(way, at, asset.wheelbase_m)
             wish = float(np.clip(rng.normal(1.0, 0.08), 0.75, 1.2))
             self.placer.take(pose, size)
@@ -230,13 +235,6 @@ class Spawner:
             return []
         self.placer.take(pose, size)
         return [Body(Role.TRAILER, asset, body.way, 0.0, size_m=size, base_m=8.0, tow=row, hitch_m=hitch)]
-
-    def _standing(self, asset: Asset, lane: Lane, s: float, d: float, turned: bool) -> Body | None:
-        xyz, yaw = lane.at(s)
-        heading = float(yaw[0])
-        side = np.array([-np.sin(heading), np.cos(heading)])
-        xy = xyz[0, :2] + d * side
-        return self.stand(asset, xy, heading + (np.pi if turned else 0.0))
 
     def stand(self, asset: Asset, xy: F64, yaw: float, role: Role = Role.STANDING) -> Body | None:
         """A body that stands; None if there is no room."""
@@ -275,60 +273,26 @@ def standing_way(xy: F64, yaw: float) -> tuple[Way, float]:
     return Way(evenly(line, 1.0), 1.0, np.zeros(21)), 10.0
 
 
-def _behind(s_m: float) -> float:
-    from .ways import BEHIND_M
-
-    return min(s_m, BEHIND_M)
-
-
 def _distance(lane: Lane, about_m: F64) -> float:
     return float(np.linalg.norm(lane.centre_m[:, :2] - about_m, axis=1).min())
 
 
-def ego_body(
-    graph: RoadGraph, scenario: Scenario, ways: WayMaker, size: tuple[float, float], seed: int
-) -> Body:
-    """Row 0: on its lane where the scenario or the seed says.
+def ego_body(street: Street, scenario: Scenario, ways: WayMaker, size: tuple[float, float]) -> Body:
+    """Row 0: on its lane where the scenario or the world says.
 
-    Raises ConfigurationError if the world has no lane to begin on.
+    Raises ConfigurationError if there is no such place.
     """
-    ego, rng = scenario.ego, np.random.default_rng([seed, 76])
-    lanes = [
-        lane for lane in graph.lanes if lane.kind == "driving" and not lane.junction and lane.length_m > 20
-    ]
-    if not lanes:
-        raise ConfigurationError(
-            f"scenario {scenario.name!r}: world {scenario.world.kind!r} has no lane for the ego"
-        )
+    ego = scenario.ego
+    lane_id, s = street.ego
+    lane = street.graph.lane(lane_id)
     if ego.start_xy_m is not None:
-        lane, s, _ = graph.nearest(np.array(ego.start_xy_m))
-    else:
-        # One from which the way goes on, near the middle of the world.
-        reach = np.array([_onward(graph, lane) for lane in lanes])
-        good = np.flatnonzero(reach >= min(reach.max(), 150.0))
-        lane = lanes[int(rng.choice(good))]
-        s = 8.0 if ego.start_s_m is None else ego.start_s_m
-    if ego.start_s_m is not None:
-        s = ego.start_s_m
+        lane, s, _ = street.graph.nearest(np.array(ego.start_xy_m))
+    s = s if ego.start_s_m is None else ego.start_s_m
     if s > lane.length_m:
-        raise ConfigurationError(
-            f"scenario {scenario.name!r}: ego.start_s_m {s}: its lane is {lane.length_m:.0f} m long"
-        )
+        where = f"scenario {scenario.name!r}: ego.start_s_m {s}"
+        raise ConfigurationError(f"{where}: its lane is {lane.length_m:.0f} m long")
     way = ways.along(lane.id, s, Chooser(None, ego.turns))
-    at = _behind(s)
+    at = min(s, BEHIND_M)
     wish = min(ego.speed_mps, way.limit_at(at)) if ego.initial_speed_mps is None else ego.initial_speed_mps
     speed = 0.0 if ego.drive in ("still", "external") and ego.initial_speed_mps is None else wish
-    driver = (1.5, 2.0, 1.3, 2.5)
-    return Body(Role.EGO, None, way, at, speed, 1.0, size, 2.8, driver=driver)
-
-
-def _onward(graph: RoadGraph, lane: Lane) -> float:
-    """Length of the way from the start of a lane straight on, up to 400 m."""
-    total, choose = 0.0, Chooser(None)
-    for _ in range(40):
-        total += lane.length_m
-        following = [graph.lane(n) for n in lane.successors]
-        if total > 400 or not following:
-            return total
-        lane = choose(following)
-    return total
+    return Body(Role.EGO, None, way, at, speed, 1.0, size, 2.8, driver=(1.5, 2.0, 1.3, 2.5))

@@ -20,7 +20,7 @@ from .kernels import overlapping_pairs
 from .lanes import LaneChanges, extend
 from .right_of_way import RightOfWay
 from .script import Script
-from .spawn import Spawner, ego_body
+from .spawn import Spawner, ego_body, place_on
 from .states import ActorStates, EgoState
 from .walking import Walking
 from .ways import WayMaker
@@ -52,7 +52,7 @@ class Traffic:
         self._world, self._scenario, self._ego_centre_m = world, scenario, ego_centre_m
         self._way_maker = WayMaker(world.graph)
         self.time_s = 0.0
-        ego = ego_body(world.graph, scenario, self._way_maker, ego_lwh_m[:2], seed)
+        ego = ego_body(world, scenario, self._way_maker, ego_lwh_m[:2])
         self._script = Script(world.graph, scenario, catalogue, ego, seed)
         self._bodies = [ego, *self._others(ego, catalogue, seed)]
         self.assets: tuple[Asset, ...] = tuple(
@@ -79,11 +79,9 @@ class Traffic:
         self._restart_clock()
 
     def _others(self, ego: Body, catalogue: Catalogue, seed: int) -> list[Body]:
-        from .spawn import place_on
-
         pose = place_on(ego.way, ego.s_m, ego.base_m)
         spawner = Spawner(
-            self._world.graph, self._scenario, catalogue, seed, np.array(pose[:2]), self._way_maker
+            self._world, self._scenario, catalogue, seed, np.array(pose[:2]), self._way_maker
         )
         clear = self._scenario.traffic.clear_ahead_m
         spawner.placer.take(pose, (ego.size_m[0] + 2 * clear, ego.size_m[1]))
