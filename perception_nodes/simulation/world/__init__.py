@@ -1,6 +1,7 @@
 """The world that does not move: road graph, ground, paint, houses and furniture, and the exact map of it."""
 
-from .procedural import KINDS, Options, build_world
+from .options import Options
+from .procedural import KINDS, build_world
 from .roads import LANE_KINDS, Crossing, Lane, RoadGraph, Signal
 from .street import World, assemble
 from .surface import Surface

@@ -47,7 +47,7 @@ def plan_of(
     wide = max(r.profile.pavement_m for r in net.roads)
     pavement = road.buffer(wide).intersection(domain) if wide > 0 else shapely.Polygon()
     walks = sidewalks(road.union(islands), domain, wide) if wide > 0 else ()
-    lines = [line for k in range(len(net.roads)) for line in _lines(net, k)]
+    lines = [*net.lines, *(line for k in range(len(net.roads)) for line in _lines(net, k))]
     parking = [place for k in range(len(net.roads)) for place in _parking(net, k, rng)]
     return Plan(
         name,
@@ -74,14 +74,12 @@ def plan_of(
 def areas(net: Network, margin_m: float) -> tuple[BaseGeometry, BaseGeometry, BaseGeometry]:
     """Asphalt, raised islands in it, and the domain."""
     strips = [_strip(net, k) for k in range(len(net.roads))]
-    road = shapely.union_all([*strips, *(_rounded(net, k, strips) for k in range(len(net.places)))])
-    caps = [
-        cap
-        for k, place in enumerate(net.places)
-        if place.control == "open"
-        for cap in _caps(net, k, margin_m)
-    ]
-    domain = road.buffer(margin_m).difference(shapely.union_all(caps)) if caps else road.buffer(margin_m)
+    road = shapely.union_all(
+        [*strips, *net.asphalt, *(_rounded(net, k, strips) for k in range(len(net.places)))]
+    )
+    ends = [k for k, place in enumerate(net.places) if place.control == "open"]
+    caps = [*net.caps, *(cap for k in ends for cap in _caps(net, k, margin_m))]
+    domain = road.buffer(margin_m).difference(shapely.union_all(caps))
     islands = shapely.union_all([_median(net, k) for k in range(len(net.roads))])
     # Collinear points of unions would make slivers of triangles.
     road = road.difference(islands).simplify(0.005)

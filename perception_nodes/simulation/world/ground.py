@@ -19,6 +19,7 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 KERB_STONE_M = 0.15
+_FORECOURT_M = 1.8  # in towns the ground in front of houses is paved
 _BLOCK = (
     8  # cells: areas are cut into blocks first, since cutting costs in proportion to the corners of an area
 )
@@ -32,7 +33,8 @@ def ground_mesh(plan: Plan, surface: Surface) -> Mesh:
         if plan.relief.kerb_m > 0.03
         else shapely.Polygon()
     )
-    pavement = raised.intersection(plan.pavement).difference(stone)
+    walked = plan.pavement.buffer(_FORECOURT_M) if plan.setting == "town" else plan.pavement
+    pavement = raised.intersection(walked).difference(stone)
     grass = raised.difference(stone).difference(pavement)
     areas = [
         (plan.road.intersection(plan.domain), Material.ASPHALT),
@@ -101,7 +103,7 @@ def _cut(area: BaseGeometry, i: I64, j: I64, material: Material, surface: Surfac
     for key in np.unique(block, axis=0):
         mine = (block == key).all(axis=1)
         corner = low + key * _BLOCK * CELL_M
-        part = shapely.clip_by_rect(area, *(corner - 0.01), *(corner + _BLOCK * CELL_M + 0.01))
+        part = area.intersection(shapely.box(*corner, *(corner + _BLOCK * CELL_M)))
         x, y = low[0] + CELL_M * i[mine], low[1] + CELL_M * j[mine]
         pieces = shapely.intersection(part, _triangles(x, y))
         xy = triangulate(pieces)

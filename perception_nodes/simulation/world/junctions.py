@@ -78,7 +78,10 @@ def _pairs(
     """Lanes from which and into which one turns; both are listed from the left."""
     if not incoming or not outgoing:
         return []
-    if turn == "straight" or alone:
+    if alone:
+        # A road goes on: lanes are added and end on its right.
+        return list(zip(incoming, outgoing, strict=False))
+    if turn == "straight":
         shift = len(outgoing) - len(incoming)
         last = len(outgoing) - 1
         return [(lane, outgoing[int(np.clip(k + max(shift, 0), 0, last))]) for k, lane in enumerate(incoming)]

@@ -9,11 +9,12 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from .junctions import phases_of, ways_of, with_priority
 from .markings import Style, crossing_bars, crossing_polygon, stop_line
 from .paint import between, offset
-from .plan import Patch, Post
+from .plan import Line, Patch, Post
 from .profile import Arm, Place, Road, arms_of, set_back
 from .roads import Crossing, Lane, Signal
 
@@ -26,7 +27,10 @@ _STOP_BEFORE_CROSSING_M = 1.0
 
 @dataclass(eq=False)
 class Network:
-    """Everything that follows from roads and places; filled by `draw_network`."""
+    """Everything that follows from roads and places; filled by `draw_network`.
+
+    asphalt, lines: further ones beside those of the roads; caps: the world ends there.
+    """
 
     places: tuple[Place, ...]
     roads: tuple[Road, ...]
@@ -40,6 +44,9 @@ class Network:
     stop_lines: list[F64] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
     low_kerb: list[F64] = field(default_factory=list)
+    asphalt: list[BaseGeometry] = field(default_factory=list)
+    caps: list[BaseGeometry] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     def trimmed(self, road: int) -> F64:

@@ -76,6 +76,7 @@ class _Taken:
             for line in [np.concatenate([a, b[::-1]])]
         ]
         fixed += [shapely.LineString(b.points_m).buffer(0.4) for b in plan.barriers]
+        fixed += [shapely.Point(p.x_m, p.y_m).buffer(0.4) for p in plan.posts]
         self._shapes: list[BaseGeometry] = fixed
 
     def add(self, shape: BaseGeometry, *, ground_only: bool = True) -> bool:
@@ -180,6 +181,12 @@ def _furnish(line: F64, plan: Plan, out: Settlement, rng: np.random.Generator) -
             kind, next_lamp = "lamp", next_lamp + _LAMP_EVERY_M
         away = {"lamp": 0.8, "shelter": 1.9, "tree": 1.0}.get(kind, float(rng.uniform(0.6, 0.9)))
         place = _beside(line, at, away, plan)
+        if (
+            place is not None
+            and shapely.intersects_xy(plan.islands, *place[0])
+            and kind not in ("tree", "lamp")
+        ):
+            kind = "bush"
         at += float(rng.uniform(4.0, 11.0))
         if place is None:
             continue

@@ -1,163 +1,38 @@
-"""Streets drawn from a generator: one function for each kind."""
+"""Streets drawn from a generator."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from perception_nodes.datatypes import ConfigurationError
-from perception_nodes.geometry import resample
 
-from .drawing import Surroundings, plan_of
-from .markings import Style
-from .network import Network, draw_network
-from .plan import SETTINGS, Plan, Relief
-from .profile import Place, Profile, Road
+from . import ordinary, special
+from .options import Options, checked_options
+from .plan import Plan
 from .street import World, assemble
 
-F64 = npt.NDArray[np.float64]
-
-_STEP_M = 2.0
-
-
-@dataclass(frozen=True)
-class Options:
-    """What can be asked of every kind; None = drawn from the generator or as usual for the kind.
-
-    slope: largest of the terrain (0.06 = 6 %); wear: share of the paint that is gone; length_m of a road or of an arm;
-    lanes in each direction; parking on both sides; lane_m: width of a lane; setting: town, suburb, open or none.
-    """
-
-    slope: float | None = None
-    wear: float | None = None
-    kerb_m: float | None = None
-    length_m: float | None = None
-    lanes: int | None = None
-    parking: bool | None = None
-    bicycle: bool | None = None
-    median_m: float | None = None
-    lane_m: float | None = None
-    setting: str | None = None
-    blocks: int | None = None
-    radius_m: float | None = None
-
-
-_LIMITS: Final[dict[str, tuple[float, float]]] = {
-    "slope": (0.0, 0.06),
-    "wear": (0.0, 1.0),
-    "kerb_m": (0.0, 0.2),
-    "length_m": (60.0, 1500.0),
-    "lanes": (1, 4),
-    "median_m": (0.0, 12.0),
-    "lane_m": (2.5, 4.0),
-    "blocks": (1, 5),
-    "radius_m": (25.0, 1000.0),
+KINDS: Final[dict[str, Callable[[Options, np.random.Generator], Plan]]] = {
+    "straight": ordinary.straight,
+    "curve": ordinary.curve,
+    "junction": ordinary.junction,
+    "signals": ordinary.signals,
+    "town": ordinary.town,
+    "narrow": ordinary.narrow,
+    "highway": special.highway,
+    "roadworks": special.roadworks,
+    "tunnel": special.tunnel,
+    "car_park": special.car_park,
 }
 
 
 def build_world(kind: str, rng: np.random.Generator, **options: Any) -> World:
-    """A street of a kind.
+    """A street of a kind; `Options` says what can be asked for.
 
     Raises ConfigurationError for an unknown kind or option, or a value outside its limits, and names it.
     """
     if kind not in KINDS:
         raise ConfigurationError(f"world kind {kind!r}: wanted one of {sorted(KINDS)}")
     return assemble(KINDS[kind](checked_options(kind, options), rng), rng)
-
-
-def checked_options(kind: str, options: Mapping[str, Any]) -> Options:
-    """Options of a world as values; see `build_world`."""
-    known = [f.name for f in fields(Options)]
-    for name, value in options.items():
-        where = f"world {kind}: {name}"
-        if name not in known:
-            raise ConfigurationError(f"{where}: no such option: wanted one of {known}")
-        if name in ("parking", "bicycle"):
-            if not isinstance(value, bool):
-                raise ConfigurationError(f"{where}: wanted true or false, got {value!r}")
-        elif name == "setting":
-            if value not in SETTINGS:
-                raise ConfigurationError(f"{where}: wanted one of {SETTINGS}, got {value!r}")
-        else:
-            low, high = _LIMITS[name]
-            whole = name in ("lanes", "blocks")
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not low <= value <= high or (whole and value != int(value)):
-                raise ConfigurationError(
-                    f"{where}: wanted a{' whole' * whole} number {low} to {high}, got {value!r}"
-                )
-    return Options(**options)
-
-
-def _or(value: Any, usual: Any) -> Any:
-    return usual if value is None else value
-
-
-def _relief(o: Options, rng: np.random.Generator, crown: float = 0.02, kerb_m: float | None = None) -> Relief:
-    drawn = float(rng.uniform(0.0, 0.045)), float(rng.uniform(0.10, 0.15))
-    kerb = _or(o.kerb_m, drawn[1] if kerb_m is None else kerb_m)
-    return Relief(kerb, _or(o.slope, drawn[0]), crown)
-
-
-def _style(o: Options, rng: np.random.Generator) -> Style:
-    return Style(
-        _or(o.wear, float(rng.choice([0.02, 0.1, 0.25, 0.45]))), yellow_centre=bool(rng.random() < 0.3)
-    )
-
-
-def _profile(o: Options, rng: np.random.Generator, **usual: Any) -> Profile:
-    """A town road as asked for, with the rest drawn."""
-    lanes = _or(o.lanes, 1)
-    park = bool(rng.random() < 0.6), bool(rng.random() < 0.6)
-    values: dict[str, Any] = {
-        "forward": lanes,
-        "backward": lanes,
-        "lane_m": _or(o.lane_m, float(rng.uniform(3.1, 3.6))),
-        "parking": park if o.parking is None else (o.parking, o.parking),
-        "bicycle": _or(o.bicycle, bool(rng.random() < 0.3)),
-        "median_m": _or(o.median_m, 0.0),
-        "pavement_m": float(rng.uniform(2.4, 4.0)),
-    }
-    return Profile(**{**values, **usual})
-
-
-def _straight(o: Options, rng: np.random.Generator) -> Plan:
-    length = _or(o.length_m, 340.0)
-    line = resample(np.array([[-length / 2, 0.0], [length / 2, 0.0]]), _STEP_M)
-    profile = _profile(o, rng)
-    road = Road(line, profile, 0, 1, (length * float(rng.uniform(0.55, 0.65)),))
-    net = draw_network([_end(line[0]), _end(line[-1])], [road], _style(o, rng))
-    return _plan("straight", o, net, rng, _start(net, 0, length / 2 - 60.0))
-
-
-def _end(xy: F64) -> Place:
-    return Place(float(xy[0]), float(xy[1]), "open")
-
-
-def _start(net: Network, road: int, s_m: float) -> tuple[int, float]:
-    """On the rightmost driving lane of a road."""
-    slots = net.roads[road].profile.slots
-    own = [
-        i for i, slot in zip(net.of_road[road], slots, strict=True) if slot.kind == "driving" and slot.forward
-    ]
-    return own[-1], float(np.clip(s_m, 2.0, net.lanes[own[-1]].length_m - 2.0))
-
-
-def _plan(
-    name: str,
-    o: Options,
-    net: Network,
-    rng: np.random.Generator,
-    ego: tuple[int, float],
-    setting: str = "town",
-) -> Plan:
-    return plan_of(name, net, _relief(o, rng), Surroundings(setting=_or(o.setting, setting)), rng, ego)
-
-
-KINDS: Final[dict[str, Callable[[Options, np.random.Generator], Plan]]] = {
-    "straight": _straight,
-}
