@@ -102,8 +102,10 @@ def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
         for j in range(len(pose)):
             if j == i or not present[j] or group[j] == group[i]:
                 continue
+            # People on foot look at who is there; foreseeing, two would stop for each other.
+            foresight = 0.0 if foreseen_s[i] > 2.0 else foreseen_s[j]
             near = reach + 0.5 * np.hypot(size[j, 0], size[j, 1]) + margin
-            far = near + horizon[i] + foreseen_s[j] * np.hypot(velocity[j, 0], velocity[j, 1])
+            far = near + horizon[i] + foresight * np.hypot(velocity[j, 0], velocity[j, 1])
             if abs(pose[j, 0] - pose[i, 0]) > far or abs(pose[j, 1] - pose[i, 1]) > far:
                 continue
             u = 0.0
@@ -111,7 +113,7 @@ def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
             found = False
             step = 0.5 if size[i, 0] > 1.0 else 0.15  # feet turn in less than a length
             while u < gap[i]:
-                t = min(foreseen_s[j], u / max(speed[i], 1.0))
+                t = min(foresight, u / max(speed[i], 1.0))
                 moved[0], moved[1] = t * velocity[j, 0], t * velocity[j, 1]
                 x, y = point_on(paths[i], last[i], spacing[i], s[i] + u)
                 dx, dy = pose[j, 0] + moved[0] - x, pose[j, 1] + moved[1] - y
@@ -125,7 +127,7 @@ def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
                         break
                 before = u
                 # Nobody comes nearer than the way that both go.
-                u += max(step, away * (1.0 if foreseen_s[j] == 0.0 else 0.4))
+                u += max(step, away * (1.0 if foresight == 0.0 else 0.4))
             if not found:
                 continue
             if u > 0.0:

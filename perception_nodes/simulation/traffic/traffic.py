@@ -80,9 +80,7 @@ class Traffic:
 
     def _others(self, ego: Body, catalogue: Catalogue, seed: int) -> list[Body]:
         pose = place_on(ego.way, ego.s_m, ego.base_m)
-        spawner = Spawner(
-            self._world, self._scenario, catalogue, seed, np.array(pose[:2]), self._way_maker
-        )
+        spawner = Spawner(self._world, self._scenario, catalogue, seed, np.array(pose[:2]), self._way_maker)
         clear = self._scenario.traffic.clear_ahead_m
         spawner.placer.take(pose, (ego.size_m[0] + 2 * clear, ego.size_m[1]))
         scripted = self._script.bodies(spawner.placer)

@@ -80,8 +80,8 @@ def junction_graph(*, signals: bool) -> RoadGraph:
         other = ARMS[(k + 1) % 4]
         walks.append(flat([arm * REACH_M + other * 6, arm * 6 + other * 6, arm * 6 + other * REACH_M]))
     phases = (
-        (("green", 12.0), ("yellow", 3.0), ("red", 17.0)),
         (("red", 16.0), ("green", 12.0), ("yellow", 4.0)),
+        (("green", 12.0), ("yellow", 3.0), ("red", 17.0)),
     )
     lights = tuple(Signal(n + 1, (0, 0, 5), 0.0, 1, p) for n, p in enumerate(phases)) if signals else ()
     return RoadGraph(tuple(junction_lanes(signals=signals)), tuple(crossings), lights, tuple(walks))
