@@ -17,7 +17,7 @@ from .tune import Truth, TuneOptions, applied, figures, passed, published, read_
 # Name of the row -> what is set, in the tracker or around it.
 ROWS: Final[Mapping[str, Mapping[str, float]]] = {
     "all": {},
-    "score of the last detections only (no prior)": {"prior_weight": 0.0},
+    "plain mean of the scores (no prior)": {"prior_weight": 0.0},
     "no price for coasting": {"coast_cost_per_s": 0.0},
     "nothing written while coasting": {"coast_s": 0.0},
     "life times of the nodes": {
