@@ -29,7 +29,7 @@ class WorldSpec:
         if bool(self.kind) == bool(self.osm):
             raise ConfigurationError("wanted either kind or osm")
         if self.kind:
-            from perception_nodes.simulation.world.procedural import checked_options  # late: shapely
+            from perception_nodes.simulation.world.options import checked_options  # late: shapely
 
             if self.kind not in WORLD_KINDS:
                 raise ConfigurationError(f"kind {self.kind!r}: wanted one of {list(WORLD_KINDS)}")
