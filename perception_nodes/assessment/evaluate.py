@@ -138,7 +138,7 @@ def _own(base: Evaluation, progress: Progress) -> Evaluation:
     figures += safety(paired, recording, config, resampling)
     if _is_tracked(base.predictions):
         figures += consistency(paired, base.predictions.frames)
-        figures += covariances(paired, recording, config)
+        figures += covariances(paired, recording, config, resampling)
         figures += timing(paired, recording, config, resampling)
     figures += map_figures(base.predictions.recording, base.truth)
     progress("causes, slices, worst frames")

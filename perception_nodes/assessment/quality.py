@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -67,12 +67,35 @@ def calibration(paired: Paired, config: EvaluationConfig, resampling: Resampling
         curves[name] = _diagram(found.diagram)
     truth, ours = class_frames(paired, frozenset(range(len(LABELS))), config)
     existence = existence_reliability(truth, ours, config.match_distance_m)
+    figures += _existence(truth, ours, config, (existence.boxes, existence.tracks))
     for of, diagram in (("boxes", existence.boxes), ("tracks", existence.tracks)):
-        figures.append(
-            Figure(f"calibration.existence.{of}.ece", diagram.ece, diagram.total, f"predicted {of}", -1)
-        )
         curves[f"existence of {of}"] = _diagram(diagram)
     return figures, curves
+
+
+def _existence(
+    truth: Sequence[BoxFrame],
+    ours: Sequence[BoxFrame],
+    config: EvaluationConfig,
+    found: tuple[Reliability, Reliability],
+) -> list[Figure]:
+    """ECE of the existence of boxes and of tracks; no sums over frames: jackknife."""
+
+    def without(keep: npt.NDArray[np.bool_]) -> F64:
+        left = np.flatnonzero(keep).tolist()
+        one = existence_reliability(
+            [truth[k] for k in left], [ours[k] for k in left], config.match_distance_m
+        )
+        return np.array([one.boxes.ece, one.tracks.ece])
+
+    lows, highs = jackknife_intervals(len(truth), without, np.array([d.ece for d in found]))
+    out = []
+    for of, diagram, low, high in zip(("boxes", "tracks"), found, lows, highs, strict=True):
+        ends = spread(max(float(low), 0.0), min(float(high), 1.0))
+        method = JACKKNIFE if np.isfinite(ends[0]) else NONE
+        name = f"calibration.existence.{of}.ece"
+        out.append(Figure(name, diagram.ece, diagram.total, f"predicted {of}", -1, "", *ends, method))
+    return out
 
 
 def _ece(name: str, matched: Matches, value: float, frames: int, config: EvaluationConfig) -> Figure:
@@ -133,7 +156,15 @@ def _safety(paired: Paired, recording: Recording | None, resampling: Resampling)
     counts = np.bincount(errors.frame, minlength=frames).astype(np.float64)
     bias = RatioSample(_summed(errors.frame, errors.error_m, frames), counts)
     out.append(sampled("safety.support_distance_bias_m", bias, errors.bias_m, count, resampling, 0, "m"))
-    out.append(Figure("safety.support_distance_p95_too_far_m", errors.p95_too_far_m, *count, -1, "m"))
+    name = "safety.support_distance_p95_too_far_m"
+
+    def without(keep: npt.NDArray[np.bool_]) -> F64:
+        return np.array([replace(errors, error_m=errors.error_m[keep[errors.frame]]).p95_too_far_m])
+
+    lows, highs = jackknife_intervals(frames, without, np.array([errors.p95_too_far_m]))
+    ends = spread(max(float(lows[0]), 0.0), float(highs[0]))
+    method = JACKKNIFE if np.isfinite(ends[0]) else NONE
+    out.append(Figure(name, errors.p95_too_far_m, *count, -1, "m", *ends, method))
     return out
 
 
@@ -178,13 +209,15 @@ def consistency(paired: Paired, tracks: tuple[BoxFrame, ...]) -> list[Figure]:
     return out + [of_rate(f"consistency.{name}", getattr(both, name)) for name in against]
 
 
-def covariances(paired: Paired, recording: Recording | None, config: EvaluationConfig) -> Iterator[Figure]:
+def covariances(
+    paired: Paired, recording: Recording | None, config: EvaluationConfig, resampling: Resampling
+) -> Iterator[Figure]:
     """NEES and coverage of the tracks' position and heading, of the pairs nearest to each other."""
     if recording is None:
         return
     frames = {f.boxes.stamp_ns: f for f in recording.track_frames}
-    errors, spreads = [], []
-    for true, ours in zip(paired.truth, paired.predictions, strict=True):
+    errors, spreads, of_frame = [], [], []
+    for number, (true, ours) in enumerate(zip(paired.truth, paired.predictions, strict=True)):
         frame = frames.get(ours.stamp_ns)
         if frame is None or not len(ours):
             continue
@@ -194,6 +227,7 @@ def covariances(paired: Paired, recording: Recording | None, config: EvaluationC
         step = ours.center_m[columns, :2] - true.center_m[rows, :2]
         turn = wrap_angle(ours.yaw_rad[columns] - true.yaw_rad[rows])
         errors.append(np.column_stack([step, turn]))
+        of_frame.append(np.full(len(turn), number))
         spreads.append(frame.covariance[k][:, :3, :3])
     if not errors or not sum(len(e) for e in errors):
         return
@@ -205,7 +239,12 @@ def covariances(paired: Paired, recording: Recording | None, config: EvaluationC
             (2,) if 2 in columns_of else (),
         )
         of = f"pairs; a right covariance gives {len(index)}"
-        yield Figure(f"covariance.{name}.nees", found.mean, found.count, of, 0)
+        known = np.isfinite(found.squared)
+        frame_of, total = np.concatenate(of_frame)[known], len(paired.truth)
+        sums = _summed(frame_of, found.squared[known], total)
+        sample = RatioSample(sums, _summed(frame_of, np.ones(len(frame_of)), total))
+        count = (found.count, of)
+        yield sampled(f"covariance.{name}.nees", sample, found.mean, count, resampling, 0)
         for level in found.coverage:
             of = f"pairs; wanted {level.level:g}"
             yield of_share(f"covariance.{name}.coverage.{level.level:g}", level.share, of, 0)
