@@ -1,5 +1,6 @@
 """The world that does not move: road graph, ground, paint, houses and furniture, and the exact map of it."""
 
+from .lanelet import world_from_osm
 from .options import Options
 from .procedural import KINDS, build_world
 from .roads import LANE_KINDS, Crossing, Lane, RoadGraph, Signal
@@ -18,4 +19,5 @@ __all__ = [
     "World",
     "assemble",
     "build_world",
+    "world_from_osm",
 ]

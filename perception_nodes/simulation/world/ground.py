@@ -73,6 +73,9 @@ def _area(area: BaseGeometry, material: Material, surface: Surface) -> Iterator[
     n, m = np.array(surface.road_m.shape) - 1
     i, j = (k.ravel() for k in np.meshgrid(np.arange(n), np.arange(m), indexing="ij"))
     x, y = low[0] + CELL_M * i, low[1] + CELL_M * j
+    west, south, east, north = area.bounds
+    near = (x + CELL_M >= west) & (x <= east) & (y + CELL_M >= south) & (y <= north)
+    i, j, x, y = i[near], j[near], x[near], y[near]
     cells = shapely.box(x, y, x + CELL_M, y + CELL_M)
     touched = shapely.intersects(area, cells)
     whole = touched.copy()

@@ -146,7 +146,7 @@ def _house(
     if not taken.add(shapely.Polygon(corners)):
         return False
     out.houses.append(corners)
-    storeys = int(rng.integers(1, 3) if garden else rng.integers(2, 6))
+    storeys = int(rng.integers(2, 6) if plan.setting == "town" else rng.integers(1, 3))
     out.heights_m.append(storeys * float(rng.uniform(2.8, 3.4)))
     if garden and rng.random() < 0.7:
         what = ("wall", "fence", "hedge")[int(rng.integers(3))]

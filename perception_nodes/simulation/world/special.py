@@ -96,7 +96,7 @@ def _slip_road(net: Network, base: Profile) -> F64:
     for side in (-1.0, 1.0):
         edge = between(offset(xy, side * (base.lane_m / 2 - 0.1)), 0.0, 118.0 if side > 0 else 149.0)
         net.lines.append(Line(edge, "solid", "solid", wear=net.style.wear))
-    net.caps.append(shapely.LineString([xy[0], 2.0 * back - xy[0]]).buffer(28.0, cap_style="flat"))
+    net.caps.append(shapely.LineString([xy[0], 2.0 * back - xy[0]]).buffer(14.0, cap_style="flat"))
     return offset(xy, -base.lane_m / 2 - 2.6)
 
 

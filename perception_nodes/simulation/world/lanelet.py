@@ -1,0 +1,462 @@
+"""A street from a Lanelet2 map: its lanelets become lanes, its lines paint, kerbs, walls and signs.
+
+What a map does not say is filled as for procedural streets: houses, furniture, worn paint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from perception_nodes.datatypes import InputError
+from perception_nodes.geometry import arc_length
+
+from .drawing import sidewalks
+from .lanelet_rules import rules_of
+from .markings import crossing_bars
+from .osm import OsmMap, Relation, Way, read_osm
+from .plan import Barrier, Line, Patch, Plan, Post, Relief
+from .roads import Crossing, Lane
+from .street import World, assemble
+
+F64 = npt.NDArray[np.float64]
+
+_KINDS: Final = {
+    "road": "driving",
+    "highway": "driving",
+    "bicycle_lane": "bicycle",
+    "road_shoulder": "shoulder",
+}
+_WALLS: Final = {"wall": ("wall", 1.6), "fence": ("fence", 1.2), "guard_rail": ("guard_rail", 0.75)}
+_SIGNS: Final = {
+    "de205": "yield",
+    "de206": "stop",
+    "de301": "priority",
+    "de306": "priority",
+    "de274": "30 km/h",
+}
+_MARGIN_M: Final = 28.0
+_PAVEMENT_M: Final = 2.5
+_TWO_WAYS_M: Final = 4.4  # a lanelet for both directions that is wider than this becomes two lanes
+
+
+@dataclass(frozen=True, eq=False)
+class Lanelet:
+    """left, right (N, 2): its bounds, in its direction, with equally many points; ends: nodes of its corners."""
+
+    id: int
+    left_m: F64
+    right_m: F64
+    left_way: int
+    right_way: int
+    ends: tuple[int, int, int, int]
+    tags: dict[str, str]
+    rules: tuple[int, ...]
+
+    @property
+    def polygon(self) -> BaseGeometry:
+        """Its area."""
+        return shapely.Polygon(np.concatenate([self.left_m, self.right_m[::-1]])).buffer(0)
+
+    @property
+    def width_m(self) -> float:
+        """In the mean."""
+        return float(np.hypot(*(self.left_m - self.right_m).T).mean())
+
+    def line(self, share: float) -> F64:
+        """(N, 2) between its bounds: 0 = the right one, 1 = the left one."""
+        return self.right_m + share * (self.left_m - self.right_m)
+
+
+def world_from_osm(
+    path: Path,
+    rng: np.random.Generator,
+    *,
+    radius_m: float = 220.0,
+    centre_m: tuple[float, float] | None = None,
+) -> World:
+    """The part of a map within `radius_m` of a place, which becomes the origin of odom.
+
+    centre_m: the place, in the map's own metres (local_x, local_y, or east and north of the mean node); None = where
+    most lanes are.
+
+    Raises InputError that names the file and the element that is wrong, or if there is no lane in the part.
+    """
+    return assemble(plan_from_osm(path, rng, radius_m=radius_m, centre_m=centre_m), rng)
+
+
+def plan_from_osm(
+    path: Path,
+    rng: np.random.Generator,
+    *,
+    radius_m: float = 220.0,
+    centre_m: tuple[float, float] | None = None,
+) -> Plan:
+    """See `world_from_osm`."""
+    source = read_osm(Path(path))
+    lanelets = [let for r in source.relations.values() if (let := _lanelet(source, r)) is not None]
+    roads = [let for let in lanelets if let.tags.get("subtype") in _KINDS and _for_vehicles(let)]
+    if not roads:
+        raise InputError(f"{path}: no lanelets of the subtypes {sorted(_KINDS)}")
+    middle = np.array(centre_m) if centre_m is not None else _densest(roads, radius_m)
+    near = _near(lanelets, middle, radius_m)
+    roads = [let for let in near if let in roads]
+    if not roads:
+        raise InputError(f"{path}: no road within {radius_m} m of {tuple(np.round(middle, 1))}")
+    return _Draft(source, middle, radius_m, near, roads).plan(rng)
+
+
+def _lanelet(source: OsmMap, relation: Relation) -> Lanelet | None:
+    if relation.tags.get("type") != "lanelet":
+        return None
+    sides: dict[str, Way] = {}
+    for kind, ref, role in relation.members:
+        if kind == "way" and role in ("left", "right"):
+            if ref not in source.ways:
+                raise InputError(
+                    f"{source.path}: relation {relation.id}: {role} way {ref} is not in the file"
+                )
+            if role in sides:
+                raise InputError(f"{source.path}: relation {relation.id}: more than one {role} way")
+            if len(source.ways[ref].points_m) < 2:
+                raise InputError(f"{source.path}: way {ref}: a bound of a lanelet: wanted at least 2 points")
+            sides[role] = source.ways[ref]
+    for role in ("left", "right"):
+        if role not in sides:
+            raise InputError(f"{source.path}: relation {relation.id}: a lanelet without a {role} way")
+    return _aligned(relation, sides["left"], sides["right"])
+
+
+def _aligned(relation: Relation, left: Way, right: Way) -> Lanelet:
+    """Bounds may run either way in the file; here both run with the lanelet, whose left bound is on its left."""
+    a, b = left.points_m[:, :2], right.points_m[:, :2]
+    first, second = left.nodes, right.nodes
+    same = np.hypot(*(a[0] - b[0])) + np.hypot(*(a[-1] - b[-1]))
+    if np.hypot(*(a[0] - b[-1])) + np.hypot(*(a[-1] - b[0])) < same:
+        b, second = b[::-1], second[::-1]
+    ring = np.concatenate([b, a[::-1]])
+    after = np.roll(ring, -1, axis=0)
+    # Counter-clockwise along the right bound and back along the left one.
+    if (ring[:, 0] * after[:, 1] - ring[:, 1] * after[:, 0]).sum() < 0:
+        a, b, first, second = a[::-1], b[::-1], first[::-1], second[::-1]
+    n = max(3, int(max(arc_length(a)[-1], arc_length(b)[-1]) / 2.0) + 2)
+    rules = tuple(ref for kind, ref, role in relation.members if role == "regulatory_element")
+    ends = (first[0], second[0], first[-1], second[-1])
+    return Lanelet(relation.id, _even(a, n), _even(b, n), left.id, right.id, ends, relation.tags, rules)
+
+
+def _even(line: F64, n: int) -> F64:
+    s = arc_length(line)
+    at = np.linspace(0.0, s[-1], n)
+    return np.stack([np.interp(at, s, line[:, k]) for k in (0, 1)], axis=1)
+
+
+def _for_vehicles(let: Lanelet) -> bool:
+    walked = any(let.tags.get(f"participant:{who}") == "yes" for who in ("pedestrian", "bicycle"))
+    return not walked or any(
+        key.startswith("participant:vehicle") and value == "yes" for key, value in let.tags.items()
+    )
+
+
+def _densest(roads: list[Lanelet], radius_m: float) -> F64:
+    """Where most lanes are within the radius."""
+    at = np.array([let.line(0.5).mean(axis=0) for let in roads])
+    length = np.array([arc_length(let.line(0.5))[-1] for let in roads])
+    near = np.hypot(*(at[:, None] - at).T) < radius_m / 2
+    return np.asarray(at[int(np.argmax(near @ length))])
+
+
+def _near(lanelets: list[Lanelet], middle: F64, radius_m: float) -> list[Lanelet]:
+    return [let for let in lanelets if np.hypot(*(let.line(0.5).mean(axis=0) - middle)) <= radius_m]
+
+
+class _Draft:
+    """A part of a map on its way to a plan, moved so that `middle` is the origin."""
+
+    def __init__(
+        self, source: OsmMap, middle: F64, radius_m: float, near: list[Lanelet], roads: list[Lanelet]
+    ) -> None:
+        self.source, self.middle, self.radius_m = source, middle, radius_m
+        self.near = [replace(let, left_m=let.left_m - middle, right_m=let.right_m - middle) for let in near]
+        names = {let.id for let in roads}
+        self.roads = [let for let in self.near if let.id in names]
+
+    def plan(self, rng: np.random.Generator) -> Plan:
+        """All of it."""
+        lanes, of_lanelet = lanes_of(self.roads)
+        crossings = self._crossings(lanes)
+        lanes, signals, posts, stop_lines = rules_of(
+            self.source, self.middle, self.roads, lanes, of_lanelet, self._ways("stop_line")
+        )
+        islands = shapely.union_all(
+            [self._areas(kind) for kind in ("vegetation", "traffic_island", "building")]
+        )
+        road = self._road(islands)
+        domain = road.buffer(_MARGIN_M).difference(shapely.union_all(list(_caps(lanes))))
+        wear = float(rng.choice([0.02, 0.1, 0.25, 0.45]))
+        pavement = road.buffer(_PAVEMENT_M).union(self._areas("walkway")).intersection(domain)
+        return Plan(
+            self.source.path.stem,
+            lanes,
+            road,
+            pavement,
+            domain,
+            islands.intersection(road.convex_hull),
+            "town",
+            _start(lanes),
+            Relief(slope=float(rng.uniform(0.0, 0.03))),
+            crossings,
+            signals,
+            sidewalks(road.union(islands), domain, _PAVEMENT_M),
+            tuple(self._lines(wear)),
+            stop_lines,
+            tuple(self._patches(stop_lines, crossings, wear)),
+            (*posts, *self._signs(road)),
+            tuple(self._barriers(road)),
+            low_kerb=tuple(crossing.polygon_m[:, :2] for crossing in crossings),
+            parking=self._parking(road),
+            heights=self._heights(),
+        )
+
+    def _ways(self, *kinds: str) -> list[tuple[Way, F64]]:
+        """Ways of these types in the part, with their lines (N, 2)."""
+        out = []
+        for way in self.source.ways.values():
+            xy = way.points_m[:, :2] - self.middle
+            if (
+                way.tags.get("type") in kinds
+                and len(xy) > 1
+                and np.hypot(*xy.mean(axis=0)) < self.radius_m + 10.0
+            ):
+                out.append((way, xy))
+        return out
+
+    def _areas(self, subtype: str) -> BaseGeometry:
+        """The union of the map's areas of a kind."""
+        shapes = []
+        for relation in self.source.relations.values():
+            if relation.tags.get("type") != "multipolygon" or relation.tags.get("subtype") != subtype:
+                continue
+            ways = [
+                self.source.ways[ref]
+                for kind, ref, _ in relation.members
+                if kind == "way" and ref in self.source.ways
+            ]
+            lines = [shapely.LineString(w.points_m[:, :2] - self.middle) for w in ways if len(w.points_m) > 1]
+            shapes += list(shapely.get_parts(shapely.polygonize([shapely.union_all(lines)])))
+        near = [shape for shape in shapes if shape.centroid.distance(shapely.Point(0, 0)) < self.radius_m]
+        return shapely.union_all(near) if near else shapely.Polygon()
+
+    def _road(self, islands: BaseGeometry) -> BaseGeometry:
+        """Asphalt: all lanes, places to park, and the gaps between them that no map line surrounds."""
+        shapes = [let.polygon for let in self.roads]
+        shapes += [
+            shapely.Polygon(xy).buffer(0) for way, xy in self._ways("intersection_area") if len(xy) > 3
+        ]
+        road = shapely.union_all([*shapes, self._areas("parking")]).buffer(1.2).buffer(-1.2)
+        parts = [
+            shapely.Polygon(
+                part.exterior, [ring for ring in part.interiors if shapely.Polygon(ring).area > 120.0]
+            )
+            for part in shapely.get_parts(road)
+        ]
+        return shapely.union_all(parts).difference(islands.buffer(-0.05)).simplify(0.02)
+
+    def _heights(self) -> F64 | None:
+        if not self.source.heights:
+            return None
+        points = np.concatenate([way.points_m for way in self.source.ways.values() if len(way.points_m)])
+        points = points - [*self.middle, 0.0]
+        near = points[np.hypot(points[:, 0], points[:, 1]) < self.radius_m + 60.0]
+        # Lights and signs hang above the ground: of each square of 4 m the lowest point counts.
+        order = near[np.argsort(near[:, 2], kind="stable")]
+        first = np.unique(np.floor(order[:, :2] / 4.0), axis=0, return_index=True)[1]
+        kept = order[np.sort(first)]
+        return np.asarray(kept - np.array([0.0, 0.0, float(np.median(kept[:, 2]))]))
+
+    def _crossings(self, lanes: tuple[Lane, ...]) -> tuple[Crossing, ...]:
+        out: list[Crossing] = []
+        for let in (x for x in self.near if x.tags.get("subtype") == "crosswalk"):
+            # A crosswalk's bounds run with the walkers: its corners in order along the traffic.
+            corners = np.array([let.right_m[0], let.right_m[-1], let.left_m[-1], let.left_m[0]])
+            path = let.line(0.5)[[0, -1]]
+            hits = [
+                (lane, shapely.LineString(lane.centre_m[:, :2]).intersection(let.polygon)) for lane in lanes
+            ]
+            crossed = tuple(
+                (lane.id, lane.project(np.array(hit.centroid.coords[0]))[0])
+                for lane, hit in hits
+                if not hit.is_empty
+            )
+            flat = np.zeros((4, 1))
+            out.append(
+                Crossing(len(out) + 1, np.hstack([corners, flat]), np.hstack([path, flat[:2]]), crossed)
+            )
+        return tuple(out)
+
+    def _lines(self, wear: float) -> Iterator[Line]:
+        for way, xy in self._ways("line_thin", "line_thick", "bike_marking"):
+            subtype = way.tags.get("subtype", "solid")
+            double = subtype in ("solid_solid", "solid_dashed", "dashed_solid")
+            style = "double" if double else ("dashed" if subtype == "dashed" else "solid")
+            word = "double_solid" if subtype == "solid_solid" else subtype
+            width = 0.25 if way.tags["type"] == "line_thick" else 0.13
+            yellow = way.tags.get("color") == "yellow"
+            yield Line(xy, style, word, width, yellow, wear)
+
+    def _patches(
+        self, stop_lines: tuple[F64, ...], crossings: tuple[Crossing, ...], wear: float
+    ) -> Iterator[Patch]:
+        for line in stop_lines:
+            step = line[-1] - line[0]
+            side = 0.2 * np.array([-step[1], step[0]]) / max(float(np.hypot(*step)), 1e-6)
+            yield Patch(
+                np.array([line[0] - side, line[-1] - side, line[-1] + side, line[0] + side]), wear=wear
+            )
+        for crossing in crossings:
+            a, b, c, d = crossing.polygon_m[:, :2]
+            yield from crossing_bars(np.array([a, d, c, b]), wear)
+
+    def _barriers(self, road: BaseGeometry) -> Iterator[Barrier]:
+        for way, xy in self._ways(*_WALLS):
+            kind, height = _WALLS[way.tags["type"]]
+            if arc_length(xy)[-1] > 1.0 and not road.buffer(-0.3).intersects(shapely.LineString(xy)):
+                yield Barrier(kind, xy, height)
+
+    def _signs(self, road: BaseGeometry) -> Iterator[Post]:
+        for way, xy in self._ways("traffic_sign"):
+            at = shapely.Point(xy.mean(axis=0))
+            value = next(
+                (word for code, word in _SIGNS.items() if code in way.tags.get("subtype", "")), "sign"
+            )
+            step = xy[-1] - xy[0]
+            if not road.intersects(at):
+                yield Post("sign", at.x, at.y, float(np.arctan2(-step[0], step[1])), value)
+
+    def _parking(self, road: BaseGeometry) -> F64:
+        """Places along the longer side of each area to park."""
+        out: list[list[float]] = []
+        for area in shapely.get_parts(self._areas("parking")):
+            if area.is_empty:
+                continue
+            corners = np.asarray(shapely.minimum_rotated_rectangle(area).exterior.coords)[:4]
+            sides = np.hypot(*(corners[1] - corners[0])), np.hypot(*(corners[2] - corners[1]))
+            long = int(sides[1] > sides[0])
+            ahead = (corners[long + 1] - corners[long]) / sides[long]
+            across = corners[(long + 2) % 4] - corners[long + 1]
+            n = int(sides[long] // 5.8)
+            for k in range(n):
+                x, y = corners[long] + across / 2 + ahead * sides[long] * (k + 0.5) / n
+                inside = shapely.intersects_xy(area, x, y) and shapely.intersects_xy(road, x, y)
+                if sides[1 - long] > 1.8 and inside:
+                    yaw = float(np.arctan2(ahead[1], ahead[0]))
+                    out.append([x, y, yaw, 5.4, float(min(sides[1 - long], 2.4))])
+        return np.array(out).reshape(-1, 5)
+
+
+def lanes_of(roads: list[Lanelet]) -> tuple[tuple[Lane, ...], dict[int, list[int]]]:
+    """Lanes, joined to each other; and the ids of the lanes of each lanelet."""
+    drafts: list[tuple[Lane, Lanelet, bool, float]] = []
+    for let in roads:
+        both = let.tags.get("one_way", "yes") in ("no", "false") and let.width_m > _TWO_WAYS_M
+        for forward, share in ((True, 0.25), (False, 0.75)) if both else ((True, 0.5),):
+            xy = let.line(share)
+            centre = np.column_stack([xy if forward else xy[::-1], np.zeros(len(xy))])
+            kind = _KINDS[let.tags["subtype"]]
+            width = let.width_m * (0.5 if both else 1.0)
+            lane = Lane(
+                len(drafts) + 1, centre, width, _speed(let), kind, turn=let.tags.get("turn_direction", "")
+            )
+            drafts.append((lane, let, forward, share))
+    of_lanelet: dict[int, list[int]] = {}
+    for lane, let, _, _ in drafts:
+        of_lanelet.setdefault(let.id, []).append(lane.id)
+    return _joined(drafts), of_lanelet
+
+
+def _speed(let: Lanelet) -> float:
+    digits = "".join(c for c in let.tags.get("speed_limit", "") if c.isdigit() or c == ".")
+    usual = 120.0 if let.tags.get("subtype") == "highway" else 50.0
+    return float(np.clip(float(digits) if digits.strip(".") else usual, 5.0, 130.0)) / 3.6
+
+
+def _corners(let: Lanelet, forward: bool) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Left and right node at the start, and at the end, as a driver sees them."""
+    a, b, c, d = let.ends
+    return ((a, b), (c, d)) if forward else ((d, c), (b, a))
+
+
+def _joined(drafts: list[tuple[Lane, Lanelet, bool, float]]) -> tuple[Lane, ...]:
+    starts: dict[tuple[int, int], list[Lane]] = {}
+    left_of: dict[tuple[int, bool], int] = {}
+    right_of: dict[tuple[int, bool], int] = {}
+    for lane, let, forward, _ in drafts:
+        starts.setdefault(_corners(let, forward)[0], []).append(lane)
+        if forward:
+            left_of[let.right_way, forward] = lane.id
+            right_of[let.left_way, forward] = lane.id
+    out = []
+    for lane, let, forward, _ in drafts:
+        after = [
+            x for x in starts.get(_corners(let, forward)[1], []) if x.id != lane.id and x.kind == lane.kind
+        ]
+        centre = lane.centre_m
+        if after:
+            # Where one lane for both directions meets two, its end is moved onto the start of what follows.
+            gaps = [float(np.hypot(*(x.centre_m[0] - centre[-1])[:2])) for x in after]
+            meet = after[int(np.argmin(gaps))].centre_m[0]
+            after = [x for x in after if np.hypot(*(x.centre_m[0] - meet)[:2]) < 0.01 and min(gaps) < 2.5]
+            if after:
+                centre = np.concatenate([centre[:-1], meet[None]])
+        beside = (
+            (left_of.get((let.left_way, True), 0), right_of.get((let.right_way, True), 0))
+            if forward
+            else (0, 0)
+        )
+        left, right = (i if i != lane.id else 0 for i in beside)
+        out.append(
+            replace(lane, centre_m=centre, successors=tuple(x.id for x in after), left=left, right=right)
+        )
+    return tuple(out)
+
+
+def _caps(lanes: tuple[Lane, ...]) -> Iterator[BaseGeometry]:
+    """Roads go on where the part ends: no kerb stands across them."""
+    followed = {i for lane in lanes for i in lane.successors}
+    for lane in lanes:
+        for open_here, s, turn in (
+            (not lane.successors, lane.length_m, 0.0),
+            (lane.id not in followed, 0.0, np.pi),
+        ):
+            if open_here:
+                at, yaw = lane.at(s)
+                out = np.array([np.cos(yaw[0] + turn), np.sin(yaw[0] + turn)])
+                side = np.array([-out[1], out[0]]) * (lane.width_m / 2 + 0.3)
+                near, far = at[0, :2] - 0.1 * out, at[0, :2] + 6.0 * out
+                yield shapely.Polygon([near - side, near + side, far + side, far - side])
+
+
+def _start(lanes: tuple[Lane, ...]) -> tuple[int, float]:
+    """On a lane near the middle that leads on for long."""
+    by_id = {lane.id: lane for lane in lanes}
+
+    def reach(lane: Lane) -> float:
+        total, seen = 0.0, set()
+        while lane.id not in seen and total < 200.0:
+            seen.add(lane.id)
+            total += lane.length_m
+            lane = by_id[lane.successors[0]] if lane.successors else lane
+        return total
+
+    drivable = [lane for lane in lanes if lane.kind == "driving"]
+    if not drivable:
+        raise InputError("map: no lane for cars in this part")
+    best = max(drivable, key=lambda x: reach(x) - 0.5 * float(np.hypot(*x.centre_m[:, :2].mean(axis=0))))
+    return best.id, min(5.0, best.length_m / 2)
