@@ -49,7 +49,11 @@ def run_node(make: Callable[[], Any], args: list[str] | None = None) -> int:
         executor = EventsExecutor()
         executor.add_node(node)
         while not stopping and rclpy.ok():
-            executor.spin_once(timeout_sec=0.1)
+            try:
+                executor.spin_once(timeout_sec=0.1)
+            except _rclpy.InvalidHandle:
+                # An event of a subscription that was destroyed (deactivated, or made anew) while the event waited.
+                continue
         node.finish()
     except ExternalShutdownException:
         pass

@@ -71,6 +71,7 @@ class PerceptionNode(LifecycleNode):
         self.faults: set[str] = set()
         self._notices: set[str] = set()  # said with the faults; the node works none the worse
         self._following: list[FollowingInput] = []
+        self._kept: set[Any] = set()  # subscriptions and timers from before it was activated
         self.active = False
         self._sequences: Counter[str] = Counter()
         self._drop_totals: Counter[tuple[str, DropReason]] = Counter()
@@ -136,6 +137,10 @@ class PerceptionNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         result = super().on_activate(state)
+        if self._kept:  # activated before: nothing of that time counts
+            self.reset()
+            self._begin_session()
+        self._kept = {*self.subscriptions, *self.timers}
         self.active = True
         self.start()
         self._heartbeat()
@@ -143,6 +148,12 @@ class PerceptionNode(LifecycleNode):
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.finish()
+        # What `start` has made, and followed inputs have made since: it will be made again.
+        self._following.clear()
+        for subscription in set(self.subscriptions) - self._kept:
+            self.destroy_subscription(subscription)
+        for timer in set(self.timers) - self._kept:
+            self.destroy_timer(timer)
         return super().on_deactivate(state)
 
     def finish(self) -> None:
@@ -342,9 +353,12 @@ class PerceptionNode(LifecycleNode):
             f"the clock jumped by {delta_s:+.3f} s: state is reset, a new session begins"
         )
         self.reset()
+        self._begin_session()
+        self._after_jump = True
+
+    def _begin_session(self) -> None:
         self.session_id = secrets.randbits(64)
         self._sequences.clear()
-        self._after_jump = True
         self.vitals.last_output_stamp_ns = 0
         for account in self.accounts.values():
             account.restart()

@@ -18,11 +18,19 @@ class Worker(Generic[Job]):
         self._wake = threading.Condition()
         self._stop = False
         self.failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
-        self._thread.start()
+        self._name = name
+        self._thread = self._started()
+
+    def _started(self) -> threading.Thread:
+        thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
+        thread.start()
+        return thread
 
     def submit(self, job: Job) -> Job | None:
-        """Put a job into the mailbox; the job that it replaces, if any."""
+        """Put a job into the mailbox; the job that it replaces, if any. A worker that was stopped works again."""
+        if self._stop and not self._thread.is_alive():
+            self._stop = False
+            self._thread = self._started()
         with self._wake:
             replaced, self._job = self._job, job
             self._wake.notify()

@@ -87,3 +87,13 @@ def test_a_failure_is_kept_and_ends_the_thread(error: BaseException) -> None:
     until(lambda: threading.active_count() == before)
     assert worker.submit(2) is None
     assert worker.stop() == 2
+
+
+def test_a_worker_that_was_stopped_works_again() -> None:
+    gate = Gate()
+    gate.open.set()
+    worker = Worker("gate", gate.run)
+    worker.stop(TIMEOUT_S)
+    worker.submit(7)
+    until(lambda: gate.done == [7])
+    worker.stop(TIMEOUT_S)
