@@ -117,7 +117,8 @@ def _flat_ones(plan: Plan, surface: Surface) -> Iterator[_Draft]:
         yield _Draft(ElementType.STOP_LINE, np.column_stack([xy, surface.road_height(xy)]))
     for crossing in plan.crossings:
         xy = _dense(np.concatenate([crossing.polygon_m, crossing.polygon_m[:1]])[:, :2])[:-1]
-        points = np.column_stack([xy, surface.road_height(xy)])
+        # Those of maps reach onto the pavements.
+        points = np.column_stack([xy, surface.height(xy)])
         yield _Draft(ElementType.PED_CROSSING, points, "zebra", closed=True)
 
 

@@ -19,6 +19,7 @@ F64 = npt.NDArray[np.float64]
 
 # Middle of the plate above the ground, and its half width (German road sign sizes: 0.6 m round, 0.9 m triangle).
 SIGN_HEIGHT_M: Final = 2.35
+HANGING_M: Final = 5.65  # middle of a signal head over the road
 _PLATE: Final = {"stop": (8, 0.45), "yield": (3, 0.5), "priority": (4, 0.42), "danger": (3, 0.5)}
 _ROUND: Final = (16, 0.3)
 
@@ -75,6 +76,15 @@ def _signal(post: Post, _rng: np.random.Generator) -> Mesh:
         parts += [_pole(5.9, 0.1), tube((0, 0, 5.8), (0, -post.arm_m, 5.9), 0.06, Material.METAL, 6)]
         parts += _head(5.3, -post.arm_m, 3)
     return join(parts)
+
+
+def _hanging_signal(_post: Post, _rng: np.random.Generator) -> Mesh:
+    return join(
+        [
+            *_head(HANGING_M - 0.45, 0.0, 3),
+            tube((0.16, 0, HANGING_M + 0.45), (0.16, 0, 7.5), 0.03, Material.METAL, 4),
+        ]
+    )
 
 
 def _walkers_signal(_post: Post, _rng: np.random.Generator) -> Mesh:
@@ -168,6 +178,7 @@ def _gantry(post: Post, _rng: np.random.Generator) -> Mesh:
 
 _MAKERS: Final[dict[str, Callable[[Post, np.random.Generator], Mesh]]] = {
     "signal": _signal,
+    "hanging_signal": _hanging_signal,
     "walkers_signal": _walkers_signal,
     "sign": _sign,
     "lamp": _lamp,

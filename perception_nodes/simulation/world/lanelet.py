@@ -19,11 +19,12 @@ from perception_nodes.datatypes import InputError
 from perception_nodes.geometry import arc_length
 
 from .drawing import sidewalks
+from .furniture import HANGING_M
 from .lanelet_rules import rules_of
 from .markings import crossing_bars
 from .osm import OsmMap, Relation, Way, read_osm
 from .plan import Barrier, Line, Patch, Plan, Post, Relief
-from .roads import Crossing, Lane
+from .roads import Crossing, Lane, Signal
 from .street import World, assemble
 
 F64 = npt.NDArray[np.float64]
@@ -199,7 +200,12 @@ class _Draft:
             [self._areas(kind) for kind in ("vegetation", "traffic_island", "building")]
         )
         road = self._road(islands)
-        domain = road.buffer(_MARGIN_M).difference(shapely.union_all(list(_caps(lanes))))
+        posts = tuple(_hung(post, road) for post in posts)
+        high = {post.signal for post in posts if post.kind == "hanging_signal"}
+        signals = tuple(_at_height(s, HANGING_M) if s.id in high else s for s in signals)
+        domain = road.buffer(_MARGIN_M)
+        longer = shapely.union_all([road, *_beyond(lanes, road)]).buffer(1.2).buffer(-1.2)
+        road = longer.difference(islands.buffer(-0.05)).intersection(domain).simplify(0.02)
         wear = float(rng.choice([0.02, 0.1, 0.25, 0.45]))
         pavement = road.buffer(_PAVEMENT_M).union(self._areas("walkway")).intersection(domain)
         return Plan(
@@ -215,11 +221,11 @@ class _Draft:
             crossings,
             signals,
             sidewalks(road.union(islands), domain, _PAVEMENT_M),
-            tuple(self._lines(wear)),
+            tuple(_clipped(self._lines(wear), road)),
             stop_lines,
             tuple(self._patches(stop_lines, crossings, wear)),
             (*posts, *self._signs(road)),
-            tuple(self._barriers(road)),
+            tuple(self._barriers(road, domain.buffer(-1.0))),
             low_kerb=tuple(crossing.polygon_m[:, :2] for crossing in crossings),
             parking=self._parking(road),
             heights=self._heights(),
@@ -324,11 +330,13 @@ class _Draft:
             a, b, c, d = crossing.polygon_m[:, :2]
             yield from crossing_bars(np.array([a, d, c, b]), wear)
 
-    def _barriers(self, road: BaseGeometry) -> Iterator[Barrier]:
+    def _barriers(self, road: BaseGeometry, domain: BaseGeometry) -> Iterator[Barrier]:
         for way, xy in self._ways(*_WALLS):
             kind, height = _WALLS[way.tags["type"]]
-            if arc_length(xy)[-1] > 1.0 and not road.buffer(-0.3).intersects(shapely.LineString(xy)):
-                yield Barrier(kind, xy, height)
+            clear = shapely.LineString(xy).intersection(domain).difference(road.buffer(0.1))
+            for part in shapely.get_parts(clear):
+                if part.length > 1.0:
+                    yield Barrier(kind, np.asarray(part.coords), height)
 
     def _signs(self, road: BaseGeometry) -> Iterator[Post]:
         for way, xy in self._ways("traffic_sign"):
@@ -359,6 +367,27 @@ class _Draft:
                     yaw = float(np.arctan2(ahead[1], ahead[0]))
                     out.append([x, y, yaw, 5.4, float(min(sides[1 - long], 2.4))])
         return np.array(out).reshape(-1, 5)
+
+
+def _at_height(signal: Signal, z_m: float) -> Signal:
+    return replace(signal, position_m=(*signal.position_m[:2], z_m))
+
+
+def _hung(post: Post, road: BaseGeometry) -> Post:
+    """A light whose place is over the road hangs there."""
+    over = bool(shapely.intersects_xy(road.buffer(0.3), post.x_m, post.y_m))
+    return replace(post, kind="hanging_signal") if over else post
+
+
+def _clipped(lines: Iterator[Line], road: BaseGeometry) -> Iterator[Line]:
+    """Only what lies on the asphalt."""
+    area = road.buffer(0.3)
+    for line in lines:
+        for part in shapely.get_parts(
+            shapely.line_merge(shapely.LineString(line.points_m).intersection(area))
+        ):
+            if part.geom_type == "LineString" and part.length > 1.0:
+                yield replace(line, points_m=np.asarray(part.coords))
 
 
 def lanes_of(roads: list[Lanelet]) -> tuple[tuple[Lane, ...], dict[int, list[int]]]:
@@ -427,20 +456,23 @@ def _joined(drafts: list[tuple[Lane, Lanelet, bool, float]]) -> tuple[Lane, ...]
     return tuple(out)
 
 
-def _caps(lanes: tuple[Lane, ...]) -> Iterator[BaseGeometry]:
-    """Roads go on where the part ends: no kerb stands across them."""
+def _beyond(lanes: tuple[Lane, ...], road: BaseGeometry) -> Iterator[BaseGeometry]:
+    """Asphalt goes on where the part of the map ends, so that no kerb stands across a road."""
     followed = {i for lane in lanes for i in lane.successors}
     for lane in lanes:
         for open_here, s, turn in (
             (not lane.successors, lane.length_m, 0.0),
             (lane.id not in followed, 0.0, np.pi),
         ):
-            if open_here:
-                at, yaw = lane.at(s)
-                out = np.array([np.cos(yaw[0] + turn), np.sin(yaw[0] + turn)])
-                side = np.array([-out[1], out[0]]) * (lane.width_m / 2 + 0.3)
-                near, far = at[0, :2] - 0.1 * out, at[0, :2] + 6.0 * out
-                yield shapely.Polygon([near - side, near + side, far + side, far - side])
+            if not open_here:
+                continue
+            at, yaw = lane.at(s)
+            out = np.array([np.cos(yaw[0] + turn), np.sin(yaw[0] + turn)])
+            side = np.array([-out[1], out[0]]) * (lane.width_m / 2 + 0.1)
+            near, far = at[0, :2] - 0.2 * out, at[0, :2] + (_MARGIN_M + 12.0) * out
+            strip = shapely.Polygon([near - side, near + side, far + side, far - side])
+            if strip.intersection(road).area < 0.3 * strip.area:
+                yield strip
 
 
 def _start(lanes: tuple[Lane, ...]) -> tuple[int, float]:

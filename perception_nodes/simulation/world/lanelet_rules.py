@@ -85,8 +85,14 @@ def _lights(
             continue
         at = _place(source, relation)
         heading = by_id[lane_ids[0]].at(0.0)[1][0]
-        if at is not None:
+        if at is None:
+            continue
+        # One light may be named by several rules.
+        known = next((f for f in found if np.hypot(*(f[0] - at + middle)) < 0.5), None)
+        if known is None:
             found.append((at - middle, float(heading), lane_ids))
+        else:
+            known[2].extend(lane_ids)
     signals: list[Signal] = []
     posts: list[Post] = []
     for group, members in enumerate(_clusters(np.array([f[0] for f in found]).reshape(-1, 2))):
