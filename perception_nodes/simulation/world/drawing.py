@@ -111,6 +111,12 @@ def _rounded(net: Network, k: int, strips: list[BaseGeometry]) -> BaseGeometry:
     around = at.buffer(max(arm.setback_m for arm in arms) + width + 3.0)
     mine = shapely.union_all([strips[arm.road].intersection(around) for arm in arms])
     mine = mine.union(at.buffer(min(min(arm.left_m, arm.right_m) for arm in arms)))
+    turns = [lane for lane in net.lanes.values() if lane.junction == k + 1]
+    ribbons = [
+        shapely.LineString(lane.centre_m[:, :2]).buffer(lane.width_m / 2 + 0.2, cap_style="flat")
+        for lane in turns
+    ]
+    mine = shapely.union_all([mine, *ribbons])
     closed = mine.buffer(place.radius_m, quad_segs=12).buffer(-place.radius_m, quad_segs=12)
     return closed.intersection(around)
 
@@ -143,7 +149,7 @@ def _median(net: Network, k: int) -> BaseGeometry:
 def _clear(net: Network, arm: Arm) -> float:
     """From the mouth to where medians begin."""
     place = net.places[net.roads[arm.road].end if arm.at_end else net.roads[arm.road].start]
-    if place.control == "open":
+    if place.control in ("open", "join"):
         return 0.0
     half = net.roads[arm.road].profile.median_m / 2
     return (0.8 + CROSSING_M + 0.4 if arm.has_crossing else 0.0) + half
@@ -160,13 +166,15 @@ def sidewalks(road: BaseGeometry, domain: BaseGeometry, wide_m: float) -> tuple[
 def _lines(net: Network, k: int) -> Iterator[Line]:
     """The lines along a road between the zones of its ends, broken at crossings."""
     road = net.roads[k]
-    line = net.trimmed(k)
     ends = net.ends(k)
+    # Where a road only changes its lanes the paint goes on.
+    back = [0.0 if _control(net, arm) == "join" else arm.setback_m for arm in ends]
+    line = between(road.line_m, back[0], road.length_m - back[1])
     length = float(arc_length(line)[-1])
     zones = [zone_m(arm, _control(net, arm)) for arm in ends]
     cuts = [zones[0]]
     for at in sorted(road.crossings_m):
-        middle = at - ends[0].setback_m
+        middle = at - back[0]
         cuts += [middle - CROSSING_M / 2 - 0.8, middle + CROSSING_M / 2 + 0.8]
     cuts.append(length - zones[1])
     for j in range(0, len(cuts), 2):

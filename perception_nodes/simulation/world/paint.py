@@ -98,7 +98,9 @@ def strokes(line: Line) -> list[F64]:
 def between(line_m: F64, start_m: float, end_m: float) -> F64:
     """The piece of a line (N, 2) between two distances from its start."""
     s = arc_length(line_m)
-    at = np.concatenate([[start_m], s[(s > start_m + 1e-6) & (s < end_m - 1e-6)], [end_m]])
+    # A point just beside an end would make a step too short to have a direction.
+    clear = min(0.2, 0.1 * (end_m - start_m))
+    at = np.concatenate([[start_m], s[(s > start_m + clear) & (s < end_m - clear)], [end_m]])
     return np.stack([np.interp(at, s, line_m[:, k]) for k in range(line_m.shape[1])], axis=1)
 
 
