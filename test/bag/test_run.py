@@ -56,6 +56,8 @@ class Run:
         self.orphans = orphans()
         command = [sys.executable, "-m", "perception_nodes.cli.main", "run", str(source)]
         command += ["--output", str(folder / "out"), *options]
+        # A job in the background has it ignored, and so would what it starts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with self.output.open("wb") as screen:
             self.process = subprocess.Popen(
                 command, stdout=screen, stderr=subprocess.STDOUT, start_new_session=True

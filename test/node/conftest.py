@@ -28,6 +28,8 @@ STEP_NS = 100_000_000
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 TIMEOUT_S = 120.0  # with nothing compiled yet
 
+_HEARS_SENSORS = ("sync", "lidar_detector", "camera_detector", "fusion", "map_elements")
+
 
 class Bench:
     """Publishes sensor messages, keeps what the nodes say."""
@@ -72,7 +74,9 @@ class Bench:
         return runner
 
     def spec(self, name: str, **parameters: Any) -> NodeSpec:
-        return NodeSpec(name, name, {"rig": str(self.rig), **parameters})
+        """Inputs are reliable from the start: what comes while a node subscribes anew is lost."""
+        known = {"rig": str(self.rig)} | ({"reliable_inputs": "true"} if name in _HEARS_SENSORS else {})
+        return NodeSpec(name, name, {**known, **parameters})
 
     def start(self, name: str, **parameters: Any) -> GraphRunner:
         """Start a node and wait until it is active."""

@@ -32,7 +32,7 @@ def best_effort_driver(bench: Any) -> Any:
 
 
 def test_an_input_follows_what_the_publishers_offer(bench: Any) -> None:
-    bench.start("lidar_detector", tracking_frame="base_link")
+    bench.start("lidar_detector", tracking_frame="base_link", reliable_inputs="auto")
     bench.until(lambda: asked(bench) == [RELIABLE])
     driver = best_effort_driver(bench)
     bench.until(lambda: asked(bench) == [BEST_EFFORT])
