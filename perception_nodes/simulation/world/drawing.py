@@ -79,7 +79,9 @@ def areas(net: Network, margin_m: float) -> tuple[BaseGeometry, BaseGeometry, Ba
     )
     ends = [k for k, place in enumerate(net.places) if place.control == "open"]
     caps = [*net.caps, *(cap for k in ends for cap in _caps(net, k, margin_m))]
-    domain = road.buffer(margin_m).difference(shapely.union_all(caps))
+    # The inside of a block is ground too.
+    blocks = [shapely.Polygon(part.exterior) for part in shapely.get_parts(road.buffer(margin_m))]
+    domain = shapely.union_all(blocks).difference(shapely.union_all(caps))
     islands = shapely.union_all([_median(net, k) for k in range(len(net.roads))])
     # Collinear points of unions would make slivers of triangles.
     road = road.difference(islands).simplify(0.005)

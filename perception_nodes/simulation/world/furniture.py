@@ -100,7 +100,7 @@ def _lamp(_post: Post, rng: np.random.Generator) -> Mesh:
 
 def _tree(_post: Post, rng: np.random.Generator) -> Mesh:
     """A trunk, some boughs, and leaves through which some pulses pass."""
-    clear, radius = float(rng.uniform(2.0, 3.2)), float(rng.uniform(1.2, 2.3))
+    clear, radius = float(rng.uniform(2.0, 3.8)), float(rng.uniform(1.1, 2.8))
     middle = np.array([0.0, 0.0, clear + 0.75 * radius])
     trunk = tube((0, 0, -0.2), (0, 0, clear + 0.5 * radius), float(rng.uniform(0.08, 0.2)), Material.BARK, 6)
     heading = rng.uniform(0, 2 * np.pi, 3)

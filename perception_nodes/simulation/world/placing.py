@@ -66,7 +66,7 @@ class _Taken:
 
     def __init__(self, plan: Plan) -> None:
         walked = plan.pavement.union(plan.road).union(plan.islands)
-        self._ways = walked.buffer(-0.02)
+        self._ways = walked
         shapely.prepare(self._ways)
         self._domain = plan.domain.buffer(-0.3)
         shapely.prepare(self._domain)
@@ -111,7 +111,7 @@ def _along(line: F64, plan: Plan, taken: _Taken, out: Settlement, rng: np.random
     at = float(rng.uniform(0.0, 2.0))
     while at < length - 5.0:
         what = _WHAT[int(rng.choice(len(_WHAT), p=_SHARES[plan.setting]))]
-        if what == "nothing":
+        if what == "nothing" or (what == "house" and plan.pavement.is_empty and plan.setting == "open"):
             at += float(rng.uniform(3.0, 8.0 if plan.setting == "town" else 25.0))
             continue
         size = min(float(rng.uniform(*_LENGTH_M[what])), length - at)

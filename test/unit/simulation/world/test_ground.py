@@ -13,6 +13,7 @@ from embreex.rtcore_scene import EmbreeScene
 from perception_nodes.simulation.assets import Material, Mesh
 from perception_nodes.simulation.world import World, build_world
 from perception_nodes.simulation.world.ground import triangulate
+from perception_nodes.simulation.world.surface import _terrain
 
 WorldOf = Callable[..., World]
 GROUND = [Material.ASPHALT, Material.PAVEMENT, Material.GRASS, Material.KERB]
@@ -98,6 +99,16 @@ def test_terrain_is_no_steeper_than_asked_for(slope: float) -> None:
     steep = np.abs(np.diff(line[:, 2]) / 10.0)
     assert steep.max() <= slope + 0.005
     assert slope == 0 or steep.max() > 0.015
+
+
+def test_waves_of_the_terrain_add_up_to_the_slope_at_most() -> None:
+    x = np.arange(-300.0, 300.0, 5.0)
+    xy = np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2)
+    steepest = []
+    for seed in range(10):
+        z = _terrain(xy, 0.05, np.random.default_rng(seed)).reshape(len(x), len(x))
+        steepest.append(np.hypot(*np.gradient(z, 5.0)).max())
+    assert 0.035 < max(steepest) <= 0.05
 
 
 def test_polygons_are_filled_exactly() -> None:

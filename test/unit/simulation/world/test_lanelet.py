@@ -69,11 +69,15 @@ def load(path: Path) -> World:
 
 
 def test_lanes_join_and_lie_beside_each_other(tmp_path: Path) -> None:
-    lanes = load(written(tmp_path, street())).graph.lanes
+    world = load(written(tmp_path, street()))
+    lanes = world.graph.lanes
     assert [lane.successors for lane in lanes] == [(2,), (), (4,), ()]
     assert [(lane.left, lane.right) for lane in lanes] == [(3, 0), (4, 0), (0, 1), (0, 2)]
     assert [round(lane.width_m, 3) for lane in lanes] == [3.5] * 4
     assert lanes[0].speed_mps == pytest.approx(30 / 3.6)
+    assert lanes[0].project(lanes[2].centre_m[1, :2])[1] == pytest.approx(3.5)
+    divider = next(e for e in world.elements if e.subtype == "dashed")
+    assert lanes[0].project(divider.points_m[1, :2])[1] == pytest.approx(1.75)
     assert all(lane.at(5.0)[1][0] == pytest.approx(0, abs=1e-9) for lane in lanes)
 
 

@@ -66,11 +66,14 @@ def test_nothing_solid_stands_on_a_lane(kind: str, world_of: WorldOf) -> None:
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_houses_stand_neither_on_the_road_nor_on_each_other(kind: str, world_of: WorldOf) -> None:
+def test_houses_stand_neither_on_the_road_nor_the_pavement_nor_each_other(
+    kind: str, world_of: WorldOf
+) -> None:
     world = world_of(kind)
     houses = shapely.polygons(np.array(world.houses)) if world.houses else np.array([])
     for k, house in enumerate(houses):
         assert not house.intersects(world.surface.road)
+        assert not any(house.intersects(shapely.LineString(walk[:, :2])) for walk in world.graph.sidewalks)
         assert shapely.area(shapely.intersection(houses[k + 1 :], house)).sum() < 1e-6
 
 
@@ -123,6 +126,28 @@ def test_places_to_park_are_on_the_asphalt_and_clear_of_each_other(kind: str, wo
         assert world.surface.road.buffer(0.2).contains(shape)
         assert not any(shape.intersects(other) for other in shapes[k + 1 :])
         assert not shape.intersects(lanes)
+
+
+@pytest.mark.parametrize("kind", ["straight", "signals", "town"])
+def test_nobody_parks_at_a_crossing(kind: str, world_of: WorldOf) -> None:
+    world = world_of(kind)
+    paths = [shapely.LineString(crossing.path_m[:, :2]) for crossing in world.graph.crossings]
+    assert paths
+    for place in world.parking:
+        assert min(path.distance(shapely.Point(place[:2])) for path in paths) > 4.5
+
+
+@pytest.mark.parametrize("kind", ["signals", "town"])
+def test_traffic_stops_just_before_its_stop_line(kind: str, world_of: WorldOf) -> None:
+    world = world_of(kind)
+    lines = [e.points_m[:, :2] for e in world.elements if e.type == ElementType.STOP_LINE]
+    held = [lane for lane in world.graph.lanes if lane.signal and lane.kind == "driving"]
+    assert held
+    for lane in held:
+        centre = shapely.LineString(lane.centre_m[:, :2])
+        hits = [hit for line in lines if not (hit := centre.intersection(shapely.LineString(line))).is_empty]
+        nearest = min(abs(lane.project(np.array(hit.coords[0]))[0] - lane.stop_s_m) for hit in hits)
+        assert nearest < 0.6
 
 
 @pytest.mark.parametrize("kind", ALL)
