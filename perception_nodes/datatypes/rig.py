@@ -34,7 +34,8 @@ class SensorSpec:
     motion_compensated: the sweep has already been compensated, per-point times are not to be used;
     mount_xyz_m, mount_rpy_rad: base_from_sensor where the input has no /tf_static (None = from tf);
     offset_s: known clock offset (stamp minus true time) to the reference;
-    required: a frame set without it is not complete.
+    required: a frame set without it is not complete;
+    model: how the simulator renders it (`simulation/sensors`), e.g. {type: pandar64}; empty = by its modality.
     """
 
     name: str
@@ -48,6 +49,7 @@ class SensorSpec:
     mount_rpy_rad: tuple[float, float, float] | None = None
     offset_s: float = 0.0
     required: bool = True
+    model: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for topic in (self.topic, *((self.info_topic,) if self.info_topic else ())):
@@ -64,7 +66,10 @@ class SensorSpec:
 
 @dataclass(frozen=True)
 class Rig:
-    """All sensors and the frames of one vehicle. `reference` names the sensor that paces the frames (a lidar)."""
+    """All sensors and the frames of one vehicle.
+
+    reference: the sensor that paces the frames (a lidar); inertial: how the simulator renders IMU and wheel odometry.
+    """
 
     name: str
     reference: str
@@ -75,6 +80,7 @@ class Rig:
     vehicle_lwh_m: tuple[float, float, float] = (4.6, 1.9, 1.6)
     base_to_center_m: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    inertial: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [s.name for s in self.sensors]
@@ -109,6 +115,7 @@ class Rig:
             )
         values["sensors"] = tuple(_sensor(str(k), v, where) for k, v in sensors.items())
         values.setdefault("reference", next(iter(sensors)))
+        values["inertial"] = _mapping(values.get("inertial"), f"{where}: inertial")
         for key in ("vehicle_lwh_m", "notes"):
             if key in values:
                 values[key] = tuple(values[key])
@@ -121,6 +128,7 @@ class Rig:
         """Plain content for a YAML file; `from_dict` reads it back to an equal rig."""
         out = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "sensors"}
         out["vehicle_lwh_m"], out["notes"] = list(self.vehicle_lwh_m), list(self.notes)
+        out["inertial"] = dict(self.inertial)
         out["sensors"] = {s.name: _sensor_to_dict(s) for s in self.sensors}
         return out
 
@@ -167,10 +175,17 @@ def _sensor(name: str, data: Any, where: str) -> SensorSpec:
     for key in ("mount_xyz_m", "mount_rpy_rad"):
         if values.get(key) is not None:
             values[key] = _three_numbers(values[key], f"{where}: {key}")
+    values["model"] = _mapping(values.get("model"), f"{where}: model")
     try:
         return SensorSpec(**values)
     except TypeError as error:
         raise ConfigurationError(f"{where}: {error}") from error
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigurationError(f"{where}: wanted a mapping, got {value!r}")
+    return dict(value or {})
 
 
 def _three_numbers(value: Any, where: str) -> tuple[float, ...]:
@@ -186,7 +201,7 @@ def _three_numbers(value: Any, where: str) -> tuple[float, ...]:
 def _sensor_to_dict(spec: SensorSpec) -> dict[str, Any]:
     out = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)}
     del out["name"]
-    out["modality"] = spec.modality.name.lower()
+    out["modality"], out["model"] = spec.modality.name.lower(), dict(spec.model)
     for key in ("mount_xyz_m", "mount_rpy_rad"):
         out[key] = None if out[key] is None else list(out[key])
     return out

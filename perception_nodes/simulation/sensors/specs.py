@@ -1,0 +1,54 @@
+"""From the `model:` of a sensor in a rig file to the parameters of its model."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from perception_nodes.datatypes import ConfigurationError
+
+T = TypeVar("T")
+
+
+def read_model(cls: type[T], data: Mapping[str, Any], where: str, base: T | None = None) -> T:
+    """`data` as a `cls`, over the values of `base` (None = the defaults).
+
+    Raises ConfigurationError naming the place, the key, what was wanted and what came.
+    """
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    base = cls() if base is None else base
+    values: dict[str, Any] = {}
+    for key, value in data.items():
+        if key not in fields:
+            close = difflib.get_close_matches(str(key), fields, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"wanted one of {sorted(fields)}"
+            raise ConfigurationError(f"{where}: unknown key {key!r}: {hint}")
+        values[key] = _like(getattr(base, key), value, f"{where}: {key}")
+    try:
+        return dataclasses.replace(base, **values)  # type: ignore[type-var]
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from error
+
+
+def _like(example: Any, value: Any, where: str) -> Any:
+    """The value in the type of the example."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(example, tuple):
+        if isinstance(value, list | tuple) and all(isinstance(v, int | float | list) for v in value):
+            return tuple(tuple(v) if isinstance(v, list) else float(v) for v in value)
+        raise ConfigurationError(f"{where}: wanted a list of numbers, got {value!r}")
+    if isinstance(example, bool):
+        right, word = isinstance(value, bool), "true or false"
+    elif isinstance(example, int):
+        right, word = number and float(value).is_integer(), "a whole number"
+        value = int(value) if right else value
+    elif isinstance(example, float):
+        right, word = number, "a number"
+        value = float(value) if right else value
+    else:
+        right, word = isinstance(value, str), "a text"
+    if not right:
+        raise ConfigurationError(f"{where}: wanted {word}, got {value!r}")
+    return value
