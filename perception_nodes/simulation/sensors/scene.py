@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -43,7 +44,8 @@ class Hits:
     """What each of N rays meets first.
 
     range_m (N,) float32, inf = nothing; material (N,) uint8; normal (N, 3) float32, odom, unit, either side of the
-    surface; owner (N,) int32: row of the actor, -1 = the street or nothing; triangle (N,) of the mesh that was met.
+    surface; owner (N,) int32: row of the actor, -1 = the street or nothing; triangle (N,) of the mesh that was met;
+    aimed (actors,): rays that would meet each actor if nothing else were there.
     """
 
     range_m: F32
@@ -51,6 +53,12 @@ class Hits:
     normal: F32
     owner: I32
     triangle: I32
+    aimed: I64
+
+    @property
+    def columns(self) -> tuple[F32, npt.NDArray[np.uint8], F32, I32, I32]:
+        """What there is of each ray."""
+        return self.range_m, self.material, self.normal, self.owner, self.triangle
 
     def cosine(self, directions: F32) -> F32:
         """(N,) cosine of the angle of incidence."""
@@ -77,6 +85,10 @@ class _Body:
         return np.where(triangle < 0, np.float32(np.inf), np.asarray(hit["tfar"], np.float32)), triangle
 
 
+# Drives share the meshes of one catalogue, which is finite.
+_stocked = lru_cache(maxsize=4096)(_Body)
+
+
 class Scene:
     """A street with a stock of things that can stand in it.
 
@@ -86,8 +98,7 @@ class Scene:
 
     def __init__(self, static: Mesh, assets: Sequence[Asset], threads: int = 1) -> None:
         self._static = _Body(static)
-        bodies: dict[int, _Body] = {}
-        self._poses = [[bodies.setdefault(id(m), _Body(m)) for m in asset.poses] for asset in assets]
+        self._poses = [[_stocked(mesh) for mesh in asset.poses] for asset in assets]
         self._radius_m = np.array([a.radius_m for a in assets])
         self._half_height_m = np.array([a.lwh_m[2] / 2 for a in assets])
         self._threads = threads or os.cpu_count() or 1
@@ -116,18 +127,10 @@ class Scene:
             done = [self._cast(*arguments) for arguments in work]
         if len(done) == 1:
             return done[0]
-        columns = zip(*((h.range_m, h.material, h.normal, h.owner, h.triangle) for h in done), strict=True)
-        return Hits(*(np.concatenate(column) for column in columns))
-
-    def aimed(
-        self, origins_m: F32, directions: F32, fraction: F32, span: tuple[ActorStates, ActorStates]
-    ) -> I64:
-        """(actors,) rays that would meet each actor if nothing else were there."""
-        out = np.zeros(len(span[0]), np.int64)
-        for rays, body in self._candidates(origins_m, directions, fraction, self._placed(*span), 1e9):
-            range_m, _ = body.cast(rays.origins, rays.directions)
-            out += np.bincount(rays.actor[np.isfinite(range_m)], minlength=len(out))
-        return out
+        joined = (np.concatenate(c) for c in zip(*(h.columns for h in done), strict=True))
+        range_m, material, normal, owner, triangle = joined
+        aimed = np.sum([h.aimed for h in done], axis=0)
+        return Hits(range_m, material, normal, owner, triangle, aimed)
 
     def _parts(self, count: int) -> list[slice]:
         pieces = max(1, min(self._threads, count // _MIN_PART))
@@ -154,6 +157,7 @@ class Scene:
             middle[order],
             reach[order],
             [bodies[k] for k in order],
+            len(end),
         )
 
     def _cast(self, origins: F32, directions: F32, fraction: F32, placed: _Placed, limit_m: float) -> Hits:
@@ -167,12 +171,14 @@ class Scene:
         normal[met] = self._static.normal[triangle[met]]
         owner = np.full(n, -1, np.int32)
         hits = (range_m, material, normal, owner, triangle)
+        aimed = np.zeros(placed.actors, np.int64)
         for rays, body in self._candidates(origins, directions, fraction, placed, limit_m):
             near_m, of = body.cast(rays.origins, rays.directions)
             turned = (placed.low, placed.high, placed.tilt, fraction)
             found = (rays.index, rays.place, rays.actor, near_m, of)
+            aimed += np.bincount(rays.actor[of >= 0], minlength=placed.actors)
             keep_nearest(found, (body.normal, body.material), turned, limit_m, hits)
-        return Hits(*hits)
+        return Hits(*hits, aimed)
 
     def _candidates(
         self, origins: F32, directions: F32, fraction: F32, placed: _Placed, limit_m: float
@@ -201,7 +207,7 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class _Placed:
-    """Actors that are present, sorted by mesh: row in the states, poses at both ends, tilt (3, 3), sphere."""
+    """Actors that are present, sorted by mesh: row in the states, poses at both ends, tilt (3, 3), sphere; and all."""
 
     row: I64
     low: F64
@@ -210,6 +216,7 @@ class _Placed:
     middle: F64
     reach: F64
     bodies: list[_Body]
+    actors: int
 
 
 @dataclass(frozen=True, eq=False)

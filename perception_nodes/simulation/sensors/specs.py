@@ -7,9 +7,37 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from perception_nodes.datatypes import ConfigurationError
+from perception_nodes.datatypes import ConfigurationError, check_ranges, param
 
 T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Mounting:
+    """How a sensor really sits and keeps time, against what the rig file says of it; for any sensor.
+
+    error_xyz_m, error_rpy_rad: of base_from_sensor; clock_s: stamps are late by it; latency_s: from the stamp until
+    the message is sent.
+    """
+
+    error_xyz_m: tuple[float, ...] = (0.0, 0.0, 0.0)
+    error_rpy_rad: tuple[float, ...] = (0.0, 0.0, 0.0)
+    clock_s: float = param(0.0, "stamp minus true time", low=-10.0, high=10.0)
+    latency_s: float = param(0.0, "from the true time until it is sent", low=0.0, high=10.0)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        for name in ("error_xyz_m", "error_rpy_rad"):
+            if len(getattr(self, name)) != 3:
+                raise ConfigurationError(f"Mounting.{name}: wanted 3 numbers, got {getattr(self, name)}")
+
+    @classmethod
+    def split(cls, model: Mapping[str, Any], where: str) -> tuple[Mounting, dict[str, Any]]:
+        """The mounting in a `model:`, and what is left of it for the sensor's own parameters."""
+        names = {f.name for f in dataclasses.fields(cls)}
+        own = {key: value for key, value in model.items() if key in names}
+        rest = {key: value for key, value in model.items() if key not in names}
+        return read_model(cls, own, where), rest
 
 
 def read_model(cls: type[T], data: Mapping[str, Any], where: str, base: T | None = None) -> T:

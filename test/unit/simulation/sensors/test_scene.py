@@ -133,8 +133,9 @@ def test_aimed_counts_rays_whatever_stands_in_between():
     scene = Scene(GROUND, [CUBE])
     here = states((11.0, 0, 0, 0, 0, 0), (21.0, 0, 0, 0, 0, 0))
     o, d, f = ray((11, 0, 0.5))
-    np.testing.assert_array_equal(scene.aimed(o, d, f, (here, here)), [1, 1])
-    assert scene.cast(o, d, f, (here, here), 100.0).owner[0] == 0
+    hits = scene.cast(o, d, f, (here, here), 100.0)
+    np.testing.assert_array_equal(hits.aimed, [1, 1])
+    assert hits.owner[0] == 0
 
 
 def test_states_of_other_actors_cannot_be_joined():
