@@ -1,6 +1,4 @@
-"""A rendered street: world, traffic, lidar and exact truth from one seed. ROS-free and deterministic to the bit."""
+"""A stand-in for the road: streets, traffic, sensors and exact truth from one seed. ROS-free, the same to the bit.
 
-from .first.config import LidarConfig, SimulationConfig
-from .first.simulate import SimFrame, Simulation, simulate
-
-__all__ = ["LidarConfig", "SimFrame", "Simulation", "SimulationConfig", "simulate"]
+`simulation.Simulation` is a drive, `iterator.training_frames` many of them for training.
+"""

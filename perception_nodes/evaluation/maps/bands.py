@@ -46,9 +46,10 @@ def _corners(at: F64, along: F64, left: F64, half_width_m: float) -> F64:
     first, last = at + outer * left[:-1][bent], at + outer * left[1:][bent]
     # Half the bend: its tangent is how far, in widths, both outer edges go on until they meet.
     half_sine, half_cosine = np.sqrt((1 - cosine) / 2), np.sqrt((1 + cosine) / 2)
-    whole = half_sine / half_cosine
-    cut = (MITRE_LIMIT - half_cosine) / half_sine
-    reach = (np.where(1 / half_cosine <= MITRE_LIMIT, whole, cut) * half_width_m)[:, None]
+    with np.errstate(divide="ignore"):  # of a bend that is none or a whole turn, where the other one counts
+        whole, cut = half_sine / half_cosine, (MITRE_LIMIT - half_cosine) / half_sine
+        mitred = 1 / half_cosine <= MITRE_LIMIT
+    reach = (np.where(mitred, whole, cut) * half_width_m)[:, None]
     return np.stack([at, first, first + reach * before, last - reach * after, last], axis=1)
 
 

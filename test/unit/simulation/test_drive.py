@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -177,5 +179,7 @@ def test_training_needs_a_known_street():
         Drives(street="lane")
 
 
-def test_rigs_are_files_of_the_package():
-    assert Path(resource_path("config/rigs") / "default.yaml").is_file()
+def test_simulation_needs_no_ros():
+    code = "import sys, perception_nodes.simulation.simulation; assert not [m for m in sys.modules if 'rclpy' in m]"
+    path = os.pathsep.join(p for p in sys.path if p)
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})

@@ -9,44 +9,27 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from perception_nodes.datasets import known_rig
 from perception_nodes.datasets.pandaset import PandaSetInput
 from perception_nodes.datatypes import LABEL_INDEX
 from perception_nodes.evaluation import BoxFrame
-from perception_nodes.simulation import Simulation, SimulationConfig
+from perception_nodes.simulation.scenarios import find_scenario
+from perception_nodes.simulation.simulation import SimFrame, Simulation
 
 Frames = list[BoxFrame]
 STEP_S = 0.1
 
 
 def simulated_drive(seed: int, seconds: float = 8.0) -> Frames:
-    """The traffic of the simulated street at 10 Hz, within 60 m; no lidar is simulated."""
-    config = SimulationConfig(seed=seed, duration_s=seconds)
-    street = Simulation(config)
-    return [_street(street, k * STEP_S) for k in range(round(seconds / STEP_S))]
+    """The traffic of a simulated street at 10 Hz, within 60 m; no sensor is simulated."""
+    scenario = dataclasses.replace(find_scenario("demo"), duration_s=seconds)
+    drive = Simulation(scenario, known_rig("demo"), seed, sensors=[])
+    return [_street(frame) for frame in drive.frames()]
 
 
-def _street(street: Simulation, at_s: float) -> BoxFrame:
-    traffic = street.traffic
-    x, y, yaw, speed = traffic.poses(at_s).T
-    lwh = np.array([a.lwh_m for a in traffic.assets])
-    label = np.array([LABEL_INDEX[a.label] for a in traffic.assets])
-    z = traffic.z_m + lwh[:, 2] / 2
-    ego = traffic.ego_base(np.array([at_s]))[0, :2]
-    velocity = np.stack([speed * np.cos(yaw), speed * np.sin(yaw)], axis=1)
-    n = len(x)
-    center = np.stack([x, y, z], axis=1)
-    everything = BoxFrame(
-        street.config.stamp(at_s),
-        np.arange(n),
-        label,
-        np.full(n, np.nan),
-        center,
-        lwh,
-        yaw,
-        velocity,
-        np.full(n, 100),
-        ego,
-    )
+def _street(frame: SimFrame) -> BoxFrame:
+    there = BoxFrame.of_detections(frame.truth, frame.odom_from_base.translation_m[:2])
+    everything = dataclasses.replace(there, num_points=np.full(len(there), 100))
     return everything.select(everything.range_m < 60)
 
 

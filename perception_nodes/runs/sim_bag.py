@@ -1,0 +1,231 @@
+"""A simulated drive as a bag: what the rig's sensors send on its topics, transforms, and all truth."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.datasets import TRUTH_TOPIC, BagInfo
+from perception_nodes.datasets import messages as made
+from perception_nodes.datasets.bag_writer import BagWriter, bag_in_the_making
+from perception_nodes.datasets.typestore import encode
+from perception_nodes.datatypes import (
+    LABEL_INDEX,
+    ConfigurationError,
+    Detections3D,
+    Image,
+    PointCloud,
+    RadarScan,
+)
+from perception_nodes.geometry import Transform, interpolate
+from perception_nodes.simulation.faults import Emission
+from perception_nodes.simulation.simulation import SimFrame, Simulation
+
+from .truth import MAP_TRUTH_TOPIC
+
+IMU_TOPIC: Final = "/sensing/imu"
+TF_PER_STEP: Final = 5
+JPEG_QUALITY: Final = 92
+# Labels of points and pixels beyond the taxonomy of objects.
+STREET_LABEL: Final = 255
+NOISE_LABEL: Final = 254
+Progress = Callable[[int, int], None]
+I64 = npt.NDArray[np.int64]
+
+
+def simulate_to_bag(
+    simulation: Simulation,
+    out: Path,
+    progress: Progress | None = None,
+    *,
+    truth_images: bool = False,
+    compression: str = "lz4",
+) -> BagInfo:
+    """Write what is left of a drive to `out`.
+
+    Log times are those of sending, header stamps those of the sensors' clocks (stamps of truth: the true time).
+    truth_images: also depth, classes and instances of every camera's pixels.
+    """
+    if not len(simulation):
+        raise ConfigurationError("simulate_to_bag: the drive has no steps")
+    with bag_in_the_making(out, compression) as writer:
+        recorder = _Recorder(writer, simulation, truth_images)
+        for done, frame in enumerate(simulation.frames(), 1):
+            recorder.add(frame)
+            if progress is not None:
+                progress(done, len(simulation))
+        recorder.write_until(None)
+        return replace(writer.info(), path=out)  # while it is written it has another name
+
+
+class _Recorder:
+    """Puts frames into a bag, in the order of log times."""
+
+    def __init__(self, writer: BagWriter, simulation: Simulation, truth_images: bool) -> None:
+        self._writer, self._simulation, self._images = writer, simulation, truth_images
+        self._rig = rig = simulation.rig
+        self._specs = {s.name: s for s in rig.sensors}
+        self._waiting: list[tuple[int, int, str, str, bytes]] = []
+        self._count = 0
+        self._pose = simulation.traffic.ego.odom_from_base
+        assets = simulation.traffic.assets
+        self._labels = np.array([LABEL_INDEX[a.label] for a in assets] or [STREET_LABEL], np.uint8)
+        start = simulation.start_ns + round(simulation.time_s * 1e9)
+        self._stamp_ns = start
+        writer.declare("/tf_static", made.TF, latched=True)
+        writer.declare(MAP_TRUTH_TOPIC, made.MAP_ELEMENTS, latched=True)
+        mounts = simulation.mounts.items()
+        static = [(start, rig.base_frame, self._specs[n].frame, m) for n, m in mounts if self._specs[n].frame]
+        self._put("/tf_static", made.tf_message(static), made.TF, start)
+        self._put(MAP_TRUTH_TOPIC, made.true_map(simulation.map_truth()), made.MAP_ELEMENTS, start)
+        self._put("/tf", self._tf(start, self._pose), made.TF, start)
+
+    def add(self, frame: SimFrame) -> None:
+        """One step: transforms, what was sent, truth."""
+        start, end = self._stamp_ns, frame.stamp_ns
+        for k in range(1, TF_PER_STEP + 1):
+            share = k / TF_PER_STEP
+            stamp = start + round(share * (end - start))
+            pose = interpolate(self._pose, frame.odom_from_base, share)
+            self._put("/tf", self._tf(stamp, pose), made.TF, stamp)
+        self._pose, self._stamp_ns = frame.odom_from_base, end
+        for emission in frame.emissions:
+            for topic, message, typename in self._sent(emission):
+                self._put(topic, message, typename, emission.publish_ns)
+        for topic, message, typename in self._truth(frame):
+            self._put(topic, message, typename, end)
+        self.write_until(end)
+
+    def write_until(self, time_ns: int | None) -> None:
+        """What was logged up to a time (None: everything): nothing earlier comes after it."""
+        while self._waiting and (time_ns is None or self._waiting[0][0] <= time_ns):
+            log_ns, _, topic, typename, raw = heapq.heappop(self._waiting)
+            self._writer.declare(topic, typename)
+            self._writer.write_raw(topic, raw, log_ns)
+
+    def _put(self, topic: str, message: Any, typename: str, log_ns: int) -> None:
+        self._count += 1
+        heapq.heappush(self._waiting, (log_ns, self._count, topic, typename, encode(message, typename)))
+
+    def _tf(self, stamp_ns: int, pose: Transform) -> Any:
+        return made.tf_message([(stamp_ns, self._rig.odom_frame, self._rig.base_frame, pose)])
+
+    def _sent(self, emission: Emission) -> Iterator[tuple[str, Any, str]]:
+        value, stamp = emission.value, emission.stamp_ns
+        if isinstance(value, PointCloud):
+            spec = self._specs[emission.sensor]
+            yield spec.topic, lidar_message(value, stamp), made.POINT_CLOUD
+        elif isinstance(value, RadarScan):
+            spec = self._specs[emission.sensor]
+            yield spec.topic, radar_message(value, stamp), made.POINT_CLOUD
+        elif isinstance(value, Image):
+            yield from self._picture(emission)
+        else:
+            yield from self._motion(emission)
+
+    def _picture(self, emission: Emission) -> Iterator[tuple[str, Any, str]]:
+        spec, image, stamp = self._specs[emission.sensor], emission.value, emission.stamp_ns
+        if spec.topic.endswith("compressed"):
+            ok, raw = cv2.imencode(".jpg", image.bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+            if not ok:
+                raise ConfigurationError(f"{spec.topic}: a picture of {image.bgr.shape} cannot be encoded")
+            message = made.compressed_image(
+                stamp, image.frame_id, raw.tobytes(), "bgr8; jpeg compressed bgr8"
+            )
+            yield spec.topic, message, made.COMPRESSED_IMAGE
+        else:
+            yield spec.topic, made.image(stamp, image.frame_id, image.bgr, "bgr8"), made.IMAGE
+        if spec.info_topic:
+            camera = self._simulation.cameras[spec.name]
+            yield spec.info_topic, made.camera_info(stamp, image.frame_id, camera), made.CAMERA_INFO
+
+    def _motion(self, emission: Emission) -> Iterator[tuple[str, Any, str]]:
+        raise NotImplementedError
+
+    def _truth(self, frame: SimFrame) -> Iterator[tuple[str, Any, str]]:
+        yield TRUTH_TOPIC, made.truth_message(frame.truth), made.DETECTIONS_3D
+        actors = frame.states.id
+        label = self._labels[frame.states.asset]
+        for name, sweep in frame.lidars.items():
+            there = lidar_truth(frame.truth, actors, name, (sweep.hits, sweep.aimed))
+            yield f"/truth/lidar/{name}/objects", made.truth_message(there), made.DETECTIONS_3D
+            columns = {**_owners(sweep.owner, actors, label), "material": sweep.material}
+            yield f"/truth/lidar/{name}/points", self._rows(name, frame, columns), made.POINT_CLOUD
+        for name, radar in frame.radars.items():
+            count = np.bincount(radar.owner[radar.owner >= 0], minlength=len(actors))
+            there = lidar_truth(frame.truth, actors, name, (count, None))
+            yield f"/truth/radar/{name}/objects", made.truth_message(there), made.DETECTIONS_3D
+            columns = {**_owners(radar.owner, actors, label), "snr": radar.snr_db.astype(np.float32)}
+            yield f"/truth/radar/{name}/points", self._rows(name, frame, columns), made.POINT_CLOUD
+        for name, camera in frame.cameras.items():
+            yield f"/truth/camera/{name}/boxes", made.true_boxes_2d(camera.boxes), made.DETECTIONS_2D
+            if self._images:
+                yield from self._true_pixels(name, frame)
+
+    def _rows(self, name: str, frame: SimFrame, columns: dict[str, npt.NDArray[Any]]) -> Any:
+        return made.point_columns(frame.stamp_ns, self._specs[name].frame, columns)
+
+    def _true_pixels(self, name: str, frame: SimFrame) -> Iterator[tuple[str, Any, str]]:
+        camera, base = frame.cameras[name], f"/truth/camera/{name}"
+        stamp, optical = frame.stamp_ns, self._specs[name].frame
+        number = np.append(frame.states.id, 0)[camera.instance].astype(np.uint16)
+        yield f"{base}/depth", made.image(stamp, optical, camera.depth_m, "32FC1"), made.IMAGE
+        yield f"{base}/label", made.image(stamp, optical, camera.label, "mono8"), made.IMAGE
+        yield f"{base}/instance", made.image(stamp, optical, number, "mono16"), made.IMAGE
+
+
+def lidar_message(cloud: PointCloud, stamp_ns: int) -> Any:
+    """PointCloud2 with x, y, z, intensity, ring and time (s after the stamp)."""
+    columns = {"intensity": cloud.intensity, "ring": cloud.ring, "time": cloud.time_s}
+    known = {name: column for name, column in columns.items() if column is not None}
+    return made.point_cloud(stamp_ns, cloud.frame_id, cloud.xyz_m, known)
+
+
+def radar_message(scan: RadarScan, stamp_ns: int) -> Any:
+    """PointCloud2 with x, y, z, radial_speed (m/s, + = away, as measured from the moving sensor) and rcs (dBsm)."""
+    columns = {"radial_speed": scan.radial_speed_mps, "rcs": scan.rcs_dbsm}
+    known = {name: column for name, column in columns.items() if column is not None}
+    return made.point_cloud(stamp_ns, scan.frame_id, scan.xyz_m, known)
+
+
+def lidar_truth(
+    truth: Detections3D,
+    actors: I64,
+    source: str,
+    counts: tuple[npt.NDArray[Any], npt.NDArray[Any] | None],
+) -> Detections3D:
+    """The true boxes that one sensor can know of, with its own counts.
+
+    actors (A,) ascending ids; counts: (A,) returns, and pulses that would have met the actor with nothing before it
+    (None: not known; then only actors with returns are kept and visibility is NaN).
+    """
+    rows = np.searchsorted(actors, truth.detection_id.astype(np.int64))
+    hits = np.asarray(counts[0])[rows].astype(np.int32)
+    aimed = hits if counts[1] is None else np.asarray(counts[1])[rows]
+    known = aimed > 0
+    share = np.full(len(rows), np.nan)
+    if counts[1] is not None:
+        share[known] = np.minimum(hits[known] / aimed[known], 1.0)
+    seen = truth.select(np.flatnonzero(known))
+    return Detections3D.of(
+        seen.stamp_ns, seen.frame_id, f"truth/{source}", seen.center_m, seen.lwh_m, seen.yaw_rad,
+        velocity_mps=seen.velocity_mps, label=seen.label, class_probabilities=seen.class_probabilities,
+        orientation=seen.orientation, num_points=hits[known], visibility=share[known], detection_id=seen.detection_id,
+    )  # fmt: skip
+
+
+def _owners(owner: I64, actors: I64, label: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+    """instance: id of the actor, 0 = none; label: class of the taxonomy, STREET_LABEL or NOISE_LABEL."""
+    row = np.maximum(owner, 0)
+    many = len(actors) > 0
+    number = np.where(owner >= 0, actors[row] if many else 0, 0).astype(np.uint32)
+    other = np.where(owner == -1, STREET_LABEL, NOISE_LABEL)
+    kind = np.where(owner >= 0, label[row] if many else STREET_LABEL, other).astype(np.uint8)
+    return {"instance": number, "label": kind}

@@ -1,1 +1,0 @@
-"""The first street: two roads that cross. Gives way to the packages beside it."""
