@@ -45,7 +45,7 @@ def _corners(at: F64, along: F64, left: F64, half_width_m: float) -> F64:
     outer = -np.sign(sine)[:, None]
     first, last = at + outer * left[:-1][bent], at + outer * left[1:][bent]
     # Half the bend: its tangent is how far, in widths, both outer edges go on until they meet.
-    half_sine, half_cosine = np.sqrt((1 - cosine) / 2), np.sqrt((1 + cosine) / 2)
+    half_sine, half_cosine = (np.sqrt(np.maximum(1 + sign * cosine, 0.0) / 2) for sign in (-1, 1))
     with np.errstate(divide="ignore"):  # of a bend that is none or a whole turn, where the other one counts
         whole, cut = half_sine / half_cosine, (MITRE_LIMIT - half_cosine) / half_sine
         mitred = 1 / half_cosine <= MITRE_LIMIT
