@@ -10,7 +10,18 @@ from typing import Any, Final
 import typer
 
 # Sub-command -> its module; a module is imported only when its command is asked for (or for the help page).
-COMMANDS: Final = ("run", "demo", "convert", "doctor", "evaluate", "explain", "slice", "track", "tune")
+COMMANDS: Final = (
+    "run",
+    "demo",
+    "simulate",
+    "convert",
+    "doctor",
+    "evaluate",
+    "explain",
+    "slice",
+    "track",
+    "tune",
+)
 
 # Disk full, over quota, file too large, read-only, forbidden: for the user to mend, not errors of this program.
 _NOT_OURS: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}

@@ -22,6 +22,11 @@ def write_evaluation(title: str, result: Json, points: Mapping[int, Json], path:
     _write("evaluation.html", title, {"title": title, "result": result, "points": dict(points)}, path)
 
 
+def write_gallery(data: Json, path: Path) -> None:
+    """The page of simulated scenarios; `data` has a title, words, colours, lines, scenarios and weather."""
+    _write("gallery.html", str(data["title"]), data, path)
+
+
 def _write(template_name: str, title: str, data: Json, path: Path) -> None:
     """Fill a template with `data` and write it to `path`."""
     template = resources.files(__package__).joinpath(template_name).read_text(encoding="utf-8")

@@ -62,6 +62,8 @@ class Fault:
             if key not in data:
                 raise ConfigurationError(f"{where}: {key} is missing")
         words = [kind.value for kind in FaultKind]
+        if data["kind"] is False:  # YAML reads a bare off as a truth value
+            data = {**data, "kind": "off"}
         if data["kind"] not in words:
             raise ConfigurationError(f"{where}: kind {data['kind']!r}: wanted one of {words}")
         try:

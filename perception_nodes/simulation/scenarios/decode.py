@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -58,7 +59,8 @@ class _Decoder:
         try:
             return cls(**values)
         except ConfigurationError as error:
-            raise self.fail(node, field, str(error)) from error
+            named = (c for key, c in self.pairs(node, field) if re.match(rf"{key}\b", str(error)))
+            raise self.fail(next(named, node), field, str(error)) from error
 
     def pairs(self, node: Any, field: str) -> list[tuple[str, Any]]:
         if not isinstance(node, yaml.MappingNode):

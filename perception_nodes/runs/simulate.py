@@ -1,0 +1,279 @@
+"""`perception simulate`: from what a person types to a simulation, and what is done with it."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from perception_nodes.datasets import find_rig
+from perception_nodes.datatypes import ConfigurationError, Rig
+from perception_nodes.simulation.faults import Fault
+from perception_nodes.simulation.scenarios import Scenario, WeatherEffect, find_scenario, scenario_names
+from perception_nodes.simulation.weather import KINDS
+
+from .progress import RunProgress
+from .yaml_lines import rig_lines, scenario_lines
+
+if TYPE_CHECKING:
+    from perception_nodes.datasets import BagInfo
+    from perception_nodes.simulation.simulation import Simulation
+    from perception_nodes.simulation.traffic.traffic import Traffic
+
+MAX_SEED: Final = 2**63 - 1
+DURATION_S: Final = (0.5, 3600.0)
+STEP_S: Final = 0.1
+MOVED_M: Final = 2.0
+
+
+@dataclass(frozen=True)
+class SimulateOptions:
+    """What `perception simulate` asks for; see its --help for the meaning.
+
+    weather: KIND:SEVERITY, or clear; faults: SENSOR:KIND[:START[:DURATION]][:KEY=VALUE...]; sensors: empty = all.
+    """
+
+    scenario: str
+    rig: str = "default"
+    seed: int = 1
+    duration_s: float | None = None
+    sensors: tuple[str, ...] = ()
+    weather: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ConfigurationError(f"--seed {self.seed}: wanted a whole number from 0 to {MAX_SEED}")
+        low, high = DURATION_S
+        if self.duration_s is not None and not low <= self.duration_s <= high:
+            raise ConfigurationError(f"--duration {self.duration_s}: wanted {low:g} to {high:g} s")
+
+
+def chosen_scenario(options: SimulateOptions) -> Scenario:
+    """The scenario with the duration, weather and faults of the command line."""
+    scenario = find_scenario(options.scenario)
+    if options.duration_s is not None:
+        scenario = replace(scenario, duration_s=options.duration_s)
+    weather = scenario.weather
+    for text in options.weather:
+        weather = () if text == "clear" else (*weather, weather_effect(text))
+    faults = (*scenario.faults, *(fault(text) for text in options.faults))
+    return replace(scenario, weather=weather, faults=faults)
+
+
+def weather_effect(text: str) -> WeatherEffect:
+    """`rain:3` or `rain`; raises ConfigurationError for another kind or severity."""
+    kind, _, number = text.partition(":")
+    severity = int(number) if number.isdecimal() else 0 if number else 3
+    if kind not in KINDS or not 1 <= severity <= 5:
+        raise ConfigurationError(
+            f"--weather {text}: wanted KIND:SEVERITY with 1 to 5, KIND one of {list(KINDS)}, or clear"
+        )
+    return WeatherEffect(kind, severity)  # type: ignore[arg-type]  # checked above
+
+
+def fault(text: str) -> Fault:
+    """`top:off:5:2` or `top:slow:every=4`; raises ConfigurationError naming what is wrong in it."""
+    where = f"--fault {text}"
+    plain = [p for p in text.split(":") if "=" not in p]
+    if not 2 <= len(plain) <= 4:
+        raise ConfigurationError(
+            f"{where}: wanted SENSOR:KIND[:START[:DURATION]][:KEY=VALUE], as top:off:5:2"
+        )
+    data: dict[str, Any] = {"sensor": plain[0], "kind": plain[1]}
+    data |= dict(zip(("start_s", "duration_s"), plain[2:], strict=False))
+    data |= dict(p.split("=", 1) for p in text.split(":") if "=" in p)
+    for key in set(data) - {"sensor", "kind"}:
+        try:
+            data[key] = int(data[key]) if key == "every" else float(data[key])
+        except ValueError:
+            raise ConfigurationError(f"{where}: {key}: wanted a number, got {data[key]!r}") from None
+    return Fault.from_dict(data, where)
+
+
+def open_simulation(options: SimulateOptions) -> Simulation:
+    """The drive that the options ask for.
+
+    Raises ConfigurationError naming file, line and field of a scenario or rig that cannot be had.
+    """
+    # Late: its kernels take seconds to load, and embreex may be absent, which it says.
+    from perception_nodes.simulation.simulation import Simulation
+
+    scenario = chosen_scenario(options)
+    with rig_lines(options.rig):
+        rig = find_rig(options.rig)
+    sensors = chosen_sensors(rig, options.sensors)
+    with rig_lines(options.rig), scenario_lines(options.scenario, scenario.world.osm):
+        simulation = Simulation(scenario, rig, options.seed, sensors=sensors, threads=0)
+        check_ego_moves(simulation)
+    return simulation
+
+
+def check_ego_moves(simulation: Simulation) -> None:
+    """Raises ConfigurationError if the ego, driven by the traffic rules, never gets away from where it starts."""
+    scenario = simulation.scenario
+    if scenario.ego.drive in ("still", "external") or scenario.ego.speed_mps < MOVED_M / scenario.duration_s:
+        return
+    from perception_nodes.simulation.assets import Catalogue
+    from perception_nodes.simulation.traffic.traffic import Traffic
+
+    rig, seed = simulation.rig, simulation.seed
+    body = {"ego_lwh_m": rig.vehicle_lwh_m, "ego_centre_m": rig.base_to_center_m}
+    traffic = Traffic(simulation.world, scenario, Catalogue(), seed, **body)
+    start = np.array(traffic.ego.pose[:2])
+    for _ in range(len(simulation)):
+        traffic.step(STEP_S)
+        if np.hypot(*(np.array(traffic.ego.pose[:2]) - start)) > MOVED_M:
+            return
+    raise ConfigurationError(
+        f"scenario {scenario.name!r}: ego: blocked with seed {seed}: it does not get {MOVED_M:g} m far in"
+        f" {scenario.duration_s:g} s{_in_the_way(traffic)}: wanted another seed or another start"
+    )
+
+
+def _in_the_way(traffic: Traffic) -> str:
+    """What stands nearest before the ego, in words; nothing if nothing does."""
+    states, (x, y, _, yaw, *_) = traffic.states(traffic.time_s), traffic.ego.pose
+    east, north = states.pose[:, 0] - x, states.pose[:, 1] - y
+    along, left = np.cos(yaw) * east + np.sin(yaw) * north, np.cos(yaw) * north - np.sin(yaw) * east
+    rows = np.flatnonzero(states.present & (along > 0) & (along < 40) & (np.abs(left) < 2))
+    if not len(rows):
+        return ""
+    row = rows[np.argmin(along[rows])]
+    kind = traffic.assets[states.asset[row]].kind
+    return f", a {kind} (actor {states.id[row]}) stands {along[row]:.1f} m before its rear axle"
+
+
+def chosen_sensors(rig: Rig, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Checked names, None = all."""
+    known = [*(s.name for s in rig.sensors), "inertial"]
+    if unknown := [n for n in names if n not in known]:
+        raise ConfigurationError(f"--sensors {unknown[0]}: rig {rig.name!r} has {known}")
+    return names or None
+
+
+def record(
+    options: SimulateOptions,
+    output: Path,
+    console: Console,
+    *,
+    force: bool = False,
+    truth_images: bool = False,
+) -> BagInfo:
+    """Write the drive as a bag, with a bar, and say what was written and how fast."""
+    from .sim_bag import simulate_to_bag
+
+    if output.suffix != ".mcap":
+        raise ConfigurationError(f"--output {output}: wanted a name that ends in .mcap")
+    if output.exists() and not force:
+        raise ConfigurationError(f"--output {output} exists: give another name, or --force")
+    simulation = open_simulation(options)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with RunProgress(console) as bar:
+        bar.stage(f"simulating {simulation.scenario.name}, seed {options.seed}")
+        begin = time.perf_counter()
+
+        def tell(done: int, total: int) -> None:
+            rate = done / max(time.perf_counter() - begin, 1e-9)
+            bar.update(done, total, f"{done} of {total} frames, {rate:.1f} frames/s")
+
+        info = simulate_to_bag(simulation, output, tell, truth_images=truth_images)
+        took_s = time.perf_counter() - begin
+    _tell_topics(console, info)
+    frames, drive_s = len(simulation), len(simulation) * 0.1
+    console.print(
+        f"{frames} frames in {took_s:.1f} s: {frames / took_s:.1f} frames/s, {drive_s / took_s:.2f} of real time",
+        highlight=False,
+    )
+    return info
+
+
+def _tell_topics(console: Console, info: BagInfo) -> None:
+    for topic in info.topics:
+        console.print(f"  {topic.count:6} {topic.name}  [dim]{topic.typename}[/dim]", highlight=False)
+    size_mb = info.path.stat().st_size * 1e-6
+    console.print(
+        f"{info.path}: {info.count} messages, {info.duration_s:.2f} s, {size_mb:.1f} MB", highlight=False
+    )
+
+
+def list_scenarios(console: Console) -> None:
+    """A table of the scenarios that come with the package."""
+    table = Table("scenario", "purpose", "what must hold", box=None, pad_edge=False)
+    for name in scenario_names():
+        scenario = find_scenario(name)
+        table.add_row(f"[b]{name}[/b]", scenario.purpose, scenario.must)
+    console.print(table)
+
+
+def make_gallery(names: tuple[str, ...], options: SimulateOptions, folder: Path, console: Console) -> Path:
+    """Write the gallery page of some scenarios (none named: all)."""
+    from .gallery import gallery
+
+    wanted = names or scenario_names()
+    scenarios = [chosen_scenario(replace(options, scenario=name)) for name in wanted]
+    with rig_lines(options.rig):
+        rig = find_rig(options.rig)
+        page = gallery(folder, scenarios, rig, options.seed, console)
+    console.print(f"{page}: {len(scenarios)} scenarios", highlight=False)
+    return page
+
+
+def other_module(name: str, what: str) -> Any:
+    """A module of this package that needs nodes; raises ConfigurationError where it is not installed."""
+    full = f"perception_nodes.runs.{name}"
+    try:
+        return importlib.import_module(full)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"{what} needs {error.name}, which is not installed here") from error
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is to be made of the drives: at most one of a bag, a page, a closed loop, a list; nothing given = live."""
+
+    scenarios: tuple[str, ...] = ()
+    output: Path | None = None
+    force: bool = False
+    truth_images: bool = False
+    gallery: Path | None = None
+    loop: bool = False
+    list: bool = False
+
+    def __post_init__(self) -> None:
+        given = {
+            "--output": self.output is not None,
+            "--gallery": self.gallery is not None,
+            "--loop": self.loop,
+            "--list": self.list,
+        }
+        named = [name for name, is_given in given.items() if is_given]
+        if len(named) > 1:
+            raise ConfigurationError(f"{' and '.join(named)}: wanted one of them at a time")
+        if self.truth_images and self.output is None:
+            raise ConfigurationError("--truth-images: only with --output")
+        if not self.list and self.gallery is None and len(self.scenarios) != 1:
+            got = f"got {len(self.scenarios)}: {', '.join(self.scenarios)}" if self.scenarios else "got none"
+            raise ConfigurationError(f"SCENARIO: wanted one name or file, {got} (--list shows the names)")
+
+
+def carry_out(options: SimulateOptions, targets: Targets, console: Console) -> None:
+    """The command."""
+    if targets.list:
+        list_scenarios(console)
+        return
+    if targets.gallery is not None:
+        make_gallery(targets.scenarios, options, targets.gallery, console)
+        return
+    options = replace(options, scenario=targets.scenarios[0])
+    if targets.output is not None:
+        record(options, targets.output, console, force=targets.force, truth_images=targets.truth_images)
+        return
+    chosen_scenario(options)  # what is wrong with it is said before nodes are started
+    other_module("loop", "--loop") if targets.loop else other_module("live", "a live simulation")

@@ -1,0 +1,223 @@
+"""What a person gets wrong in a scenario, a rig or an option is said in one sentence, with file, line and field."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from perception_nodes.datatypes import ConfigurationError, PerceptionError
+from perception_nodes.resources import resource_path
+from perception_nodes.runs.simulate import (
+    SimulateOptions,
+    Targets,
+    chosen_scenario,
+    fault,
+    open_simulation,
+    weather_effect,
+)
+from perception_nodes.runs.yaml_lines import line_of
+from perception_nodes.simulation.faults import FaultKind
+
+SCENARIO = """\
+purpose: A test.
+must: Nothing.
+world: {kind: straight}
+duration_s: 1
+ego: {drive: route, speed_mps: 9}
+traffic: {pedestrians: 2}
+actors:
+  - name: van
+    kind: van
+    path: [[52, -2.9]]
+"""
+RIG = (resource_path("config/rigs") / "vlp16.yaml").read_text()
+
+
+def said(tmp_path: Path, scenario: str = SCENARIO, rig: str = RIG, seed: int = 1) -> str:
+    """The error's text without the folder."""
+    (tmp_path / "s.yaml").write_text(scenario)
+    (tmp_path / "r.yaml").write_text(rig)
+    names = [str(tmp_path / name) for name in ("s.yaml", "r.yaml")]
+    with pytest.raises(PerceptionError) as error:
+        open_simulation(SimulateOptions(*names, seed=seed, sensors=("lidar",)))
+    return str(error.value).replace(f"{tmp_path}/", "")
+
+
+def with_line(path: str, text: str, new: str) -> tuple[str, int]:
+    """The file with a text replaced, and the line where that is."""
+    assert path.count(text) == 1, text
+    return path.replace(text, new), path[: path.index(text)].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "new", "words"),
+    [
+        ("duration_s", "durations", "durations: unknown field: did you mean 'duration_s'"),
+        ("{kind: straight}", "{kind: strait}", "world: kind 'strait': wanted one of"),
+        ("{kind: straight}", "{kind: straight, options: {lanez: 3}}", "lanez: no such option"),
+        ("{kind: straight}", "{osm: nowhere.osm}", "world.osm: nowhere.osm: cannot be read"),
+        ("drive: route", "drive: rout", "ego.drive: 'rout': wanted one of"),
+        ("speed_mps: 9", "speed_mps: 9, start_s_m: 5000", "ego.start_s_m 5000.0: its lane is"),
+        ("pedestrians: 2", "pedestrians: 6000", "traffic.pedestrians: 6000: wanted a value in [0, 500]"),
+        ("kind: van", "kind: vann", "kind 'vann': wanted one of"),
+        (
+            "path: [[52, -2.9]]",
+            "path: [[52, -2.9]]\n    asset: boat",
+            "asset 'boat': wanted the beginning of",
+        ),
+        ("path: [[52, -2.9]]", "path: [[52, -2.9]]\n    speed_mps: fast", "speed_mps: wanted a number"),
+        ("actors:", "actors: {", "not YAML"),
+    ],
+)
+def test_scenarios(tmp_path: Path, text: str, new: str, words: str) -> None:
+    broken, line = with_line(SCENARIO, text, new)
+    found = said(tmp_path, broken)
+    at = re.match(r"s\.yaml:(\d+): ", found)
+    assert at is not None and words in found, found
+    assert line <= int(at[1]) <= line + 2  # of what was added, or of its parent
+    assert "\n" not in found
+
+
+def test_an_actor_inside_the_ego(tmp_path: Path) -> None:
+    broken, _ = with_line(SCENARIO, "[[52, -2.9]]", "[[0.5, 0]]")
+    assert said(tmp_path, broken).startswith("s.yaml:8: scenario 's': actor 'van' begins inside the ego")
+
+
+def test_a_fault_of_a_sensor_that_there_is_not(tmp_path: Path) -> None:
+    broken = SCENARIO + "faults:\n  - {sensor: roof, kind: off}\n"
+    assert said(tmp_path, broken).startswith("s.yaml:12: fault of sensor 'roof': wanted one of")
+
+
+def test_a_blocked_ego_is_named_with_what_blocks_it(tmp_path: Path) -> None:
+    broken, _ = with_line(SCENARIO, "[[52, -2.9]]", "[[6.5, 0]]")
+    broken, _ = with_line(broken, "speed_mps: 9", "speed_mps: 9, initial_speed_mps: 0")
+    found = said(tmp_path, broken, seed=5)
+    assert found.startswith(
+        "s.yaml:5: scenario 's': ego: blocked with seed 5: it does not get 2 m far in 1 s"
+    )
+    assert re.search(r"a van \(actor \d+\) stands \d+\.\d m before", found)
+
+
+@pytest.mark.parametrize(
+    ("text", "new", "words"),
+    [
+        ("    rate_hz", "    rate_hzz", "sensor 'lidar': unknown key 'rate_hzz'"),
+        ("rate_hz: 10.0", "rate_hz: 7.0", "rate_hz 7.0: wanted 10 Hz divided"),
+        ("modality: lidar", "modality: lidr", "sensor 'lidar': modality 'lidr': wanted one of"),
+        ("{type: vlp16}", "{type: vlp17}", "model: type 'vlp17': wanted one of"),
+        ("{type: vlp16}", "{type: vlp16, dropot: 1}", "unknown key 'dropot': did you mean 'dropout'"),
+        ("{type: vlp16}", "\n      type: vlp16\n      dropout: 7", "dropout = 7.0: wanted a value in"),
+        ("{type: vlp16}", "{type: vlp16, clock_s: soon}", "clock_s: wanted a number, got 'soon'"),
+        ("[0.0, 0.0, 0.75]", "[0.0, 0.0]", "mount_xyz_m: wanted 3 numbers, got [0.0, 0.0]"),
+        ("reference: lidar", "reference: lidr", "reference 'lidr': wanted one of"),
+        ("/sensing/lidar/lidar/points", "points", "topic 'points': wanted an absolute name"),
+        ("sensors:", "sensors: [", "not YAML: "),
+        ("base_to_center_m", "base_to_centre_m", "unknown key 'base_to_centre_m'"),
+    ],
+)
+def test_rigs(tmp_path: Path, text: str, new: str, words: str) -> None:
+    broken, line = with_line(RIG, text, new)
+    found = said(tmp_path, rig=broken)
+    at = re.match(r"r\.yaml:(\d+): ", found)
+    assert at is not None and words in found, found
+    assert line <= int(at[1]) <= line + 2
+    assert "\n" not in found
+
+
+def test_a_rig_without_mounts(tmp_path: Path) -> None:
+    broken = "".join(line for line in RIG.splitlines(keepends=True) if "mount_" not in line)
+    assert re.match(
+        r"r\.yaml:\d+: rig vlp16: sensor lidar: mount_xyz_m: .*got none", said(tmp_path, rig=broken)
+    )
+
+
+def test_unknown_names_are_answered_with_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match="did you mean 'cut_in'"):
+        open_simulation(SimulateOptions("cut_inn"))
+    with pytest.raises(ConfigurationError, match=r"^rig 'defalt': wanted one of"):
+        open_simulation(SimulateOptions("cut_in", rig="defalt"))
+    with pytest.raises(ConfigurationError, match=r"--sensors roof: rig 'vlp16' has \['lidar', 'inertial'\]"):
+        open_simulation(SimulateOptions("cut_in", rig="vlp16", sensors=("roof",)))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"), [({"seed": -1}, "--seed -1"), ({"duration_s": 0.0}, "--duration 0")]
+)
+def test_impossible_numbers(values: dict[str, float], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        SimulateOptions("cut_in", **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["rane:3", "rain:0", "rain:6", "rain:x", ":3", ""])
+def test_weather_that_there_is_not(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"--weather {text}: wanted KIND:SEVERITY"):
+        weather_effect(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("top", "wanted SENSOR:KIND"),
+        ("top:of", "kind 'of': wanted one of"),
+        ("top:off:soon", "start_s: wanted a number, got 'soon'"),
+        ("top:off:1:2:3", "wanted SENSOR:KIND"),
+        ("top:off:-1", "start_s = -1.0"),
+        ("top:slow:evry=4", "unknown key 'evry'"),
+    ],
+)
+def test_faults_that_there_are_not(text: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"--fault {text}: .*{words}"):
+        fault(text)
+
+
+def test_options_go_over_the_scenario() -> None:
+    options = SimulateOptions(
+        "tunnel_exit",
+        duration_s=3.0,
+        weather=("clear", "rain:4", "fog"),
+        faults=("top:off:5:2", "top:slow:every=4"),
+    )
+    scenario = chosen_scenario(options)
+    assert scenario.duration_s == 3.0
+    assert [(e.kind, e.severity) for e in scenario.weather] == [("rain", 4), ("fog", 3)]
+    off, slow = scenario.faults[-2:]
+    assert (off.kind, off.start_s, off.duration_s) == (FaultKind.OFF, 5.0, 2.0)
+    assert (slow.kind, slow.every) == (FaultKind.SLOW, 4)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"output": Path("a.mcap"), "loop": True}, "--output and --loop: wanted one"),
+        ({"scenarios": ()}, "wanted one name or file, got none"),
+        ({"scenarios": ("a", "b")}, "got 2: a, b"),
+        ({"truth_images": True}, "--truth-images: only with --output"),
+    ],
+)
+def test_contradicting_targets(values: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Targets(**{"scenarios": ("cut_in",), **values})  # type: ignore[arg-type]
+
+
+def test_the_line_is_that_of_the_key_that_is_named_most_fully(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "a: 1\nsensors:\n  front:\n    rate: 3\n  back:\n    rate: 4\n    list:\n    - {name: q, rate: 5}\n"
+    )
+    assert line_of(path, "sensor 'back': rate 4: wanted front, a") == 6
+    assert line_of(path, "back, q: rate: wrong") == 8
+    assert line_of(path, "nothing of it") == 1
+
+
+def test_the_command_says_it_in_one_line_and_leaves_with_2(tmp_path: Path) -> None:
+    scenario, line = with_line(SCENARIO, "duration_s", "durations")
+    (tmp_path / "s.yaml").write_text(scenario)
+    command = [sys.executable, "-m", "perception_nodes.cli.main", "simulate", "s.yaml", "-o", "x.mcap"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"error: s.yaml:{line}: durations: unknown field: did you mean 'duration_s'?\n"
+    assert not (tmp_path / "x.mcap").exists()
