@@ -55,7 +55,7 @@ class TrainingFrame:
 class Drives:
     """How the drives are drawn."""
 
-    frames: int = param(40, "frames of a street", low=1, high=1000)
+    frames: int = param(60, "frames of a street", low=1, high=1000)
     stride: int = param(3, "steps of 0.1 s between them", low=1, high=50)
     weather_share: float = param(0.15, "share of the drives in bad weather", low=0.0, high=1.0)
     street: str = param("", "kind of street, empty = any")
