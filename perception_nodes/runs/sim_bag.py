@@ -221,7 +221,9 @@ def lidar_truth(
     )  # fmt: skip
 
 
-def _owners(owner: I64, actors: I64, label: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
+def _owners(
+    owner: npt.NDArray[Any], actors: I64, label: npt.NDArray[np.uint8]
+) -> dict[str, npt.NDArray[Any]]:
     """instance: id of the actor, 0 = none; label: class of the taxonomy, STREET_LABEL or NOISE_LABEL."""
     row = np.maximum(owner, 0)
     many = len(actors) > 0

@@ -124,8 +124,14 @@ def check_ego_moves(simulation: Simulation) -> None:
     from perception_nodes.simulation.traffic.traffic import Traffic
 
     rig, seed = simulation.rig, simulation.seed
-    body = {"ego_lwh_m": rig.vehicle_lwh_m, "ego_centre_m": rig.base_to_center_m}
-    traffic = Traffic(simulation.world, scenario, Catalogue(), seed, **body)
+    traffic = Traffic(
+        simulation.world,
+        scenario,
+        Catalogue(),
+        seed,
+        ego_lwh_m=rig.vehicle_lwh_m,
+        ego_centre_m=rig.base_to_center_m,
+    )
     start = np.array(traffic.ego.pose[:2])
     for _ in range(len(simulation)):
         traffic.step(STEP_S)

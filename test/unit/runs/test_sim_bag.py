@@ -1,0 +1,193 @@
+"""A simulated drive in a bag: what sensors sent, when, and truth that fits it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from perception_nodes.datasets import BagReader, find_rig
+from perception_nodes.datatypes import Rig
+from perception_nodes.geometry import Transform, interpolate
+from perception_nodes.ros.convert import from_msg
+from perception_nodes.runs.sim_bag import NOISE_LABEL, STREET_LABEL, simulate_to_bag
+from perception_nodes.runs.simulate import fault
+from perception_nodes.simulation.scenarios import find_scenario
+from perception_nodes.simulation.simulation import SimFrame, Simulation
+
+SENSORS = ("top", "radar_front")
+NS = 1_000_000_000
+
+
+def simulation(rig: Rig | None = None, *faults: str, sensors: tuple[str, ...] = SENSORS) -> Simulation:
+    scenario = replace(
+        find_scenario("straight_traffic"), duration_s=0.5, faults=tuple(fault(f) for f in faults)
+    )
+    return Simulation(scenario, rig or find_rig("default"), 3, sensors=sensors)
+
+
+class Recorded:
+    """All messages of a bag, decoded, with their log times."""
+
+    def __init__(self, path: Path) -> None:
+        self.logged: dict[str, list[tuple[int, Any]]] = {}
+        with BagReader(path) as reader:
+            self.info = reader.info
+            types = {t.name: t.typename for t in reader.info.topics}
+            for topic, log_ns, raw in reader.messages():
+                self.logged.setdefault(topic, []).append((log_ns, reader.decode(raw, types[topic])))
+
+    def __getitem__(self, topic: str) -> list[Any]:
+        return [message for _, message in self.logged[topic]]
+
+    def stamps_ns(self, topic: str) -> list[int]:
+        return [from_msg.stamp_ns(m.header) for m in self[topic]]
+
+
+def recorded(path: Path, rig: Rig | None = None, *faults: str) -> Recorded:
+    simulate_to_bag(simulation(rig, *faults), path)
+    return Recorded(path)
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    return recorded(tmp_path_factory.mktemp("sim") / "a.mcap")
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[SimFrame]:
+    return list(simulation().frames())
+
+
+def columns(message: Any) -> np.ndarray[Any, Any]:
+    kinds = {2: "u1", 4: "u2", 6: "u4", 7: "f4"}
+    dtype = np.dtype([(f.name, kinds[f.datatype]) for f in message.fields])
+    assert dtype.itemsize == message.point_step
+    return np.frombuffer(message.data.tobytes(), dtype)
+
+
+def test_every_topic_has_its_messages(bag: Recorded) -> None:
+    counts = {topic: len(messages) for topic, messages in bag.logged.items()}
+    once = {"/tf_static": 1, "/truth/map_elements": 1, "/tf": 26}
+    each = ("/sensing/lidar/top/points", "/sensing/radar/radar_front/points", "/truth/objects")
+    truth = [f"/truth/{s}/{w}" for s in ("lidar/top", "radar/radar_front") for w in ("objects", "points")]
+    assert counts == {**once, **dict.fromkeys([*each, *truth], 5)}
+    latched = {t.name for t in bag.info.topics if t.latched}
+    assert latched == {"/tf_static", "/truth/map_elements"}
+
+
+def test_what_was_measured_is_in_the_bag(bag: Recorded, frames: list[SimFrame]) -> None:
+    for frame, cloud, echoes in zip(
+        frames, bag["/sensing/lidar/top/points"], bag["/sensing/radar/radar_front/points"], strict=True
+    ):
+        sweep, got = frame.lidars["top"].cloud, from_msg.point_cloud(cloud)
+        assert (got.stamp_ns, got.frame_id) == (frame.stamp_ns, "top")
+        np.testing.assert_array_equal(got.xyz_m, sweep.xyz_m)
+        for name in ("intensity", "ring", "time_s"):
+            np.testing.assert_array_equal(getattr(got, name), getattr(sweep, name))
+        scan, rows = frame.radars["radar_front"].scan, columns(echoes)
+        np.testing.assert_array_equal(rows["radial_speed"], scan.radial_speed_mps)
+        np.testing.assert_array_equal(rows["rcs"], scan.rcs_dbsm)
+
+
+def test_the_vehicle_is_where_it_was(bag: Recorded, frames: list[SimFrame]) -> None:
+    poses = {
+        from_msg.stamp_ns(t.header): from_msg.transform(t.transform) for m in bag["/tf"] for t in m.transforms
+    }
+    stamps = sorted(poses)
+    assert set(np.diff(stamps)) == {NS // 50}
+    for frame in frames:
+        np.testing.assert_allclose(poses[frame.stamp_ns].matrix, frame.odom_from_base.matrix, atol=1e-9)
+    middle = interpolate(frames[0].odom_from_base, frames[1].odom_from_base, 0.4)
+    np.testing.assert_allclose(poses[frames[0].stamp_ns + 40_000_000].matrix, middle.matrix, atol=1e-9)
+    assert np.linalg.norm(poses[stamps[-1]].translation_m - poses[stamps[0]].translation_m) > 1.0
+
+
+def test_mounts_are_those_of_the_rig(bag: Recorded) -> None:
+    (message,) = bag["/tf_static"]
+    mounts = {t.child_frame_id: from_msg.transform(t.transform) for t in message.transforms}
+    assert set(mounts) == set(SENSORS)
+    np.testing.assert_allclose(mounts["top"].translation_m, [1.2, 0.0, 1.85])
+
+
+def test_points_of_an_instance_lie_in_its_box(bag: Recorded, frames: list[SimFrame]) -> None:
+    """In odom at each point's own time, with the box moved back to that time; pulses on edges fall between things."""
+    points = from_msg.point_cloud(bag["/sensing/lidar/top/points"][2])
+    rows, boxes = columns(bag["/truth/lidar/top/points"][2]), from_msg.detections_3d(bag["/truth/objects"][2])
+    ends = frames[1].odom_from_base, frames[2].odom_from_base
+    mount = Transform.from_xyz_rpy((1.2, 0.0, 1.85), (0.0, 0.0, 0.0))
+    inside = []
+    for k, number in enumerate(boxes.detection_id):
+        for i in np.flatnonzero(rows["instance"] == number)[::10]:
+            time_s, xyz = float(points.time_s[i]), points.xyz_m[i : i + 1].astype(float)
+            centre = boxes.center_m[k] + np.append(boxes.velocity_mps[k], 0.0) * time_s
+            odom_from_box = Transform.from_xyz_rpy(centre, (0.0, 0.0, boxes.yaw_rad[k]))
+            odom_from_lidar = interpolate(*ends, 1 + time_s / 0.1) @ mount
+            local = (odom_from_box.inverse() @ odom_from_lidar).apply(xyz)[0]
+            inside.append((np.abs(local) < boxes.lwh_m[k] / 2 + 0.15).all())
+    assert len(inside) > 100
+    assert np.mean(inside) > 0.97
+
+
+def test_counts_are_those_of_the_labelled_points(bag: Recorded) -> None:
+    for sensor, everything in (("lidar/top", True), ("radar/radar_front", False)):
+        for objects, points in zip(
+            bag[f"/truth/{sensor}/objects"], bag[f"/truth/{sensor}/points"], strict=True
+        ):
+            numbers, counts = np.unique(columns(points)["instance"], return_counts=True)
+            found = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+            said = {d.detection_id: d.num_points for d in objects.detections if d.num_points}
+            assert said == {k: v for k, v in found.items() if k}
+            assert objects.source == f"truth/{sensor.split('/')[1]}"
+            hidden = [d for d in objects.detections if not d.num_points]
+            assert not hidden or everything
+
+
+def test_labels_of_points(bag: Recorded, frames: list[SimFrame]) -> None:
+    rows, owner = columns(bag["/truth/lidar/top/points"][0]), frames[0].lidars["top"].owner
+    np.testing.assert_array_equal(rows["label"] == STREET_LABEL, owner == -1)
+    np.testing.assert_array_equal(rows["label"] == NOISE_LABEL, owner == -2)
+    boxes = from_msg.detections_3d(bag["/truth/objects"][0])
+    label = dict(zip(boxes.detection_id.tolist(), boxes.label.tolist(), strict=True))
+    of_actors = rows[(rows["instance"] > 0) & np.isin(rows["instance"], list(label))]
+    assert len(of_actors) > 500
+    assert all(label[int(r["instance"])] == r["label"] for r in of_actors)
+
+
+def test_the_same_drive_gives_the_same_bytes(bag: Recorded, tmp_path: Path) -> None:
+    simulate_to_bag(simulation(), tmp_path / "again.mcap")
+    assert (tmp_path / "again.mcap").read_bytes() == bag.info.path.read_bytes()
+
+
+def test_faults_show_in_what_is_sent_and_not_in_the_truth(tmp_path: Path) -> None:
+    broken = recorded(tmp_path / "b.mcap", None, "radar_front:off:0.15", "top:delayed:0.15:1:delay_s=0.07")
+    assert len(broken["/sensing/radar/radar_front/points"]) == 1
+    assert len(broken["/truth/radar/radar_front/points"]) == 5
+    sent = [log - stamp for (log, _), stamp in zip(
+        broken.logged["/sensing/lidar/top/points"], broken.stamps_ns("/sensing/lidar/top/points"), strict=True
+    )]  # fmt: skip
+    assert sent == [0, *[70_000_000] * 3]  # the last one would come after the end
+    logs = [log for messages in broken.logged.values() for log, _ in messages]
+    assert broken.info.end_ns == max(logs)
+
+
+def test_a_clock_that_is_wrong_stamps_wrongly(tmp_path: Path, bag: Recorded) -> None:
+    rig = find_rig("default")
+    late = replace(rig.sensor("top"), model={**rig.sensor("top").model, "clock_s": 0.03})
+    rig = replace(rig, sensors=tuple(late if s.name == "top" else s for s in rig.sensors))
+    shifted = recorded(tmp_path / "c.mcap", rig)
+    topic = "/sensing/lidar/top/points"
+    assert shifted.stamps_ns(topic) == [s + 30_000_000 for s in bag.stamps_ns(topic)]
+    assert shifted.stamps_ns("/truth/objects") == bag.stamps_ns("/truth/objects")
+    assert [log for log, _ in shifted.logged[topic]] == [log for log, _ in bag.logged[topic]]
+
+
+def test_an_error_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drive = simulation(sensors=("top",))
+    monkeypatch.setattr(drive, "tick", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        simulate_to_bag(drive, tmp_path / "a.mcap")
+    assert list(tmp_path.iterdir()) == []
