@@ -144,3 +144,36 @@ def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
                 u = low
             if u < gap[i]:
                 gap[i], leader[i] = u, j
+
+
+@njit(**_JIT)  # type: ignore[untyped-decorator]
+def time_to_contact(  # noqa: PLR0913  a kernel takes arrays
+    path: Any, base: float, speed: float, body: Any, pose: Any, velocity: Any, yaw_rate: Any, size: Any,
+    asked: Any, horizon: float,
+) -> float:  # fmt: skip
+    """Seconds until a body (length, width) that goes along a path (K, 2), 1 m apart, at a speed overlaps one of those
+    asked for; they go on at their velocity and turn as they do. inf: not before the horizon.
+    """
+    step = 0.05
+    soonest = np.inf
+    for j in range(len(pose)):
+        if not asked[j]:
+            continue
+        fast = np.hypot(velocity[j, 0], velocity[j, 1])
+        near = 0.5 * (np.hypot(body[0], body[1]) + np.hypot(size[j, 0], size[j, 1]))
+        t = 0.0
+        while t < min(soonest, horizon):
+            x, y = point_on(path, len(path) - 1, 1.0, speed * t)
+            turned = yaw_rate[j] * t
+            chord = t if abs(turned) < 1e-6 else 2.0 * np.sin(0.5 * turned) / yaw_rate[j]
+            c, s = chord * np.cos(0.5 * turned), chord * np.sin(0.5 * turned)
+            ox = pose[j, 0] + c * velocity[j, 0] - s * velocity[j, 1]
+            oy = pose[j, 1] + s * velocity[j, 0] + c * velocity[j, 1]
+            away = np.hypot(ox - x, oy - y) - near
+            if away <= 0.0:
+                x, y, yaw = pose_on(path, len(path) - 1, 1.0, speed * t, base, False)
+                if overlap(x, y, yaw, body[0], body[1], ox, oy, pose[j, 2] + turned, size[j, 0], size[j, 1]):
+                    soonest = t
+                    break
+            t += max(step, away / max(speed + fast, 0.1))
+    return soonest

@@ -46,9 +46,14 @@ class RightOfWay:
         self.wanted = np.zeros(len(graph.crossings), bool)  # somebody waits at the kerb
         self.taken = np.zeros(len(graph.crossings), bool)  # somebody walks on it
 
-    def stops(self, fleet: Fleet, rows: npt.NDArray[np.int64], time_s: float, dt_s: float) -> F64:
-        """(N,) free way of each front to the first gate that is shut for it, inf = none."""
-        self._left(fleet)
+    def stops(
+        self, fleet: Fleet, rows: npt.NDArray[np.int64], time_s: float, dt_s: float, guest: int = -1
+    ) -> F64:
+        """(N,) free way of each front to the first gate that is shut for it, inf = none.
+
+        guest: a row that need not do as it is told; while it stands before a line, nothing is kept free for it.
+        """
+        self._left(fleet, guest)
         stop = np.full(len(fleet), np.inf)
         candidates: list[tuple[float, int, Gate]] = []
         for row in rows:
@@ -58,6 +63,7 @@ class RightOfWay:
             for gate in fleet.ways[row].gates:
                 away = gate.s_m - front
                 if away < -1.0:
+                    self._notice(fleet, int(row), gate)
                     continue
                 if away > reach:
                     break
@@ -84,7 +90,22 @@ class RightOfWay:
         for key in [k for k in self.inside if k[0] == row]:
             self.inside[key] += shift_m
 
-    def _left(self, fleet: Fleet) -> None:
+    def leave(self, row: int) -> None:
+        """A row takes another way."""
+        for key in [k for k in self.inside if k[0] == row]:
+            del self.inside[key]
+
+    def _notice(self, fleet: Fleet, row: int, gate: Gate) -> None:
+        """Who went in without leave is inside nevertheless."""
+        if gate.lane and fleet.s_m[row] - 0.5 * fleet.size[row, 0] < gate.clear_s_m:
+            self.inside.setdefault((row, gate.lane), gate.clear_s_m)
+
+    def _left(self, fleet: Fleet, guest: int) -> None:
+        if guest >= 0 and fleet.speed[guest] < 0.3:
+            front = float(fleet.s_m[guest] + 0.5 * fleet.size[guest, 0])
+            for gate in fleet.ways[guest].gates:
+                if gate.s_m > front:
+                    self.inside.pop((guest, gate.lane), None)
         for (row, lane), clear in list(self.inside.items()):
             rear = fleet.s_m[row] - 0.5 * fleet.size[row, 0]
             pulled = np.flatnonzero(fleet.tow == row)

@@ -18,16 +18,18 @@ from .ground import Street, on_surface
 from .idm import idm
 from .kernels import overlapping_pairs
 from .lanes import LaneChanges, extend
+from .outlook import Outlook, outlook
 from .right_of_way import RightOfWay
 from .script import Script
-from .spawn import Spawner, ego_body, place_on
+from .spawn import Chooser, Spawner, ego_body, place_on
 from .states import ActorStates, EgoState
 from .walking import Walking
-from .ways import WayMaker
+from .ways import BEHIND_M, WayMaker
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 _KEPT_S = 1.2
+_LOST_M = 3.0  # so far beside its way the ego has gone another one
 EGO_LWH_M = (4.6, 1.9, 1.6)
 EGO_CENTRE_M = 1.4  # of the body before base_link
 
@@ -70,7 +72,7 @@ class Traffic:
         fleet.foreseen_s[:] = np.where(fleet.role == Role.WALKER, 2.5, 0.0)
         fleet.foreseen_s[fleet.role == Role.SCRIPTED] = 1.5
         self._external = False
-        self._ego_pose: F64 | None = None
+        self._ego_stop_m = np.inf
         self._pose6 = on_surface(world.surface, fleet.pose, fleet.base, 0.8 * fleet.size[:, 1], self._tilted)
         self._calm_start()
         self._kept: deque[tuple[float, ActorStates]] = deque([(0.0, self._snapshot())])
@@ -150,7 +152,10 @@ class Traffic:
     def _stops(self, rows: I64, dt_s: float) -> F64:
         fleet = self._fleet
         on_wheels = rows[np.isin(fleet.role[rows], [Role.EGO, Role.VEHICLE, Role.CYCLIST])]
-        stop = self._right.stops(fleet, on_wheels, self.time_s, dt_s)
+        if self._external:  # it does as it likes, but the others know where it wants to go
+            on_wheels = np.union1d([0], on_wheels)
+        stop = self._right.stops(fleet, on_wheels, self.time_s, dt_s, guest=0 if self._external else -1)
+        self._ego_stop_m = float(stop[0])
         self._walking.stops(fleet, rows[fleet.role[rows] == Role.WALKER], stop, self.time_s, dt_s)
         return stop
 
@@ -220,6 +225,19 @@ class Traffic:
         fleet.velocity[0] = ego.speed_mps * ahead
         fleet.speed[0], fleet.acceleration[0] = abs(ego.speed_mps), ego.acceleration_mps2
         fleet.pose[0] = new
+        fleet.s_m[0], beside = fleet.ways[0].project(new[:2], float(fleet.s_m[0]))
+        if abs(beside) > _LOST_M:
+            self._find_way(new)
+        if fleet.ways[0].length_m - fleet.s_m[0] < 110.0:
+            extend(fleet, 0, self._way_maker, self._right, self._rng)
+
+    def _find_way(self, pose: F64) -> None:
+        """A way for an ego that has left its own one, if it is on a lane."""
+        lane, s, beside = self._world.graph.nearest(pose[:2])
+        turned = abs((float(lane.at(s)[1][0]) - pose[2] + np.pi) % (2 * np.pi) - np.pi)
+        if abs(beside) < _LOST_M and turned < 0.8:
+            self._right.leave(0)
+            self._fleet.take(0, self._way_maker.along(lane.id, s, Chooser(None)), min(s, BEHIND_M))
 
     def _plan(self, rows: I64) -> None:
         """Ways go on, lanes are changed, who reached the end leaves or turns round."""
@@ -236,6 +254,10 @@ class Traffic:
         self._walking.turn(fleet)
         self._script.ended(fleet)
         self._changes.step(fleet, rows, self._right, self.time_s)
+
+    def outlook(self, beside_m: float, braking_mps2: float) -> Outlook:
+        """What is before the ego now; see `outlook.outlook`."""
+        return outlook(self._fleet, self._ego_stop_m, beside_m, braking_mps2)
 
     def _snapshot(self) -> ActorStates:
         fleet = self._fleet

@@ -18,6 +18,7 @@ AHEAD_M: Final = 220.0
 BEHIND_M: Final = 30.0
 SPACING_M: Final = 1.0
 _ACROSS_MPS2, _BRAKE_MPS2 = 2.0, 1.3
+_NEAR_M: Final = 15.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,26 @@ class Way:
                 break
             found = (lane, s_m - start)
         return found
+
+    def points(self, s_m: F64) -> F64:
+        """(N, 2) at distances along it; straight on beyond the ends."""
+        k = np.clip(np.floor(s_m / self.spacing_m).astype(int), 0, len(self.xy_m) - 2)
+        share = s_m / self.spacing_m - k
+        return np.asarray(self.xy_m[k] + share[:, None] * (self.xy_m[k + 1] - self.xy_m[k]))
+
+    def project(self, xy_m: F64, about_s_m: float) -> tuple[float, float]:
+        """(s, d) of a point (2,) that is near a distance: how far along, and how far to the left."""
+        first = max(0, int((about_s_m - _NEAR_M) / self.spacing_m))
+        first = min(first, len(self.xy_m) - 2)
+        line = self.xy_m[first : int((about_s_m + _NEAR_M) / self.spacing_m) + 2]
+        line = line if len(line) > 1 else self.xy_m[first : first + 2]
+        step = np.diff(line, axis=0)
+        t = ((xy_m - line[:-1]) * step).sum(axis=1) / (step**2).sum(axis=1)
+        t = np.clip(t, 0.0, 1.0)
+        offset = xy_m - line[:-1] - t[:, None] * step
+        k = int(np.argmin((offset**2).sum(axis=1)))
+        cross = step[k, 0] * offset[k, 1] - step[k, 1] * offset[k, 0]
+        return float((first + k + t[k]) * self.spacing_m), float(np.copysign(np.hypot(*offset[k]), cross))
 
     def limit_at(self, s_m: float) -> float:
         """Speed that fits here."""
@@ -164,9 +185,9 @@ def blended(old: Way, s_m: float, new: Way, new_s_m: float, length_m: float) -> 
     back = min(s_m, BEHIND_M)
     u = np.arange(0.0, length_m, 0.5)
     share = (u / length_m) ** 2 * (3 - 2 * u / length_m)
-    mixed = (1 - share[:, None]) * _points(old, s_m + u) + share[:, None] * _points(new, new_s_m + u)
-    behind = _points(old, s_m - back + np.arange(0.0, back, 0.5))
-    ahead = _points(new, np.arange(new_s_m + length_m, new.length_m, 0.5))
+    mixed = (1 - share[:, None]) * old.points(s_m + u) + share[:, None] * new.points(new_s_m + u)
+    behind = old.points(s_m - back + np.arange(0.0, back, 0.5))
+    ahead = new.points(np.arange(new_s_m + length_m, new.length_m, 0.5))
     line = evenly(np.concatenate([behind, mixed, ahead]), SPACING_M)
     shift = back - new_s_m  # both ways are nearly parallel: distances along them agree
     at = np.arange(len(line)) * SPACING_M - shift
@@ -174,9 +195,3 @@ def blended(old: Way, s_m: float, new: Way, new_s_m: float, length_m: float) -> 
     gates = [Gate(g.s_m + shift, g.clear_s_m + shift, g.lane, g.crossing, g.signal)
              for g in new.gates if g.s_m > new_s_m]  # fmt: skip
     return Way(line, SPACING_M, limit, gates, [(s + shift, lane) for s, lane in new.spans]), back
-
-
-def _points(way: Way, s_m: F64) -> F64:
-    k = np.clip(np.floor(s_m / way.spacing_m).astype(int), 0, len(way.xy_m) - 2)
-    share = s_m / way.spacing_m - k
-    return np.asarray(way.xy_m[k] + share[:, None] * (way.xy_m[k + 1] - way.xy_m[k]))

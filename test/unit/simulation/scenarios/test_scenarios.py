@@ -9,7 +9,7 @@ from perception_nodes.simulation.scenarios.decode import decode_file
 LIBRARY = {
     "straight_traffic", "dense_junction", "occluded_pedestrian", "cut_in", "stopped_lorry_bend", "oncoming_narrow",
     "cyclist_beside_lorry", "crowd_crossing", "highway_merge", "roadworks", "tunnel_exit", "car_park_clutter",
-    "random_street",
+    "random_street", "demo",
 }  # fmt: skip
 GOOD = """\
 purpose: p
