@@ -12,10 +12,21 @@ from enum import Enum
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from perception_nodes.datatypes import ConfigurationError, Image, PointCloud, check_ranges, param
+from perception_nodes.datatypes import (
+    ConfigurationError,
+    Image,
+    PointCloud,
+    RadarScan,
+    check_ranges,
+    param,
+)
+from perception_nodes.geometry import Transform
+from perception_nodes.simulation.sensors.inertial_sample import InertialSample
 
 _NS: Final = 1_000_000_000
+_STAMPED: Final = (PointCloud, Image, RadarScan, InertialSample)
 
 
 class FaultKind(Enum):
@@ -172,7 +183,7 @@ def _handler(table: Mapping[type, Spoil], value: Any) -> Spoil:
 
 
 def _restamped(value: Any, stamp_ns: int) -> Any:
-    return replace(value, stamp_ns=stamp_ns) if isinstance(value, PointCloud | Image) else value
+    return replace(value, stamp_ns=stamp_ns) if isinstance(value, _STAMPED) else value
 
 
 def _garbage_cloud(cloud: PointCloud, _: Fault, rng: np.random.Generator) -> PointCloud:
@@ -184,10 +195,50 @@ def _garbage_cloud(cloud: PointCloud, _: Fault, rng: np.random.Generator) -> Poi
 
 
 def _wrong_cloud(cloud: PointCloud, fault: Fault, _: np.random.Generator) -> PointCloud:
+    return replace(cloud, xyz_m=_turned(cloud.xyz_m, fault.turn_rad))
+
+
+def _turned(xyz_m: npt.NDArray[np.float32], turn_rad: float) -> npt.NDArray[np.float32]:
     """Turned about the sensor's z axis: as if the mounting had shifted."""
-    c, s = np.float32(np.cos(fault.turn_rad)), np.float32(np.sin(fault.turn_rad))
-    x, y, z = cloud.xyz_m.T
-    return replace(cloud, xyz_m=np.stack([c * x - s * y, s * x + c * y, z], axis=1))
+    c, s = np.float32(np.cos(turn_rad)), np.float32(np.sin(turn_rad))
+    x, y, z = xyz_m.T
+    return np.stack([c * x - s * y, s * x + c * y, z], axis=1)
+
+
+def _garbage_radar(scan: RadarScan, _: Fault, rng: np.random.Generator) -> RadarScan:
+    """As many detections, anywhere within 100 m, at any speed."""
+    n = len(scan.xyz_m)
+    xyz = rng.uniform(-100.0, 100.0, (n, 3)).astype(np.float32)
+    speed = rng.uniform(-70.0, 70.0, n).astype(np.float32)
+    rcs = None if scan.rcs_dbsm is None else rng.uniform(-30.0, 40.0, n).astype(np.float32)
+    return replace(scan, xyz_m=xyz, radial_speed_mps=speed, rcs_dbsm=rcs)
+
+
+def _wrong_radar(scan: RadarScan, fault: Fault, _: np.random.Generator) -> RadarScan:
+    return replace(scan, xyz_m=_turned(scan.xyz_m, fault.turn_rad))
+
+
+def _garbage_inertial(sample: InertialSample, _: Fault, rng: np.random.Generator) -> InertialSample:
+    """Anything that the wires can carry, under the covariances of a sane sensor."""
+    x, y, z, yaw = rng.uniform(-100.0, 100.0, 4)
+    return replace(
+        sample,
+        angular_velocity_rps=rng.uniform(-10.0, 10.0, 3),
+        acceleration_mps2=rng.uniform(-50.0, 50.0, 3),
+        wheel_speed_mps=float(rng.uniform(-70.0, 70.0)),
+        odom_from_base=Transform.from_xyz_rpy((x, y, z), (0.0, 0.0, yaw)),
+    )
+
+
+def _wrong_inertial(sample: InertialSample, fault: Fault, _: np.random.Generator) -> InertialSample:
+    """A bias of the gyro in rad/s, and the heading off by as many rad, as of a unit that was not calibrated."""
+    bias = np.array([0.0, 0.0, fault.turn_rad])
+    turn = Transform.from_xyz_rpy((0.0, 0.0, 0.0), bias)
+    return replace(
+        sample,
+        angular_velocity_rps=sample.angular_velocity_rps + bias,
+        odom_from_base=sample.odom_from_base @ turn,
+    )
 
 
 def _garbage_image(image: Image, _: Fault, rng: np.random.Generator) -> Image:
@@ -212,6 +263,14 @@ def _wrong_numbers(values: np.ndarray, fault: Fault, _: np.random.Generator) -> 
 _GARBAGE: Final[dict[type, Spoil]] = {
     PointCloud: _garbage_cloud,
     Image: _garbage_image,
+    RadarScan: _garbage_radar,
+    InertialSample: _garbage_inertial,
     np.ndarray: _garbage_numbers,
 }
-_WRONG: Final[dict[type, Spoil]] = {PointCloud: _wrong_cloud, Image: _wrong_image, np.ndarray: _wrong_numbers}
+_WRONG: Final[dict[type, Spoil]] = {
+    PointCloud: _wrong_cloud,
+    Image: _wrong_image,
+    RadarScan: _wrong_radar,
+    InertialSample: _wrong_inertial,
+    np.ndarray: _wrong_numbers,
+}
