@@ -56,23 +56,34 @@ class CameraModel:
         """(N, 3) directions with z = 1 in the optical frame of pixels (N, 2) (distortion removed iteratively)."""
         x0 = (uv_px[:, 0] - self.cx_px) / self.fx_px
         y0 = (uv_px[:, 1] - self.cy_px) / self.fy_px
+        if self.model == "equidistant":
+            return self._fisheye_rays(x0, y0)
         x, y = x0.copy(), y0.copy()
         for _ in range(20 if any(self.distortion) else 0):
             dx, dy = self._distort(x, y)
             x, y = x + (x0 - dx), y + (y0 - dy)
         return np.stack([x, y, np.ones_like(x)], axis=-1)
 
+    def _fisheye_rays(self, x: F64, y: F64) -> F64:
+        """The angle whose image has the radius of the pixel, by Newton's method; NaN from 90 degrees on."""
+        radius = np.hypot(x, y)
+        angle = np.minimum(radius, 1.5)
+        for _ in range(10):
+            value, slope = _fisheye(angle, self.distortion)
+            angle = angle - (value - radius) / slope
+        angle = np.where((angle >= 0) & (angle < np.pi / 2 - 1e-6), angle, np.nan)
+        scale = np.where(radius > 1e-12, np.tan(angle) / np.maximum(radius, 1e-12), 1.0)
+        return np.stack([x * scale, y * scale, np.ones_like(x)], axis=-1)
+
     def _distort(self, x: F64, y: F64) -> tuple[F64, F64]:
-        if not any(self.distortion):
-            return x, y
         r2 = x * x + y * y
         d = self.distortion
-        if self.model == "equidistant":
+        if self.model == "equidistant":  # a fisheye bends without coefficients too
             r = np.sqrt(np.maximum(r2, 1e-24))
-            t = np.arctan(r)
-            t2 = t * t
-            scale = t * (1 + t2 * (d[0] + t2 * (d[1] + t2 * (d[2] + t2 * d[3])))) / r
+            scale = _fisheye(np.arctan(r), d)[0] / r
             return x * scale, y * scale
+        if not any(d):
+            return x, y
         k3 = d[4] if len(d) > 4 else 0.0
         radial = 1 + r2 * (d[0] + r2 * (d[1] + r2 * k3))
         if self.model == "rational_polynomial":
@@ -80,3 +91,12 @@ class CameraModel:
         xd = x * radial + 2 * d[2] * x * y + d[3] * (r2 + 2 * x * x)
         yd = y * radial + d[2] * (r2 + 2 * y * y) + 2 * d[3] * x * y
         return xd, yd
+
+
+def _fisheye(angle_rad: F64, coefficients: tuple[float, ...]) -> tuple[F64, F64]:
+    """Radius (of focal length 1) of rays at angles from the axis, and its slope (Kannala, Brandt 2006)."""
+    k = coefficients or (0.0,) * 4
+    t2 = angle_rad * angle_rad
+    radius = angle_rad * (1 + t2 * (k[0] + t2 * (k[1] + t2 * (k[2] + t2 * k[3]))))
+    slope = 1 + t2 * (3 * k[0] + t2 * (5 * k[1] + t2 * (7 * k[2] + t2 * 9 * k[3])))
+    return radius, slope

@@ -61,3 +61,16 @@ def test_impossible_calibrations_are_refused(change: dict[str, object], text: st
     values = {"width_px": 640, "height_px": 480, "fx_px": 1.0, "fy_px": 1.0, "cx_px": 0.0, "cy_px": 0.0}
     with pytest.raises(CalibrationError, match=text):
         CameraModel(**{**values, **change})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("coefficients", [(), (0.0, 0.0, 0.0, 0.0)])
+def test_a_fisheye_without_coefficients_bends_all_the_same(coefficients: tuple[float, ...]) -> None:
+    fisheye = CameraModel(640, 480, 200.0, 200.0, 320.0, 240.0, "equidistant", coefficients)
+    px, _ = fisheye.project(np.array([[1.0, 0.0, 1.0], [8.0, 0.0, 1.0]]))
+    np.testing.assert_allclose(px[:, 0], 320 + 200 * np.array([np.pi / 4, np.arctan(8.0)]), atol=1e-9)
+    np.testing.assert_allclose(fisheye.rays(px), [[1.0, 0.0, 1.0], [8.0, 0.0, 1.0]], atol=1e-9)
+
+
+def test_a_fisheye_has_no_ray_with_depth_at_ninety_degrees() -> None:
+    fisheye = CameraModel(640, 480, 200.0, 200.0, 320.0, 240.0, "equidistant")
+    assert np.isnan(fisheye.rays(np.array([[320.0 + 200 * 1.6, 240.0]]))[0, 0])
