@@ -221,7 +221,7 @@ setup(
     # Not in setup.cfg: depends on the ROS distribution.
     python_requires=">={}.{},<{}.{}".format(*preflight.OLDEST, preflight.NEWEST[0], preflight.NEWEST[1] + 1),
     install_requires=install_requires(),
-    extras_require={name: read_requirements(name) for name in ("viz", "data", "dev")},
+    extras_require={name: read_requirements(name) for name in ("viz", "data", "train", "dev")},
     distclass=BinaryDistribution,
     package_dir={"": "."},  # makes `pip install -e` a plain .pth, see perception_nodes/__init__.py
     cmdclass={"build": build, "build_interfaces": build_interfaces, "install_data": install_data},

@@ -20,6 +20,7 @@ COMMANDS: Final = (
     "explain",
     "slice",
     "track",
+    "train",
     "tune",
 )
 

@@ -1,0 +1,105 @@
+"""`perception train`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+EXAMPLES = """
+**Examples**
+
+`perception train lidar --rig vlp16 --budget 20min --output vlp16`  a detector for a rig, from simulation alone
+
+`perception train lidar --rig default --rig hdl64 --size base --budget 3h --output mixed`  one for several lidars
+
+`perception train lidar --rig vlp16 --budget 20min --output vlp16 --resume`  goes on after a kill
+
+`perception train score --model vlp16/lidar_small.onnx --data drives/pandaset_002`  on real sweeps with labels
+"""
+
+
+def train(
+    what: Annotated[
+        str, typer.Argument(help="lidar: train a detector; score: a model on real, labelled sweeps")
+    ],
+    rig: Annotated[
+        list[str] | None, typer.Option(help="rig by name or file; may be given several times")
+    ] = None,
+    size: Annotated[str, typer.Option(help="tiny, small or base")] = "small",
+    budget: Annotated[str, typer.Option(help="time for everything, as 60min or 2h; replaces --steps")] = "",
+    steps: Annotated[int, typer.Option(help="optimiser steps, where there is no budget")] = 5000,
+    batch: Annotated[int, typer.Option(help="frames of a step")] = 8,
+    streets: Annotated[int, typer.Option(help="simulated streets to train on, of all rigs together")] = 150,
+    frames: Annotated[int, typer.Option(help="frames of a street")] = 8,
+    seed: Annotated[int, typer.Option(help="of weights, order and augmentation")] = 0,
+    workers: Annotated[int, typer.Option(help="processes that prepare frames")] = 1,
+    patience: Annotated[
+        int, typer.Option(help="stop after so many scores without a better one; 0: never")
+    ] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with the run in --output")] = False,
+    log: Annotated[str, typer.Option(help="also log to: tensorboard,mlflow")] = "",
+    data: Annotated[
+        list[Path] | None, typer.Option(help="lidar: folder for simulated frames; score: recordings")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="score: the ONNX file")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")] = Path("train"),
+) -> None:
+    """Train a lidar detector for a rig from simulation, or score one on real sweeps. Needs the extra `[train]`."""
+    import importlib.util
+
+    from perception_nodes.datatypes import ConfigurationError
+
+    if what not in ("lidar", "score"):
+        raise ConfigurationError(f"perception train: wanted lidar or score, got {what!r}")
+    if importlib.util.find_spec("torch") is None:
+        raise ConfigurationError(
+            "perception train: torch is not installed: pip install 'perception_nodes[train]'"
+        )
+    if what == "score":
+        from perception_nodes.training.score_real import score_and_tell
+
+        if model is None or not data:
+            raise ConfigurationError("perception train score: wanted --model FILE and --data FOLDER")
+        score_and_tell(model, tuple(data), Console())
+        return
+    from perception_nodes.datasets.rigs import find_rig
+    from perception_nodes.simulation.iterator import Drives
+    from perception_nodes.training.config import TrainConfig
+    from perception_nodes.training.lidar import LidarOptions, train_lidar
+
+    if not rig:
+        raise ConfigurationError("perception train lidar: wanted --rig NAME or FILE")
+    config = TrainConfig(size=size, steps=steps, batch=batch, seed=seed, workers=workers, patience=patience)
+    train_lidar(
+        LidarOptions(
+            tuple(find_rig(r) for r in rig),
+            output,
+            config,
+            Drives(frames=frames, stride=12),
+            streets=streets,
+            budget_s=seconds(budget) if budget else 0.0,
+            resume=resume,
+            logs=tuple(name for name in log.split(",") if name),
+            data=data[0] if data else None,
+        ),
+        Console(),
+    )
+
+
+def seconds(text: str) -> float:
+    """`60min`, `2h`, `90s` or `1h30min` in seconds; raises ConfigurationError for anything else."""
+    from perception_nodes.datatypes import ConfigurationError
+
+    parts = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)min)?(?:(\d+(?:\.\d+)?)s)?", text)
+    total = (
+        sum(float(v) * unit for v, unit in zip(parts.groups(), (3600, 60, 1), strict=True) if v)
+        if parts
+        else 0.0
+    )
+    if total <= 0:
+        raise ConfigurationError(f"budget {text!r}: wanted a time such as 60min, 2h or 90s")
+    return total

@@ -1,0 +1,302 @@
+"""`perception train lidar`, in order: simulate, train, calibrate, export, check, quantise, compare, write down."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from perception_nodes.datatypes import ConfigurationError, InputError, Rig
+from perception_nodes.detection.learned import KIND, LearnedConfig, LearnedLidarDetector
+from perception_nodes.detection.raster import CHANNELS, RASTER_VERSION, RasterConfig
+from perception_nodes.detection.runtime import RuntimeConfig, int8_path
+from perception_nodes.networks.bev import BevDetector, network_config
+from perception_nodes.simulation.iterator import Drives
+
+from .calibrate import calibration
+from .config import TrainConfig, digest
+from .detector import median_ms, of_file, of_geometric, of_network
+from .domain import statistics
+from .export import check_parity, export_onnx, quantise
+from .frames import points_config
+from .loader import Samples, batches
+from .logs import Sink, open_sinks
+from .loop import CHECKPOINT, Evaluate, Job, Place, State, find_place, train, train_step
+from .report import card, commit, tell_scores
+from .score import ClassScore, found_frame, score_store, truth_frame
+from .simulate import HELD_OUT_SEED, TRAIN_SEED, make_all, shards
+from .store import JoinedStore
+
+# Of a budget: for simulating, and for what comes after the training.
+_DATA_SHARE, _END_SHARE = 0.25, 0.08
+_SPEED_STEPS: Final = 12
+_NEVER = 10**6
+RUN: Final = "run.json"
+
+
+@dataclass(frozen=True)
+class LidarOptions:
+    """What `perception train lidar` is asked for. budget_s: time for all of it, 0: `config.steps` decide."""
+
+    rigs: tuple[Rig, ...]
+    output: Path
+    config: TrainConfig
+    drives: Drives
+    streets: int = 150
+    held_out: int = 12
+    budget_s: float = 0.0
+    resume: bool = False
+    logs: tuple[str, ...] = ()
+    data: Path | None = None
+    name: str = ""
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the frames lie: of this run, or shared by several."""
+        return self.data or self.output / "data"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run that has its data: what it is of, and the frames."""
+
+    options: LidarOptions
+    config: TrainConfig
+    raster: RasterConfig
+    train: JoinedStore
+    held_out: JoinedStore
+    console: Console
+
+
+def train_lidar(options: LidarOptions, console: Console) -> Path:
+    """Everything; returns the ONNX file. Raises InputError if the folder holds a run and is not to be resumed."""
+    began = time.monotonic()
+    place = find_place()
+    if place.is_first:
+        _check_output(options)
+    run = _data(options, console, began)
+    run = replace(run, config=_plan(run, place, began))
+    model = _fit(run, place)
+    if not place.is_first:
+        return options.output
+    return finish(run, model)
+
+
+def finish(run: Run, model: BevDetector) -> Path:
+    """Calibrate, export, check, quantise, score side by side, write the card."""
+    options, console, raster = run.options, run.console, run.raster
+    name = options.name or f"lidar_{model.config.name}"
+    half = len(run.held_out) // 2
+    table = _calibrate(run, model, range(half))
+    about = {
+        "kind": KIND, "name": name, "raster": RASTER_VERSION, "channels": list(CHANNELS), "cells": raster.cells,
+        "cell_m": raster.cell_m, "sweeps": 1, "size": model.config.name, "rigs": [r.name for r in options.rigs],
+        "data": run.train.digest, "config": digest(run.config), "commit": commit(), "calibration": table,
+        "statistics": statistics(run.train),
+    }  # fmt: skip
+    path = options.output / f"{name}.onnx"
+    export_onnx(model, raster, path, about)
+    parity = check_parity(model, path, run.held_out, raster)
+    console.print(
+        f"parity over {parity.frames} frames, {parity.boxes} boxes: {1e3 * parity.box:.4f} mm,"
+        f" score {parity.score:.1e}, unmatched {parity.unmatched}: {'holds' if parity.holds else 'DOES NOT HOLD'}"
+    )
+    quantise(path, int8_path(path), run.train, raster)
+    figures = compare(run, path, range(half, len(run.held_out)))
+    tell_scores(figures, console)
+    text = card(name, about, run.config, figures, parity, _described(run))
+    (options.output / f"{name}.md").write_text(text)
+    (options.output / "figures.json").write_text(json.dumps(_plain(figures), indent=1))
+    return path
+
+
+def compare(run: Run, path: Path, frames: range) -> dict[str, dict[str, Any]]:
+    """Scores and times of the float32 and the int8 file and of the geometric detector on the same frames."""
+    out: dict[str, dict[str, Any]] = {}
+    for precision, file in (("fp32", path), ("int8", int8_path(path))):
+        config = LearnedConfig(points_config(run.options.rigs[0]), runtime=RuntimeConfig(precision=precision))
+        detect = of_file(LearnedLidarDetector(file, config))
+        scores = score_store(run.held_out, detect, frames)
+        out[precision] = {"scores": scores, "ms": median_ms(detect, run.held_out)}
+    geometric = of_geometric(points_config(run.options.rigs[0]))
+    scores = score_store(run.held_out, geometric, frames)
+    out["geometric"] = {"scores": scores, "ms": median_ms(geometric, run.held_out)}
+    return out
+
+
+def _check_output(options: LidarOptions) -> None:
+    run = options.output / RUN
+    if run.is_file() and not options.resume:
+        raise InputError(
+            f"{options.output}: holds a run: give --resume to go on with it, or another --output"
+        )
+    if options.resume and not run.is_file():
+        raise InputError(f"{options.output}: --resume: wanted a run that was begun there, found no {RUN}")
+    options.output.mkdir(parents=True, exist_ok=True)
+
+
+def _data(options: LidarOptions, console: Console, began: float) -> Run:
+    """Frames to train on and frames of other streets to be scored on; simulated where they are not there."""
+    drives, root = options.drives, options.data_folder
+    limit = options.budget_s * _DATA_SHARE
+    known = _read_run(options)
+    planned = known.get("shards", _NEVER) if known else _NEVER
+    held = shards(options.rigs, max(1, options.held_out // len(options.rigs)), HELD_OUT_SEED, drives)
+    wanted = shards(options.rigs, max(1, options.streets // len(options.rigs)), TRAIN_SEED, drives)
+
+    def enough(made: int) -> bool:
+        late = planned == _NEVER and limit > 0 and time.monotonic() - began > limit
+        # Every rig must have its turn.
+        return made >= planned or (late and made % len(options.rigs) == 0)
+
+    workers = options.config.workers
+    with _bar(console) as bar:
+        task = bar.add_task("simulate, held out", total=sum(s.streets for s in held) * drives.frames)
+        kept = make_all(held, root, workers, lambda n: bar.advance(task, n), lambda _: False)
+        task = bar.add_task("simulate", total=sum(s.streets for s in wanted[:planned]) * drives.frames)
+        train_frames = make_all(wanted, root, workers, lambda n: bar.advance(task, n), enough)
+    console.print(f"{len(train_frames)} frames to train on, {len(kept)} of other streets held out")
+    return Run(options, options.config, RasterConfig(), train_frames, kept, console)
+
+
+def _plan(run: Run, place: Place, began: float) -> TrainConfig:
+    """The configuration with its number of steps: of the run that goes on, as given, or what fits into the budget."""
+    options, config = run.options, run.options.config
+    known = _read_run(options)
+    if known:
+        steps = int(known["config"]["steps"])
+        config = replace(config, steps=steps, evaluate_every=int(known["config"]["evaluate_every"]))
+        if digest(config) != known["digest"]:
+            raise ConfigurationError(
+                f"{options.output}: --resume with other settings than the run was begun with"
+            )
+        return config
+    if options.budget_s > 0:
+        left = options.budget_s * (1.0 - _END_SHARE) - (time.monotonic() - began)
+        steps = max(20, int(left / _seconds_per_step(run, place)))
+        config = replace(config, steps=steps, evaluate_every=max(steps // 5, 1))
+    if place.is_first:
+        about = {
+            "config": dataclasses.asdict(config), "digest": digest(config), "shards": len(run.train.stores),
+            "rigs": {r.name: digest(r.to_dict()) for r in options.rigs}, "drives": dataclasses.asdict(options.drives),
+            "frames": len(run.train), "held_out_frames": len(run.held_out), "data": run.train.digest,
+            "held_out_data": run.held_out.digest, "commit": commit(),
+            "versions": {n: importlib.metadata.version(n) for n in ("torch", "numpy", "onnxruntime")},
+        }  # fmt: skip
+        (options.output / RUN).write_text(json.dumps(about, indent=1))
+    return config
+
+
+def _read_run(options: LidarOptions) -> dict[str, Any]:
+    path = options.output / RUN
+    if not options.resume or not path.is_file():
+        return {}
+    value: dict[str, Any] = json.loads(path.read_text())
+    return value
+
+
+def _seconds_per_step(run: Run, place: Place) -> float:
+    """Measured on a network that is thrown away."""
+    config = replace(run.config, steps=_SPEED_STEPS)
+    samples = Samples(run.train, config, run.raster, config.steps * config.batch)
+    state = State.fresh(config, place)
+    stream = batches(samples, config, 0)
+    train_step(state, state.model, next(stream), config, place)
+    began = time.monotonic()
+    for _ in range(_SPEED_STEPS - 1):
+        train_step(state, state.model, next(stream), config, place)
+    return (time.monotonic() - began) / (_SPEED_STEPS - 1)
+
+
+def _fit(run: Run, place: Place) -> BevDetector:
+    """The training itself; returns the network with the best weights."""
+    options, config = run.options, run.config
+    state = State.fresh(config, place)
+    checkpoint = options.output / CHECKPOINT
+    if options.resume and checkpoint.is_file():
+        state.load(checkpoint, config, run.train.digest)
+    sinks, missing = open_sinks(options.logs, options.output, dataclasses.asdict(config), state.step)
+    for sentence in missing:
+        run.console.print(f"[yellow]{sentence}[/yellow]")
+    samples = Samples(run.train, config, run.raster, config.steps * config.batch)
+    with _bar(run.console) as bar:
+        task = bar.add_task(f"train {config.size}", total=config.steps, completed=state.step)
+
+        def report(step: int, numbers: dict[str, float]) -> None:
+            loss, speed = numbers.get("loss", float("nan")), numbers.get("frames_per_s", float("nan"))
+            bar.update(
+                task, completed=step, description=f"train {config.size} loss {loss:.2f} {speed:.0f} frames/s"
+            )
+            for sink in sinks:
+                sink.log(step, numbers)
+
+        evaluate = _evaluator(run, sinks)
+        train(state, Job(samples, config, place, options.output, run.train.digest, report, evaluate))
+    for sink in sinks:
+        sink.close()
+    best = BevDetector(network_config(config.size))
+    best.load_state_dict(state.best_weights or {k: v.cpu() for k, v in state.average.state_dict().items()})
+    if place.is_first:
+        torch.save(best.state_dict(), options.output / "weights.pt")
+    best.eval()
+    return best
+
+
+def _evaluator(run: Run, sinks: Sequence[Sink]) -> Evaluate:
+    def evaluate(model: BevDetector, step: int) -> float:
+        scores = score_store(run.held_out, of_network(model.eval(), run.raster))
+        numbers = {f"ap/{name}": s.ap for name, s in scores.items()}
+        mean = sum(numbers.values()) / max(len(numbers), 1)
+        for sink in sinks:
+            sink.log(step, {**numbers, "ap": mean})
+        shown = ", ".join(f"{name} {s.ap:.3f}" for name, s in scores.items())
+        run.console.print(f"step {step}: mean AP {mean:.3f} ({shown})", highlight=False)
+        return mean
+
+    return evaluate
+
+
+def _calibrate(run: Run, model: BevDetector, frames: range) -> dict[str, Any]:
+    """On the first half of the held-out frames; the other half is what is reported."""
+    detect = of_network(model, run.raster)
+    stored = [run.held_out[k] for k in frames]
+    truth = [truth_frame(f, k) for k, f in enumerate(stored)]
+    return calibration(truth, [found_frame(detect(f), k) for k, f in enumerate(stored)])
+
+
+def _described(run: Run) -> dict[str, Any]:
+    o = run.options
+    return {
+        "frames": len(run.train), "held_out": len(run.held_out), "streets": len(run.train.stores),
+        "rigs": [r.name for r in o.rigs], "drives": dataclasses.asdict(o.drives),
+    }  # fmt: skip
+
+
+def _plain(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    def scores(found: dict[str, ClassScore]) -> dict[str, Any]:
+        return {name: dataclasses.asdict(s) for name, s in found.items()}
+
+    return {name: {"ms": v["ms"], "scores": scores(v["scores"])} for name, v in figures.items()}
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TimeRemainingColumn(), console=console,
+    )  # fmt: skip

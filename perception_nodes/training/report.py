@@ -1,0 +1,106 @@
+"""What a run says at its end: tables and the model card."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from .config import TrainConfig
+from .export import Parity
+from .real import RealScore
+from .score import MIN_POINTS, RANGE_M
+
+_NAMES: Final = {"fp32": "float32", "int8": "int8", "geometric": "geometric"}
+
+
+def tell_scores(figures: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """AP by class and detector, on held-out simulated streets."""
+    table = Table(title=f"held-out streets, within {RANGE_M:g} m, {MIN_POINTS} points or more", box=None)
+    for column in ("class", "objects", *(_NAMES[n] for n in figures)):
+        table.add_column(column, justify="right" if column != "class" else "left")
+    first = next(iter(figures.values()))["scores"]
+    for name, score in first.items():
+        table.add_row(name, str(score.objects), *(f"{f['scores'][name].ap:.3f}" for f in figures.values()))
+    table.add_row("ms, points to boxes", "", *(f"{f['ms']:.1f}" for f in figures.values()))
+    console.print(table)
+
+
+def tell_real(kind: str, scores: Mapping[str, RealScore], console: Console) -> None:
+    """Real sweeps, detectors side by side."""
+    frames = next(iter(scores.values())).frames
+    table = Table(
+        title=f"{kind}: {frames} real sweeps, within {RANGE_M:g} m, {MIN_POINTS} points or more", box=None
+    )
+    for column in ("figure", "objects", *scores):
+        table.add_column(column, justify="right" if column != "figure" else "left")
+    for name, score in next(iter(scores.values())).classes.items():
+        for distance in (2.0, 1.0):
+            row = [f"{s.classes[name].at_m[distance]:.3f}" for s in scores.values()]
+            table.add_row(f"{name} AP at {distance:g} m", str(score.objects), *row)
+    table.add_row(
+        "car recall at 2 m, at most 1 false a frame", "", *(f"{s.recall_at_one:.3f}" for s in scores.values())
+    )
+    table.add_row("false cars a frame there", "", *(f"{s.false_at_one:.2f}" for s in scores.values()))
+    console.print(table)
+
+
+def card(
+    name: str, about: Mapping[str, Any], config: TrainConfig, figures: Mapping[str, Mapping[str, Any]],
+    parity: Parity, data: Mapping[str, Any],
+) -> str:  # fmt: skip
+    """The model card, Markdown."""
+    rows = [
+        f"| {label} | {s.objects} | "
+        + " | ".join(f"{f['scores'][label].ap:.3f}" for f in figures.values())
+        + " |"
+        for label, s in next(iter(figures.values()))["scores"].items()
+    ]
+    head = " | ".join(_NAMES[n] for n in figures)
+    times = " | ".join(f"{f['ms']:.1f}" for f in figures.values())
+    lines = [
+        f"# {name}",
+        "",
+        "Lidar detector of perception_nodes: a raster seen from above to boxes of ten classes. One sweep, no velocity.",
+        "",
+        "| what | |",
+        "|---|---|",
+        f"| size | {config.size}, {config.steps} steps of {config.batch} frames, seed {config.seed} |",
+        f"| trained on | simulation only: {data['frames']} frames, {', '.join(data['rigs'])}; data {about['data']} |",
+        f"| configuration | {about['config']}, commit {about['commit']} |",
+        f"| calibration | {about['calibration']['id']}, {about['calibration']['boxes']} boxes of held-out streets |",
+        f"| export | {parity.frames} frames: boxes within {1e3 * parity.box:.4f} mm, scores {parity.score:.1e} |",
+        "| licence | Apache-2.0, weights included: no data of others was used |",
+        "",
+        f"Held-out streets, AP (mean of 0.5, 1, 2, 4 m) within {RANGE_M:g} m, {MIN_POINTS} points or more:",
+        "",
+        f"| class | objects | {head} |",
+        "|---|---|" + "---|" * len(figures),
+        *rows,
+        f"| ms, points to boxes | | {times} |",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def commit() -> str:
+    """The checkout's commit, with `+` where it has changes; empty outside of one."""
+    root = Path(__file__).resolve().parents[2]
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True
+        )
+        state = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return head.stdout.strip()[:12] + ("+" if state.stdout.strip() else "")
