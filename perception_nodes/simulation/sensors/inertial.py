@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from perception_nodes.datatypes import InputError, check_ranges, param
 from perception_nodes.geometry import Transform, rotation_vector
@@ -27,6 +28,7 @@ F64 = npt.NDArray[np.float64]
 
 GRAVITY_MPS2: Final = 9.80665
 _NS: Final = 1_000_000_000
+_WANDER_S: Final = 10.0  # in which roll and pitch forget their errors
 # State of the errors: x, y, z, yaw, scale of the wheels, bias of the yaw gyro, scale of the gyro, pitch.
 _X, _Y, _Z, _YAW, _WHEEL, _BIAS, _SCALE, _PITCH = range(8)
 
@@ -74,6 +76,20 @@ class _Motion:
     speed_mps: F64
 
 
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What the sensors show at S times, and the standard deviations of their white noise (S,)."""
+
+    gyro_rps: F64
+    force_mps2: F64
+    wheel_mps: F64
+    roll_rad: F64
+    pitch_rad: F64
+    gyro_std: F64
+    force_std: F64
+    wheel_std: F64
+
+
 class InertialModel:
     """IMU and wheel odometry of one drive; the seed gives its errors. The first pose is the true one."""
 
@@ -91,14 +107,13 @@ class InertialModel:
         self._force_scale = 1.0 + spec.accelerometer_scale * rng.standard_normal(3)
         self._wheel_scale = 1.0 + spec.wheel_scale * float(rng.standard_normal())
         self._tilt = spec.attitude_rad * rng.standard_normal(2)  # errors of roll, pitch
-        self._pose: F64 | None = None  # x, y, z, yaw
+        self._pose = np.zeros(4)  # x, y, z, yaw
         first = np.zeros(8)
         first[[_WHEEL, _BIAS, _SCALE, _PITCH]] = (
             spec.wheel_scale, spec.gyro_bias_rps, spec.gyro_scale, spec.attitude_rad,
         )  # fmt: skip
         self._covariance = np.diag(first**2)
-        self._end_ns = self._count = 0
-        self._first_ns = 0
+        self._begun, self._first_ns, self._end_ns, self._count = False, 0, 0, 0
 
     def step(
         self, ego_before: EgoState, ego_after: EgoState, dt_s: float, stamp_ns: int
@@ -110,102 +125,138 @@ class InertialModel:
         if not 0.0 < dt_s < 10.0:
             raise InputError(f"InertialModel.step: dt_s {dt_s}: wanted more than 0 and less than 10")
         start_ns = stamp_ns - round(dt_s * _NS)
-        if self._pose is None:
-            self._begin(ego_before, start_ns)
+        if not self._begun:
+            self._begun, self._first_ns, self._pose = (
+                True,
+                start_ns,
+                np.array(ego_before.pose[:4], np.float64),
+            )
         elif abs(start_ns - self._end_ns) > 1000:
             raise InputError(
                 f"InertialModel.step: begins at {start_ns}: wanted {self._end_ns}, where the last one ended"
             )
-        period = _NS / self.spec.rate_hz
-        stamps = []
-        while (due := self._first_ns + round((self._count + 1) * period)) <= stamp_ns:
-            stamps.append(due)
-            self._count += 1
         self._end_ns = stamp_ns
+        stamps = self._due(stamp_ns)
+        if not stamps:
+            return []
         fraction = (np.array(stamps, np.float64) - start_ns) / (dt_s * _NS)
-        motion = _motion(ego_before, ego_after, dt_s, fraction)
-        return [self._sample(stamp, motion, k) for k, stamp in enumerate(stamps)]
+        shown = self._show(_motion(ego_before, ego_after, dt_s, fraction))
+        return self._samples(stamps, shown)
 
-    def _begin(self, ego: EgoState, start_ns: int) -> None:
-        self._pose = np.array(ego.pose[:4], np.float64)
-        self._first_ns = start_ns
-
-    def _sample(self, stamp_ns: int, motion: _Motion, k: int) -> InertialSample:
-        spec, rng, dt = self.spec, self._rng, 1.0 / self.spec.rate_hz
-        noise = rng.standard_normal((5, 3))
-        self._gyro_bias = self._gyro_bias + spec.gyro_bias_walk * np.sqrt(dt) * noise[0]
-        self._force_bias = self._force_bias + spec.accelerometer_bias_walk * np.sqrt(dt) * noise[1]
-        speed = float(motion.speed_mps[k])
-        gyro_std, force_std, wheel_std = self._white(speed)
-        gyro = self._gyro_scale * motion.turning_rps[k] + self._gyro_bias + gyro_std * noise[2]
-        force = self._force_scale * motion.force_mps2[k] + self._force_bias + force_std * noise[3]
-        wheel = speed * self._wheel_scale + wheel_std * float(noise[4, 0])
-        keep = np.exp(-dt / 10.0)
-        self._tilt = self._tilt * keep + spec.attitude_rad * np.sqrt(1.0 - keep**2) * noise[4, 1:]
-        pose = self._integrate(motion.rotation[k], float(gyro[2]), wheel, (gyro_std, wheel_std))
-        return InertialSample(
-            stamp_ns, gyro, force, self._of_gyro(gyro, gyro_std), self._of_force(force, force_std), wheel,
-            (spec.wheel_scale * wheel) ** 2 + wheel_std**2, pose, self._pose_covariance(),
-        )  # fmt: skip
-
-    def _white(self, speed_mps: float) -> tuple[float, float, float]:
-        """Standard deviations of a sample's noise: gyro, accelerometer, wheels."""
-        spec = self.spec
-        root, shaken = np.sqrt(spec.rate_hz), np.sqrt(abs(speed_mps) / 10.0)
-        slip = spec.wheel_slip * np.sqrt(abs(speed_mps) * spec.rate_hz)  # white at 1 m: less over longer ways
-        return (
-            float(np.hypot(spec.gyro_noise * root, spec.gyro_vibration_rps * shaken)),
-            float(np.hypot(spec.accelerometer_noise * root, spec.accelerometer_vibration_mps2 * shaken)),
-            float(np.hypot(spec.wheel_noise_mps, slip)),
-        )
-
-    def _integrate(
-        self, rotation: F64, yaw_rate_rps: float, speed_mps: float, std: tuple[float, float]
-    ) -> Transform:
-        """Dead reckoning over one sample, and its errors with it."""
-        assert self._pose is not None
-        dt = 1.0 / self.spec.rate_hz
-        roll, pitch = np.arctan2(rotation[2, 1], rotation[2, 2]), -np.arcsin(np.clip(rotation[2, 0], -1, 1))
-        roll, pitch = roll + self._tilt[0], pitch + self._tilt[1]
-        rate = yaw_rate_rps * np.cos(roll) * np.cos(pitch)
-        middle, way = self._pose[3] + 0.5 * rate * dt, speed_mps * dt
-        ahead = np.array([np.cos(middle) * np.cos(pitch), np.sin(middle) * np.cos(pitch), -np.sin(pitch)])
-        self._spread(ahead, way, float(rate), std)
-        self._pose = self._pose + np.array([*(way * ahead), rate * dt])
-        return Transform.from_xyz_rpy(self._pose[:3], (roll, pitch, self._pose[3]))
-
-    def _spread(self, ahead: F64, way_m: float, rate_rps: float, std: tuple[float, float]) -> None:
-        """Covariance of the errors after one sample of this length and direction."""
-        spec, dt = self.spec, 1.0 / self.spec.rate_hz
-        step, noise = np.eye(8), np.zeros((8, 8))
-        step[_X, _YAW], step[_Y, _YAW] = -way_m * ahead[1], way_m * ahead[0]
-        step[_X : _Z + 1, _WHEEL] = way_m * ahead
-        step[_Z, _PITCH] = -way_m
-        step[_YAW, _BIAS], step[_YAW, _SCALE] = dt, rate_rps * dt
-        keep = np.exp(-dt / 10.0)
-        step[_PITCH, _PITCH] = keep
-        noise[: _Z + 1, : _Z + 1] = np.outer(ahead, ahead) * (std[1] * dt) ** 2
-        noise[_YAW, _YAW] = (std[0] * dt) ** 2
-        noise[_BIAS, _BIAS] = spec.gyro_bias_walk**2 * dt
-        noise[_PITCH, _PITCH] = spec.attitude_rad**2 * (1.0 - keep**2)
-        self._covariance = step @ self._covariance @ step.T + noise
-
-    def _pose_covariance(self) -> F64:
-        out = np.zeros((6, 6))
-        rows = [_X, _Y, _Z, _PITCH, _YAW]
-        out[np.ix_([0, 1, 2, 4, 5], [0, 1, 2, 4, 5])] = self._covariance[np.ix_(rows, rows)]
-        out[3, 3] = self.spec.attitude_rad**2
+    def _due(self, stamp_ns: int) -> list[int]:
+        out = []
+        while (due := self._first_ns + round((self._count + 1) * _NS / self.spec.rate_hz)) <= stamp_ns:
+            out.append(due)
+            self._count += 1
         return out
 
-    def _of_gyro(self, value: F64, std: float) -> F64:
-        spec, var = self.spec, self._covariance[_BIAS, _BIAS]
-        return np.diag(std**2 + var + (spec.gyro_scale * value) ** 2)
+    def _show(self, motion: _Motion) -> _Shown:
+        """The motion with the errors of the sensors; the order of drawing does not depend on the steps."""
+        spec, n, dt = self.spec, len(motion.speed_mps), 1.0 / self.spec.rate_hz
+        noise = self._rng.standard_normal((n, 5, 3))
+        gyro_bias = self._gyro_bias + spec.gyro_bias_walk * np.sqrt(dt) * noise[:, 0].cumsum(axis=0)
+        force_bias = self._force_bias + spec.accelerometer_bias_walk * np.sqrt(dt) * noise[:, 1].cumsum(
+            axis=0
+        )
+        self._gyro_bias, self._force_bias = gyro_bias[-1], force_bias[-1]
+        gyro_std, force_std, wheel_std = self._white(motion.speed_mps)
+        keep = np.exp(-dt / _WANDER_S)
+        tilt = np.empty((n, 2))
+        for k in range(n):
+            fresh = spec.attitude_rad * np.sqrt(1.0 - keep**2) * noise[k, 4, 1:]
+            self._tilt = tilt[k] = self._tilt * keep + fresh
+        r = motion.rotation
+        return _Shown(
+            self._gyro_scale * motion.turning_rps + gyro_bias + gyro_std[:, None] * noise[:, 2],
+            self._force_scale * motion.force_mps2 + force_bias + force_std[:, None] * noise[:, 3],
+            motion.speed_mps * self._wheel_scale + wheel_std * noise[:, 4, 0],
+            np.arctan2(r[:, 2, 1], r[:, 2, 2]) + tilt[:, 0],
+            -np.arcsin(np.clip(r[:, 2, 0], -1.0, 1.0)) + tilt[:, 1],
+            gyro_std,
+            force_std,
+            wheel_std,
+        )
 
-    def _of_force(self, value: F64, std: float) -> F64:
+    def _white(self, speed_mps: F64) -> tuple[F64, F64, F64]:
+        """Standard deviations of the noise of samples: gyro, accelerometer, wheels."""
+        spec, fast = self.spec, np.abs(speed_mps)
+        root, shaken = np.sqrt(spec.rate_hz), np.sqrt(fast / 10.0)
+        slip = spec.wheel_slip * np.sqrt(fast * spec.rate_hz)  # white at 1 m: less over longer ways
+        return (
+            np.hypot(spec.gyro_noise * root, spec.gyro_vibration_rps * shaken),
+            np.hypot(spec.accelerometer_noise * root, spec.accelerometer_vibration_mps2 * shaken),
+            np.hypot(spec.wheel_noise_mps, slip),
+        )
+
+    def _samples(self, stamps: list[int], shown: _Shown) -> list[InertialSample]:
+        spec, dt = self.spec, 1.0 / self.spec.rate_hz
+        rate = shown.gyro_rps[:, 2] * np.cos(shown.roll_rad) * np.cos(shown.pitch_rad)
+        yaw = self._pose[3] + dt * rate.cumsum()
+        middle, level = yaw - 0.5 * dt * rate, np.cos(shown.pitch_rad)
+        ahead = np.stack([np.cos(middle) * level, np.sin(middle) * level, -np.sin(shown.pitch_rad)], axis=1)
+        way = shown.wheel_mps * dt
+        xyz = self._pose[:3] + (way[:, None] * ahead).cumsum(axis=0)
+        walks = (dt, spec.gyro_bias_walk, spec.attitude_rad, float(np.exp(-dt / _WANDER_S)))
+        errors = _spread(self._covariance, ahead, way, rate, shown.gyro_std, shown.wheel_std, walks)
+        self._pose, self._covariance = np.array([*xyz[-1], yaw[-1]]), errors[-1]
+        poses = self._pose_covariances(errors)
+        of_gyro, of_force = self._covariances(shown, errors)
+        of_wheel = (spec.wheel_scale * shown.wheel_mps) ** 2 + shown.wheel_std**2
+        return [
+            InertialSample(
+                stamp, shown.gyro_rps[k], shown.force_mps2[k], of_gyro[k], of_force[k],
+                float(shown.wheel_mps[k]), float(of_wheel[k]),
+                Transform.from_xyz_rpy(xyz[k], (shown.roll_rad[k], shown.pitch_rad[k], yaw[k])), poses[k],
+            )
+            for k, stamp in enumerate(stamps)
+        ]  # fmt: skip
+
+    def _pose_covariances(self, errors: F64) -> F64:
+        """(S, 6, 6) of x, y, z, roll, pitch, yaw."""
+        out = np.zeros((len(errors), 6, 6))
+        to, of = np.array([0, 1, 2, 4, 5]), np.array([_X, _Y, _Z, _PITCH, _YAW])
+        out[:, to[:, None], to] = errors[:, of[:, None], of]
+        out[:, 3, 3] = self.spec.attitude_rad**2
+        return out
+
+    def _covariances(self, shown: _Shown, errors: F64) -> tuple[F64, F64]:
+        """(S, 3, 3) of the gyro and of the accelerometer: noise, bias and scale together."""
         spec = self.spec
-        elapsed_s = self._count / spec.rate_hz
-        bias = spec.accelerometer_bias_mps2**2 + spec.accelerometer_bias_walk**2 * elapsed_s
-        return np.diag(std**2 + bias + (spec.accelerometer_scale * value) ** 2)
+        elapsed_s = (self._count + np.arange(1 - len(errors), 1)) / spec.rate_hz
+        gyro_bias = errors[:, _BIAS, _BIAS]
+        force_bias = spec.accelerometer_bias_mps2**2 + spec.accelerometer_bias_walk**2 * elapsed_s
+        gyro = (shown.gyro_std**2 + gyro_bias)[:, None] + (spec.gyro_scale * shown.gyro_rps) ** 2
+        force = (shown.force_std**2 + force_bias)[:, None] + (
+            spec.accelerometer_scale * shown.force_mps2
+        ) ** 2
+        return gyro[:, :, None] * np.eye(3), force[:, :, None] * np.eye(3)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _spread(
+    covariance: Any, ahead: Any, way: Any, rate: Any, gyro_std: Any, wheel_std: Any, walks: Any
+) -> Any:
+    """(S, 8, 8) covariance of the errors after each sample, by the derivatives of the dead reckoning."""
+    dt, bias_walk, attitude, keep = walks
+    out = np.empty((len(way), 8, 8))
+    now = covariance
+    for k in range(len(way)):
+        step = np.eye(8)
+        step[_X, _YAW], step[_Y, _YAW] = -way[k] * ahead[k, 1], way[k] * ahead[k, 0]
+        for c in range(3):
+            step[c, _WHEEL] = way[k] * ahead[k, c]
+        step[_Z, _PITCH] = -way[k]
+        step[_YAW, _BIAS], step[_YAW, _SCALE] = dt, rate[k] * dt
+        step[_PITCH, _PITCH] = keep
+        now = step @ now @ step.T
+        for a in range(3):
+            for b in range(3):
+                now[a, b] += ahead[k, a] * ahead[k, b] * (wheel_std[k] * dt) ** 2
+        now[_YAW, _YAW] += (gyro_std[k] * dt) ** 2
+        now[_BIAS, _BIAS] += bias_walk**2 * dt
+        now[_PITCH, _PITCH] += attitude**2 * (1.0 - keep**2)
+        out[k] = now
+    return out
 
 
 def _motion(before: EgoState, after: EgoState, dt_s: float, fraction: F64) -> _Motion:
@@ -216,9 +267,7 @@ def _motion(before: EgoState, after: EgoState, dt_s: float, fraction: F64) -> _M
     low, high = np.asarray(before.pose), np.asarray(after.pose)
     turn = (high[3:] - low[3:] + np.pi) % (2 * np.pi) - np.pi
     angles = low[3:] + np.outer(fraction, turn)
-    rotation = np.array(
-        [Transform.from_xyz_rpy(np.zeros(3), (r, p, y)).rotation for y, p, r in angles]
-    ).reshape(-1, 3, 3)
+    rotation = np.array([Transform.from_xyz_rpy(np.zeros(3), (r, p, y)).rotation for y, p, r in angles])
     mean = rotation_vector(before.odom_from_base.rotation.T @ after.odom_from_base.rotation) / dt_s
     turning = np.tile(mean, (len(fraction), 1))
     speed = before.speed_mps + fraction * (after.speed_mps - before.speed_mps)

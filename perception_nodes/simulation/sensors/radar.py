@@ -75,8 +75,10 @@ class RadarSensor:
         noise_db, burst = signal.interference(self.spec, rng)
         found = signal.detected(self.spec, cells, noise_db + dirt_loss_db(moment.weather.dirt), rng)
         found = Cells.join([found, signal.false_alarms(self.spec, rng), burst])
-        found = self._inside(moment.weather, signal.with_errors(self.spec, found, rng))
-        return self._frame(found, stamp_ns, rng)
+        found = signal.with_errors(self.spec, found, rng)
+        rcs = signal.shown_rcs_dbsm(self.spec, found, rng)
+        kept = self._reported(moment.weather, found, rcs)
+        return self._frame(found.take(kept), rcs[kept], stamp_ns)
 
     def _place(self, moment: Moment) -> Place:
         """Where the sensor is at the end of the moment, and how it moves: with the vehicle and around it."""
@@ -134,23 +136,24 @@ class RadarSensor:
         shown = Echoes(**{k: v[free] for k, v in vars(echoes).items()}) if not free.all() else echoes
         return signal.measured_cells(self.spec, shown, loss, height, wet)
 
-    def _inside(self, weather: Weather, cells: Cells) -> Cells:
-        """What lies in field and range, and in no blocked sector; the strongest if there are too many; by range."""
+    def _reported(self, weather: Weather, cells: Cells, rcs_dbsm: F64) -> npt.NDArray[np.int64]:
+        """Index by range of what lies in field and range and no blocked sector; the strongest if there are too many."""
         spec = self.spec
         inside = (cells.range_m >= spec.min_range_m) & (cells.range_m <= spec.max_range_m)
-        inside &= np.abs(cells.sine) <= np.sin(spec.half_field_rad)
+        inside &= (np.abs(cells.sine) <= np.sin(spec.half_field_rad)) & (rcs_dbsm >= spec.min_rcs_dbsm)
         inside &= ~_blocked(weather, np.arcsin(np.clip(cells.sine, -1.0, 1.0)))
         index = np.flatnonzero(inside)
         if len(index) > spec.max_detections:
             index = index[np.argsort(-cells.snr[index], kind="stable")[: spec.max_detections]]
-        return cells.take(index[np.argsort(cells.range_m[index], kind="stable")])
+        return index[np.argsort(cells.range_m[index], kind="stable")]
 
-    def _frame(self, cells: Cells, stamp_ns: int, rng: np.random.Generator) -> RadarFrame:
+    def _frame(self, cells: Cells, rcs_dbsm: F64, stamp_ns: int) -> RadarFrame:
         azimuth, level = np.arcsin(cells.sine), np.cos(cells.elevation_rad)
         way = [level * np.cos(azimuth), level * np.sin(azimuth), np.sin(cells.elevation_rad)]
         xyz = (np.stack(way, axis=1) * cells.range_m[:, None]).astype(np.float32)
-        rcs = signal.shown_rcs_dbsm(self.spec, cells, rng).astype(np.float32)
-        scan = RadarScan(stamp_ns, self.frame_id, xyz, cells.speed_mps.astype(np.float32), rcs)
+        scan = RadarScan(
+            stamp_ns, self.frame_id, xyz, cells.speed_mps.astype(np.float32), rcs_dbsm.astype(np.float32)
+        )
         snr_db = (10.0 * np.log10(cells.snr)).astype(np.float32)
         return RadarFrame(scan, snr_db, cells.owner, cells.origin)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -12,8 +12,8 @@ from numba import njit
 from perception_nodes.simulation.assets.materials import RADAR
 from perception_nodes.simulation.traffic.states import ActorStates
 
-from .radar_signal import NOTHING, Echoes, Origin
-from .radar_spec import RadarSpec
+from .radar_signal import NOTHING, Echoes, Origin, pattern
+from .radar_spec import REFERENCE_M, RadarSpec
 from .radar_targets import Lit, Place
 from .scene import Hits, Scene
 
@@ -23,7 +23,8 @@ I64 = npt.NDArray[np.int64]
 
 _MIRROR: Final = 0.12  # reflectivity from which a wall mirrors
 _UPRIGHT: Final = 0.35  # largest z of a wall's normal
-_MOST_WALLS: Final = 400
+_MOST_WALLS: Final = 300
+_MOST_IMAGES: Final = 16  # the loudest ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,10 @@ class _Images:
     normal: F64
     image_m: F64
     strength: F64
+
+    def take(self, index: I64) -> _Images:
+        """Some of them."""
+        return _Images(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
 def ghosts(
@@ -75,7 +80,25 @@ def _images(place: Place, spec: RadarSpec, lit: Lit, walls: tuple[F32, Hits]) ->
     slant = np.abs((way * n).sum(axis=1)) / np.linalg.norm(way, axis=1)
     flat = RADAR[hits.material[met]][at]
     strength = spec.ghosts * (flat + (1.0 - flat) * (1.0 - slant) ** 5)  # Schlick: all is mirrored at grazing
-    return _Images(of, bounce, n, image, strength)
+    found = _Images(of, bounce, n, image, strength)
+    return found.take(_loud(place, spec, lit, found))
+
+
+def _loud(place: Place, spec: RadarSpec, lit: Lit, images: _Images) -> I64:
+    """Index of those that may be detected, at twice the power that they have, the loudest first."""
+    way = place.local(images.image_m)
+    far = np.sqrt((way**2).sum(axis=1))
+    azimuth, elevation = np.arctan2(way[:, 1], way[:, 0]), np.arcsin(np.clip(way[:, 2] / far, -1.0, 1.0))
+    rcs = _whole(lit.echoes)[images.of] * images.strength * 2.0
+    power = (
+        10 ** (spec.reference_snr_db / 10)
+        * rcs
+        * (REFERENCE_M / far) ** 4
+        * pattern(spec, azimuth, elevation)
+    )
+    inside = (np.abs(azimuth) < spec.half_field_rad) & (far < spec.max_range_m)
+    loud = np.flatnonzero(inside & (power > spec.threshold))
+    return loud[np.argsort(-power[loud], kind="stable")[:_MOST_IMAGES]]
 
 
 def _strongest(echoes: Echoes) -> I64:
@@ -125,9 +148,7 @@ def _free(images: _Images, lit: Lit, scene: Scene, span: tuple[ActorStates, Acto
         start.astype(np.float32), direction.astype(np.float32), ones, span, float(length.max()) + 1.0
     )
     kept = np.flatnonzero(hits.owner == lit.echoes.owner[images.of])
-    return _Images(
-        images.of[kept], images.bounce_m[kept], images.normal[kept], images.image_m[kept], images.strength[kept]
-    )  # fmt: skip
+    return images.take(kept)
 
 
 def _mirrored(place: Place, lit: Lit, images: _Images) -> Echoes:

@@ -25,7 +25,7 @@ FAR_BELOW = quads(np.array([[[0.0, 0, -90], [1, 0, -90], [1, 1, -90], [0, 1, -90
 # No noise but the receiver's, no fluctuation, nothing of the road, no ghosts: what a hand formula has.
 PLAIN = RadarSpec(
     swerling=0, ghosts=0.0, road_reflection=0.0, interference=0.0, false_alarms=1e-4, rcs_accuracy_db=0.0,
-    side_lobe_db=-80.0, elevation_beam_deg=60.0, azimuth_beam_deg=180.0,
+    side_lobe_db=-80.0, elevation_beam_deg=60.0, azimuth_beam_deg=180.0, min_rcs_dbsm=-100.0,
 )  # fmt: skip
 
 
