@@ -21,6 +21,8 @@ EXAMPLES = """
 
 `perception simulate occluded_pedestrian --loop`  simulator, perception and planner in a closed loop
 
+`perception simulate cut_in`  live on ROS topics, in real time
+
 `perception simulate --gallery pictures`  a page with pictures of every scenario
 """
 
@@ -41,7 +43,9 @@ def simulate(
         list[str] | None,
         typer.Option(help="SENSOR:KIND[:START[:DURATION]], as top:off:5:2; may be given often"),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="the .mcap to write")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="the .mcap to write; with --loop a folder")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="replace the output if it exists")] = False,
     truth_images: Annotated[
         bool, typer.Option("--truth-images", help="depth, class and instance images in the bag")
@@ -50,7 +54,11 @@ def simulate(
         Path | None, typer.Option(help="folder for a page with pictures; no scenario = all of them")
     ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="close the loop with the reference planner")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="--loop without nodes: the same stages in one process")
+    ] = False,
     list: Annotated[bool, typer.Option("--list", help="show the scenarios")] = False,
+    bench: Annotated[bool, typer.Option("--bench", help="show how fast it is on this machine")] = False,
 ) -> None:
     """Simulate a drive: to a bag, live on topics, in the loop with a planner, or as pictures."""
     from perception_nodes.runs.simulate import SimulateOptions, Targets, carry_out
@@ -64,5 +72,16 @@ def simulate(
         weather=tuple(weather or ()),
         faults=tuple(fault or ()),
     )
-    targets = Targets(tuple(scenario or ()), output, force, truth_images, gallery, loop, list)
-    carry_out(options, targets, Console())
+    targets = Targets(
+        scenarios=tuple(scenario or ()),
+        output=output,
+        force=force,
+        truth_images=truth_images,
+        gallery=gallery,
+        loop=loop,
+        offline=offline,
+        list=list,
+        bench=bench,
+    )
+    if not carry_out(options, targets, Console()):
+        raise typer.Exit(1)

@@ -37,7 +37,8 @@ def gallery(folder: Path, scenarios: Sequence[Scenario], rig: Rig, seed: int, co
     folder.mkdir(parents=True, exist_ok=True)
 
     def opened(scenario: Scenario) -> Simulation:
-        return Simulation(scenario, rig, seed, threads=0)
+        # Inertial sensors have nothing to show, and cannot leave steps out.
+        return Simulation(scenario, rig, seed, sensors=[s.name for s in rig.sensors], threads=0)
 
     total = len(scenarios) + len(WEATHER)
     with RunProgress(console) as progress:

@@ -51,6 +51,13 @@ _EDGES: Final = (
     (3, 7),
 )
 _LOW_M, _HIGH_M = -0.3, 4.5
+_TURBO: Final = np.asarray(
+    cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_TURBO)[:, 0], np.uint8
+)
+_HUES: Final = np.asarray(
+    cv2.cvtColor(np.array([[[hue, 170, 255] for hue in range(180)]], np.uint8), cv2.COLOR_HSV2BGR)[0],
+    np.uint8,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,13 +137,11 @@ def seen_from_behind(view: MomentView, size_px: tuple[int, int] = (700, 700)) ->
 
 def _by_height(z_m: F32) -> Bgr:
     level = np.clip((z_m - _LOW_M) / (_HIGH_M - _LOW_M) * 215 + 25, 25, 240).astype(np.uint8)
-    return np.asarray(cv2.applyColorMap(level[:, None], cv2.COLORMAP_TURBO)[:, 0], np.uint8)
+    return _TURBO[level]
 
 
 def _by_instance(view: MomentView) -> Bgr:
-    hue = (view.owner * 47 % 180).astype(np.uint8)
-    hsv = np.stack([hue, np.full_like(hue, 170), np.full_like(hue, 255)], axis=1)[:, None]
-    out = np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[:, 0], np.uint8)
+    out = _HUES[view.owner * 47 % 180]
     # Intensities reach from 1 (wet road) to 255 (signs): the root shows both.
     grey = (60 + 10 * np.sqrt(np.clip(view.intensity, 0, 255))).astype(np.uint8)
     street = view.owner == STREET

@@ -26,12 +26,14 @@ from perception_nodes.datatypes import (
 )
 from perception_nodes.geometry import Transform, interpolate
 from perception_nodes.simulation.faults import Emission
+from perception_nodes.simulation.sensors.inertial_sample import InertialSample
 from perception_nodes.simulation.simulation import SimFrame, Simulation
 
 from .truth import MAP_TRUTH_TOPIC
 
 IMU_TOPIC: Final = "/sensing/imu"
 TF_PER_STEP: Final = 5
+UNKNOWN_VARIANCE: Final = 1e6  # what robot_localization and others take for: not measured
 JPEG_QUALITY: Final = 92
 # Labels of points and pixels beyond the taxonomy of objects.
 STREET_LABEL: Final = 255
@@ -147,7 +149,12 @@ class _Recorder:
             yield spec.info_topic, made.camera_info(stamp, image.frame_id, camera), made.CAMERA_INFO
 
     def _motion(self, emission: Emission) -> Iterator[tuple[str, Any, str]]:
-        raise NotImplementedError
+        """IMU, and wheel odometry with its drift where the rig has a topic for it."""
+        value, stamp, base = emission.value, emission.stamp_ns, self._rig.base_frame
+        yield IMU_TOPIC, imu_message(value, stamp, base), made.IMU
+        if self._rig.odometry_topic:
+            frames = (self._rig.odom_frame, base)
+            yield self._rig.odometry_topic, odometry_message(value, stamp, frames), made.ODOMETRY
 
     def _truth(self, frame: SimFrame) -> Iterator[tuple[str, Any, str]]:
         yield TRUTH_TOPIC, made.truth_message(frame.truth), made.DETECTIONS_3D
@@ -193,6 +200,22 @@ def radar_message(scan: RadarScan, stamp_ns: int) -> Any:
     columns = {"radial_speed": scan.radial_speed_mps, "rcs": scan.rcs_dbsm}
     known = {name: column for name, column in columns.items() if column is not None}
     return made.point_cloud(stamp_ns, scan.frame_id, scan.xyz_m, known)
+
+
+def imu_message(value: InertialSample, stamp_ns: int, frame_id: str) -> Any:
+    """sensor_msgs/Imu."""
+    covariance = value.angular_velocity_covariance, value.acceleration_covariance
+    return made.imu(stamp_ns, frame_id, value.angular_velocity_rps, value.acceleration_mps2, covariance)
+
+
+def odometry_message(value: InertialSample, stamp_ns: int, frames: tuple[str, str]) -> Any:
+    """nav_msgs/Odometry: the pose by wheels and gyro; of the speeds only those ahead and about +z are measured."""
+    linear, angular = np.array([value.wheel_speed_mps, 0.0, 0.0]), np.zeros(3)
+    angular[2] = value.angular_velocity_rps[2]
+    covariance = np.diag([value.wheel_speed_var, *[UNKNOWN_VARIANCE] * 5])
+    covariance[5, 5] = value.angular_velocity_covariance[2, 2]
+    both = value.pose_covariance, covariance
+    return made.odometry(stamp_ns, frames, value.odom_from_base, (linear, angular), both)
 
 
 def lidar_truth(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -231,18 +230,38 @@ def make_gallery(names: tuple[str, ...], options: SimulateOptions, folder: Path,
     return page
 
 
-def other_module(name: str, what: str) -> Any:
-    """A module of this package that needs nodes; raises ConfigurationError where it is not installed."""
-    full = f"perception_nodes.runs.{name}"
-    try:
-        return importlib.import_module(full)
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"{what} needs {error.name}, which is not installed here") from error
+def drive_loop(options: SimulateOptions, out: Path, console: Console, *, online: bool) -> bool:
+    """Simulator, perception and planner in a closed loop; whether all held that the scenario asks for."""
+    from .loop import run_loop
+
+    scenario = chosen_scenario(options)
+    with rig_lines(options.rig):
+        rig = find_rig(options.rig)
+    sensors = chosen_sensors(rig, options.sensors)
+    with rig_lines(options.rig), scenario_lines(options.scenario, scenario.world.osm):
+        result = run_loop(
+            scenario, rig, options.seed, out, console=console, online=online, sensors=sensors, threads=0
+        )
+    console.print(f"{out}: summary.json, drive.json (every step)", highlight=False)
+    return result.passed
+
+
+def drive_live(options: SimulateOptions, console: Console) -> None:
+    """The drive on ROS topics in real time, until it ends or Ctrl-C."""
+    from .live import run_live
+
+    scenario = chosen_scenario(options)
+    with rig_lines(options.rig):
+        rig = find_rig(options.rig)
+    run_live(scenario, rig, options.seed, chosen_sensors(rig, options.sensors), console)
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What is to be made of the drives: at most one of a bag, a page, a closed loop, a list; nothing given = live."""
+    """What is to be made of the drives: at most one of a bag, a page, a closed loop, a list; nothing given = live.
+
+    output: the bag, or the folder of the loop; offline: the loop without nodes.
+    """
 
     scenarios: tuple[str, ...] = ()
     output: Path | None = None
@@ -250,36 +269,53 @@ class Targets:
     truth_images: bool = False
     gallery: Path | None = None
     loop: bool = False
+    offline: bool = False
     list: bool = False
+    bench: bool = False
 
     def __post_init__(self) -> None:
         given = {
-            "--output": self.output is not None,
+            "--output": self.output is not None and not self.loop,
             "--gallery": self.gallery is not None,
             "--loop": self.loop,
             "--list": self.list,
+            "--bench": self.bench,
         }
         named = [name for name, is_given in given.items() if is_given]
         if len(named) > 1:
             raise ConfigurationError(f"{' and '.join(named)}: wanted one of them at a time")
-        if self.truth_images and self.output is None:
-            raise ConfigurationError("--truth-images: only with --output")
-        if not self.list and self.gallery is None and len(self.scenarios) != 1:
+        if self.truth_images and (self.output is None or self.loop):
+            raise ConfigurationError("--truth-images: only with --output BAG")
+        if self.offline and not self.loop:
+            raise ConfigurationError("--offline: only with --loop")
+        if named not in (["--list"], ["--gallery"], ["--bench"]) and len(self.scenarios) != 1:
             got = f"got {len(self.scenarios)}: {', '.join(self.scenarios)}" if self.scenarios else "got none"
             raise ConfigurationError(f"SCENARIO: wanted one name or file, {got} (--list shows the names)")
 
 
-def carry_out(options: SimulateOptions, targets: Targets, console: Console) -> None:
-    """The command."""
+def carry_out(options: SimulateOptions, targets: Targets, console: Console) -> bool:
+    """The command; False if a closed loop did not hold what it must."""
     if targets.list:
         list_scenarios(console)
-        return
-    if targets.gallery is not None:
+    elif targets.bench:
+        bench(options, console)
+    elif targets.gallery is not None:
         make_gallery(targets.scenarios, options, targets.gallery, console)
-        return
-    options = replace(options, scenario=targets.scenarios[0])
-    if targets.output is not None:
-        record(options, targets.output, console, force=targets.force, truth_images=targets.truth_images)
-        return
-    chosen_scenario(options)  # what is wrong with it is said before nodes are started
-    other_module("loop", "--loop") if targets.loop else other_module("live", "a live simulation")
+    else:
+        options = replace(options, scenario=targets.scenarios[0])
+        if targets.loop:
+            out = targets.output or Path("perception_loop")
+            return drive_loop(options, out, console, online=not targets.offline)
+        if targets.output is None:
+            drive_live(options, console)
+        else:
+            record(options, targets.output, console, force=targets.force, truth_images=targets.truth_images)
+    return True
+
+
+def bench(options: SimulateOptions, console: Console) -> None:
+    """How fast it is here."""
+    from .sim_bench import show_speeds
+
+    with rig_lines(options.rig):
+        show_speeds(find_rig(options.rig), console)

@@ -192,7 +192,9 @@ def test_options_go_over_the_scenario() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"output": Path("a.mcap"), "loop": True}, "--output and --loop: wanted one"),
+        ({"output": Path("a.mcap"), "gallery": Path("b")}, "--output and --gallery: wanted one"),
+        ({"gallery": Path("b"), "loop": True}, "--gallery and --loop: wanted one"),
+        ({"offline": True}, "--offline: only with --loop"),
         ({"scenarios": ()}, "wanted one name or file, got none"),
         ({"scenarios": ("a", "b")}, "got 2: a, b"),
         ({"truth_images": True}, "--truth-images: only with --output"),
