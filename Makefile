@@ -8,7 +8,7 @@ QUIET ?= --quiet
 REQUIREMENTS := $(addprefix requirements/,build.txt kilted.txt runtime.txt viz.txt data.txt dev.txt)
 # What the compiled messages depend on. Python, config and launch files are used where they lie.
 PACKAGE := CMakeLists.txt package.xml setup.py setup.cfg cmake/relocate_python_includes.cmake \
-	$(shell find msg vendor -type f)
+	$(shell find msg srv vendor -type f)
 
 .PHONY: help venv msgs demo test test-oracle test-colcon check format bench clean
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ help:
 	@echo "make test-oracle  metrics beside the official tools (installs those into $(VENV))"
 	@echo "make check        formatting, lint, types, layers"
 	@echo "make venv         only set up .venv (PYTHON=python3.12 picks an interpreter)"
-	@echo "make msgs         rebuild the messages after an edit of msg/"
+	@echo "make msgs         rebuild the messages after an edit of msg/ or srv/"
 	@echo "make format       put the code into the expected format"
 	@echo "make bench        time the hops of a frame"
 	@echo "make test-colcon  build with colcon and against it from C++ (downloads a second environment)"

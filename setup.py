@@ -47,6 +47,7 @@ ROS_RUNTIME = [
     "ros-rosidl-typesupport-fastrtps-c",
     "ros-rosidl-typesupport-introspection-c",
     "ros-sensor-msgs",
+    "ros-service-msgs",
     "ros-std-msgs",
     "ros-visualization-msgs",
 ]
@@ -107,9 +108,9 @@ def node_names() -> list[str]:
 
 
 class build_interfaces(Command):  # noqa: N801  setuptools names commands by their class
-    """Generate and compile msg/*.msg into build/interfaces."""
+    """Generate and compile msg/*.msg and srv/*.srv into build/interfaces."""
 
-    description = "generate and compile msg/*.msg"
+    description = "generate and compile msg/*.msg and srv/*.srv"
     user_options: list[tuple[str, str | None, str]] = []
     editable_mode = False
 
@@ -168,7 +169,8 @@ class build_interfaces(Command):  # noqa: N801  setuptools names commands by the
         return sorted(out.items())
 
     def get_source_files(self) -> list[str]:
-        return ["CMakeLists.txt", "package.xml", *(str(p.relative_to(HERE)) for p in HERE.glob("msg/*.msg"))]
+        interfaces = [*HERE.glob("msg/*.msg"), *HERE.glob("srv/*.srv")]
+        return ["CMakeLists.txt", "package.xml", *(str(p.relative_to(HERE)) for p in interfaces)]
 
     def get_outputs(self) -> list[str]:
         return []

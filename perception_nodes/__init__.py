@@ -5,7 +5,8 @@ import pkgutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    msg: Any  # generated; it has no type information
+    msg: Any  # generated; they have no type information
+    srv: Any
 
 __version__ = "0.1.0"
 

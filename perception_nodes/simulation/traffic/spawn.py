@@ -277,20 +277,29 @@ def _distance(lane: Lane, about_m: F64) -> float:
     return float(np.linalg.norm(lane.centre_m[:, :2] - about_m, axis=1).min())
 
 
+def ego_start(street: Street, scenario: Scenario) -> tuple[Lane, float]:
+    """The lane on which the ego begins, and how far along it.
+
+    Raises ConfigurationError if there is no such place.
+    """
+    lane_id, s = street.ego
+    lane = street.graph.lane(lane_id)
+    if scenario.ego.start_xy_m is not None:
+        lane, s, _ = street.graph.nearest(np.array(scenario.ego.start_xy_m))
+    s = s if scenario.ego.start_s_m is None else scenario.ego.start_s_m
+    if s > lane.length_m:
+        where = f"scenario {scenario.name!r}: ego.start_s_m {s}"
+        raise ConfigurationError(f"{where}: its lane is {lane.length_m:.0f} m long")
+    return lane, s
+
+
 def ego_body(street: Street, scenario: Scenario, ways: WayMaker, size: tuple[float, float]) -> Body:
     """Row 0: on its lane where the scenario or the world says.
 
     Raises ConfigurationError if there is no such place.
     """
     ego = scenario.ego
-    lane_id, s = street.ego
-    lane = street.graph.lane(lane_id)
-    if ego.start_xy_m is not None:
-        lane, s, _ = street.graph.nearest(np.array(ego.start_xy_m))
-    s = s if ego.start_s_m is None else ego.start_s_m
-    if s > lane.length_m:
-        where = f"scenario {scenario.name!r}: ego.start_s_m {s}"
-        raise ConfigurationError(f"{where}: its lane is {lane.length_m:.0f} m long")
+    lane, s = ego_start(street, scenario)
     way = ways.along(lane.id, s, Chooser(None, ego.turns))
     at = min(s, BEHIND_M)
     wish = min(ego.speed_mps, way.limit_at(at)) if ego.initial_speed_mps is None else ego.initial_speed_mps

@@ -1,0 +1,212 @@
+"""What the simulator says on topics: sensors of the rig, transforms, odometry, the route, truth."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from geometry_msgs.msg import PoseStamped, TransformStamped
+from nav_msgs.msg import Odometry, Path
+from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2, PointField
+from sensor_msgs.msg import Image as ImageMessage
+from tf2_msgs.msg import TFMessage
+
+from perception_nodes import msg
+from perception_nodes.datatypes import (
+    Detections3D,
+    FrameInfo,
+    Image,
+    InputError,
+    LatencyTrace,
+    MapElements,
+    Modality,
+    Mode,
+    PointCloud,
+    RadarScan,
+    Rig,
+    SensorSpec,
+)
+from perception_nodes.geometry import CameraModel, Transform
+
+from .convert import to_msg
+from .node import PerceptionNode
+from .playback import ClockPublisher, playback_qos
+
+ROUTE_TOPIC: Final = "/navigation/route"
+GUIDANCE_TOPIC: Final = "/navigation/guidance"
+TRUTH_TOPIC: Final = "/truth/objects"
+MAP_TRUTH_TOPIC: Final = "/truth/map_elements"
+COMMAND_TOPIC: Final = "/vehicle/command"
+ODOMETRY_TOPIC: Final = "/vehicle/odometry"
+_JPEG_QUALITY: Final = 92
+_TRUTH_INFO: Final = FrameInfo(0, 0, Mode.NOMINAL, LatencyTrace("", "", 0, 0), model_id="truth")
+_DATATYPES: Final = {"f4": PointField.FLOAT32, "u2": PointField.UINT16, "u1": PointField.UINT8}
+
+
+class SimulatorOutputs:
+    """Publishers of one drive; the rig says on which topics and in which frames."""
+
+    def __init__(self, node: PerceptionNode, rig: Rig, cameras: Mapping[str, CameraModel]) -> None:
+        self._rig, self._cameras = rig, cameras
+        self._specs = {s.name: s for s in rig.sensors}
+        self._sensors = {
+            s.name: node.add_output(_type(s), s.topic, playback_qos(False, s.topic)) for s in rig.sensors
+        }
+        self._infos = {
+            s.name: node.add_output(CameraInfo, s.info_topic, playback_qos(False))
+            for s in rig.sensors
+            if s.info_topic
+        }
+        self._tf = node.add_output(TFMessage, "/tf", playback_qos(False, "/tf"))
+        self._tf_static = node.add_output(TFMessage, "/tf_static", playback_qos(True))
+        self._odometry = node.add_output(Odometry, rig.odometry_topic or ODOMETRY_TOPIC, playback_qos(False))
+        self._truth = node.add_output(msg.Detection3DArray, TRUTH_TOPIC, playback_qos(False))
+        self._map = node.add_output(msg.MapElementArray, MAP_TRUTH_TOPIC, playback_qos(True))
+        self._route = node.add_output(Path, ROUTE_TOPIC, playback_qos(True))
+        self._guidance = node.add_output(msg.RouteGuidance, GUIDANCE_TOPIC, playback_qos(False))
+        self._clock = ClockPublisher(node)
+
+    def unheard(self, names: list[str]) -> list[str]:
+        """Those of the sensors whose topics nobody subscribes to yet."""
+        return [n for n in names if not self._sensors[n].get_subscription_count()]
+
+    def clock(self, stamp_ns: int) -> None:
+        """/clock."""
+        self._clock.publish(stamp_ns)
+
+    def latched(self, stamp_ns: int, mounts: Mapping[str, Transform], elements: MapElements) -> None:
+        """What holds for the whole drive: where the sensors sit, and the true map."""
+        static = TFMessage()
+        static.transforms = [
+            _transform(stamp_ns, self._rig.base_frame, self._specs[n].frame or n, t)
+            for n, t in mounts.items()
+        ]
+        self._tf_static.publish(static)
+        self._map.publish(to_msg.map_elements(elements, _TRUTH_INFO))
+
+    def route(self, stamp_ns: int, points_m: npt.NDArray[np.float64]) -> None:
+        """The way to go, as a navigation system gives it: nav_msgs/Path through points (K, 3), odom."""
+        header = to_msg.header(stamp_ns, self._rig.odom_frame)
+        out = Path(header=header)
+        for x, y, z in points_m.tolist():
+            pose = PoseStamped(header=header)
+            pose.pose.position.x, pose.pose.position.y, pose.pose.position.z = x, y, z
+            pose.pose.orientation.w = 1.0
+            out.poses.append(pose)
+        self._route.publish(out)
+
+    def guide(self, stamp_ns: int, stop_m: float, limit_mps: float) -> None:
+        """The next closed line and the allowed speed."""
+        header = to_msg.header(stamp_ns, self._rig.odom_frame)
+        self._guidance.publish(msg.RouteGuidance(header=header, stop_m=stop_m, limit_mps=limit_mps))
+
+    def pose(self, stamp_ns: int, odom_from_base: Transform) -> None:
+        """/tf."""
+        message = TFMessage()
+        message.transforms = [
+            _transform(stamp_ns, self._rig.odom_frame, self._rig.base_frame, odom_from_base)
+        ]
+        self._tf.publish(message)
+
+    def odometry(
+        self, stamp_ns: int, odom_from_base: Transform, speed_mps: float, yaw_rate_rps: float
+    ) -> None:
+        """nav_msgs/Odometry."""
+        out = Odometry(
+            header=to_msg.header(stamp_ns, self._rig.odom_frame), child_frame_id=self._rig.base_frame
+        )
+        place, turn = out.pose.pose.position, out.pose.pose.orientation
+        place.x, place.y, place.z = (float(v) for v in odom_from_base.translation_m)
+        turn.x, turn.y, turn.z, turn.w = (float(v) for v in odom_from_base.quaternion_xyzw)
+        out.twist.twist.linear.x, out.twist.twist.angular.z = float(speed_mps), float(yaw_rate_rps)
+        self._odometry.publish(out)
+
+    def truth(self, objects: Detections3D) -> None:
+        """The true boxes."""
+        self._truth.publish(to_msg.detections_3d(objects, _TRUTH_INFO))
+
+    def sensor(self, name: str, stamp_ns: int, value: PointCloud | Image | RadarScan) -> None:
+        """A sweep, a picture or a scan on its topic; of a camera its calibration too.
+
+        Raises InputError for a sensor that the rig does not have.
+        """
+        if name not in self._sensors:
+            raise InputError(f"simulator: sensor {name!r}: wanted one of {sorted(self._sensors)}")
+        if isinstance(value, Image):
+            self._picture(name, stamp_ns, value)
+        else:
+            self._sensors[name].publish(cloud_message(stamp_ns, value))
+
+    def _picture(self, name: str, stamp_ns: int, image: Image) -> None:
+        header = to_msg.header(stamp_ns, image.frame_id)
+        if name in self._infos:
+            self._infos[name].publish(camera_info_message(header, self._cameras[name]))
+        if self._specs[name].topic.endswith("compressed"):
+            ok, raw = cv2.imencode(".jpg", image.bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+            if not ok:
+                raise InputError(f"{name}: a picture of {image.bgr.shape} cannot be encoded")
+            self._sensors[name].publish(CompressedImage(header=header, format="jpeg", data=_bytes(raw)))
+            return
+        height, width, _ = image.bgr.shape
+        out = ImageMessage(header=header, height=height, width=width, encoding="bgr8", step=3 * width)
+        out.data = _bytes(image.bgr)
+        self._sensors[name].publish(out)
+
+
+def cloud_message(stamp_ns: int, value: PointCloud | RadarScan) -> PointCloud2:
+    """sensor_msgs/PointCloud2: x, y, z and what else is known (intensity, ring, time; radial_speed, rcs)."""
+    columns: dict[str, Any] = dict(zip("xyz", value.xyz_m.T, strict=True))
+    if isinstance(value, PointCloud):
+        columns |= {"intensity": value.intensity, "ring": value.ring, "time": value.time_s}
+    else:
+        columns |= {"radial_speed": value.radial_speed_mps, "rcs": value.rcs_dbsm}
+    known = {name: column for name, column in columns.items() if column is not None}
+    dtype = np.dtype([(name, column.dtype) for name, column in known.items()])
+    points = np.empty(len(value.xyz_m), dtype)
+    for name, column in known.items():
+        points[name] = column
+    out = PointCloud2(header=to_msg.header(stamp_ns, value.frame_id), height=1, width=len(points))
+    offsets: Mapping[str, Any] = dtype.fields or {}
+    out.fields = [
+        PointField(name=n, offset=int(offsets[n][1]), datatype=_DATATYPES[dtype[n].str[1:]], count=1)
+        for n in known
+    ]
+    out.point_step, out.row_step, out.is_dense = dtype.itemsize, dtype.itemsize * len(points), True
+    out.data = _bytes(points)
+    return out
+
+
+def camera_info_message(header: Any, camera: CameraModel) -> CameraInfo:
+    """sensor_msgs/CameraInfo of a monocular camera."""
+    out = CameraInfo(header=header, height=camera.height_px, width=camera.width_px)
+    out.distortion_model = camera.model or "plumb_bob"
+    out.d = [float(v) for v in camera.distortion] or [0.0] * 5
+    out.k = [camera.fx_px, 0.0, camera.cx_px, 0.0, camera.fy_px, camera.cy_px, 0.0, 0.0, 1.0]
+    out.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    out.p = [camera.fx_px, 0.0, camera.cx_px, 0.0, 0.0, camera.fy_px, camera.cy_px, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return out
+
+
+def _type(spec: SensorSpec) -> Any:
+    if spec.modality != Modality.CAMERA:
+        return PointCloud2
+    return CompressedImage if spec.topic.endswith("compressed") else ImageMessage
+
+
+def _bytes(values: npt.NDArray[Any]) -> array[int]:
+    """As an array of bytes: rclpy checks anything else element by element."""
+    out = array("B")
+    out.frombytes(np.ascontiguousarray(values).tobytes())
+    return out
+
+
+def _transform(stamp_ns: int, parent: str, child: str, parent_from_child: Transform) -> TransformStamped:
+    out = TransformStamped(header=to_msg.header(stamp_ns, parent), child_frame_id=child)
+    shift, turn = out.transform.translation, out.transform.rotation
+    shift.x, shift.y, shift.z = (float(v) for v in parent_from_child.translation_m)
+    turn.x, turn.y, turn.z, turn.w = (float(v) for v in parent_from_child.quaternion_xyzw)
+    return out
