@@ -52,4 +52,4 @@ def check_contents(reader: BagReader, spec: SensorSpec) -> Iterator[Finding]:
 
 
 def _value(spec: SensorSpec, message: object) -> PointCloud | Image:
-    return from_msg.point_cloud(message) if spec.modality == Modality.LIDAR else from_msg.image(message)
+    return from_msg.image(message) if spec.modality == Modality.CAMERA else from_msg.point_cloud(message)

@@ -71,18 +71,20 @@ class BagFrames:
         self._types = {t.name: t.typename for t in self._reader.info.topics}
         self._frames = SweepFrames.of(self.rig, self.tracking_frame)
         self._transforms = TransformStore()
-        self._aligner = Aligner(AlignerConfig(), self.rig.sensors, self.rig.reference)
-        self._values: dict[str, deque[Any]] = {s.name: deque(maxlen=_KEPT) for s in self.rig.sensors}
+        # As the nodes: what no stage reads yet (radar) is not waited for.
+        self._sensors = (*self.rig.of(Modality.LIDAR), *self.rig.of(Modality.CAMERA))
+        self._aligner = Aligner(AlignerConfig(), self._sensors, self.rig.reference)
+        self._values: dict[str, deque[Any]] = {s.name: deque(maxlen=_KEPT) for s in self._sensors}
         self._models: dict[str, CameraModel] = {}
         self._waiting: deque[tuple[FrameSet, int]] = deque()
-        self.counts = {s.name: Counts() for s in self.rig.sensors}
+        self.counts = {s.name: Counts() for s in self._sensors}
 
     def __iter__(self) -> Iterator[tuple[FrameSet, FrameInput]]:
         static = merged_static(self._reader, self.rig)
         if static is not None:
             self._transforms.add(self._reader.decode(static, TF), static=True)
-        by_topic = {s.topic: s for s in self.rig.sensors}
-        infos = {s.info_topic: s for s in self.rig.sensors if s.info_topic}
+        by_topic = {s.topic: s for s in self._sensors}
+        infos = {s.info_topic: s for s in self._sensors if s.info_topic}
         now_ns = 0
         for topic, now_ns, raw in self._stream({*by_topic, *infos, TF_TOPIC}):
             if topic == TF_TOPIC:
@@ -148,7 +150,7 @@ class BagFrames:
 
     def _sort_out(self, output: Any, now_ns: int) -> None:
         """Frame sets wait for their transforms; drops are counted."""
-        by_topic = {s.topic: s.name for s in self.rig.sensors}
+        by_topic = {s.topic: s.name for s in self._sensors}
         for drop in output.drops:
             self.drops.append(drop)
             self.counts[by_topic.get(drop.topic, drop.topic)].dropped += 1

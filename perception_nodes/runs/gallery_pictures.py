@@ -137,7 +137,7 @@ def seen_from_behind(view: MomentView, size_px: tuple[int, int] = (700, 700)) ->
 
 def _by_height(z_m: F32) -> Bgr:
     level = np.clip((z_m - _LOW_M) / (_HIGH_M - _LOW_M) * 215 + 25, 25, 240).astype(np.uint8)
-    return _TURBO[level]
+    return np.asarray(_TURBO[level], np.uint8)
 
 
 def _by_instance(view: MomentView) -> Bgr:

@@ -201,7 +201,9 @@ def record(
 
 def _tell_topics(console: Console, info: BagInfo) -> None:
     for topic in info.topics:
-        console.print(f"  {topic.count:6} {topic.name}  [dim]{topic.typename}[/dim]", highlight=False)
+        console.print(
+            f"  {topic.count:6} {topic.name}  [dim]{topic.typename}[/dim]", highlight=False, soft_wrap=True
+        )
     size_mb = info.path.stat().st_size * 1e-6
     console.print(
         f"{info.path}: {info.count} messages, {info.duration_s:.2f} s, {size_mb:.1f} MB", highlight=False
@@ -239,9 +241,7 @@ def drive_loop(options: SimulateOptions, out: Path, console: Console, *, online:
         rig = find_rig(options.rig)
     sensors = chosen_sensors(rig, options.sensors)
     with rig_lines(options.rig), scenario_lines(options.scenario, scenario.world.osm):
-        result = run_loop(
-            scenario, rig, options.seed, out, console=console, online=online, sensors=sensors, threads=0
-        )
+        result = run_loop(scenario, rig, options.seed, out, console=console, online=online, sensors=sensors)
     console.print(f"{out}: summary.json, drive.json (every step)", highlight=False)
     return result.passed
 

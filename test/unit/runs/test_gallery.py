@@ -65,7 +65,8 @@ def test_boxes_have_the_colour_of_their_class_and_unseen_ones_none() -> None:
         picture = seen_from_above(
             view([], corners_m=corners, label=np.array([7], np.uint8), seen=np.array([seen]))
         )
-        assert (picture == np.array(colour)).all(axis=2).sum() > 50
+        away = np.abs(picture.astype(int) - np.array(colour)).sum(axis=2)  # edges are smoothed
+        assert (away < 120).sum() > 50
 
 
 def test_from_behind_the_nearer_point_is_lower_and_noise_is_red() -> None:

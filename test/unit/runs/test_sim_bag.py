@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from perception_nodes.datasets import BagReader, find_rig
 from perception_nodes.datatypes import Rig
 from perception_nodes.geometry import Transform, interpolate
 from perception_nodes.ros.convert import from_msg
+from perception_nodes.runs import RunOptions, run_and_report
 from perception_nodes.runs.sim_bag import NOISE_LABEL, STREET_LABEL, simulate_to_bag
 from perception_nodes.runs.simulate import fault
 from perception_nodes.simulation.scenarios import find_scenario
@@ -156,6 +160,15 @@ def test_labels_of_points(bag: Recorded, frames: list[SimFrame]) -> None:
     of_actors = rows[(rows["instance"] > 0) & np.isin(rows["instance"], list(label))]
     assert len(of_actors) > 500
     assert all(label[int(r["instance"])] == r["label"] for r in of_actors)
+
+
+def test_perception_runs_on_it(bag: Recorded, tmp_path: Path) -> None:
+    """Offline, with a rig that has radars and cameras too."""
+    options = RunOptions(bag.info.path, tmp_path / "out", rig="default", offline=True)
+    run_and_report(options, Console(file=io.StringIO()))
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["frames"]["object_messages"] == 5
+    assert (tmp_path / "out" / "truth.jsonl").read_text().count("\n") > 100
 
 
 def test_the_same_drive_gives_the_same_bytes(bag: Recorded, tmp_path: Path) -> None:
