@@ -17,12 +17,13 @@ from perception_nodes.simulation.weather import Weather
 from . import radar_signal as signal
 from .moment import Moment
 from .radar_air import attenuation_per_m, dirt_loss_db, drops
-from .radar_ghosts import ghosts
+from .radar_ghosts import ghost_echoes, images_over_walls
 from .radar_posts import posts_of
 from .radar_signal import Cells, Echoes
 from .radar_spec import RADARS, RadarSpec, radar_spec
 from .radar_targets import (
     Bodies,
+    Lit,
     Place,
     actor_echoes,
     aim_at_actors,
@@ -32,6 +33,7 @@ from .radar_targets import (
     street_echoes,
     within_reach,
 )
+from .radar_under import Hidden, behind_vehicles, under_echoes
 from .scene import Hits, Scene
 
 __all__ = ["RADARS", "RadarFrame", "RadarSensor", "RadarSpec", "radar_spec"]
@@ -117,9 +119,34 @@ class RadarSensor:
             street_echoes(place, spec, third, posts.of_triangle),
             drops(spec, moment.weather.rain_mm_h, place.velocity_mps @ place.rotation, rng),
         ]
-        if spec.ghosts > 0 and len(lit.points_m):
-            parts.append(ghosts(place, spec, lit, third, moment.scene, span))
-        return Echoes.join(parts)
+        hidden = behind_vehicles(place, actors, first[1], (span[1], self._bodies))
+        return Echoes.join([*parts, *self._around(moment.scene, place, span, (lit, third, hidden))])
+
+    def _around(
+        self, scene: Scene, place: Place, span: tuple[ActorStates, ActorStates],
+        seen: tuple[Lit, tuple[F32, Hits], Hidden],
+    ) -> list[Echoes]:  # fmt: skip
+        """What comes back over walls and under vehicles, if the second part of its way is free."""
+        lit, walls, hidden = seen
+        images = images_over_walls(place, self.spec, lit, walls)
+        start = np.concatenate([images.bounce_m, hidden.start_m])
+        if len(start) == 0:
+            return []
+        way = np.concatenate([lit.points_m[images.of], hidden.points_m]) - start
+        length = np.sqrt((way**2).sum(axis=1))
+        way /= np.maximum(length, 1e-9)[:, None]
+        start += 0.05 * way
+        ones = np.ones(len(way), np.float32)
+        hits = scene.cast(
+            start.astype(np.float32), way.astype(np.float32), ones, span, float(length.max()) + 1.0
+        )
+        free = hits.owner == np.concatenate([lit.echoes.owner[images.of], hidden.row])
+        images = images.take(np.flatnonzero(free[: len(images.of)]))
+        hidden = hidden.take(free[len(free) - len(hidden.row) :])
+        return [
+            ghost_echoes(place, lit, images),
+            under_echoes(place, self.spec, hidden, (span[1], self._bodies)),
+        ]
 
     def _cast(
         self, scene: Scene, place: Place, directions: F32, span: tuple[ActorStates, ActorStates]

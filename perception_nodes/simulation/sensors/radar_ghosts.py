@@ -10,12 +10,11 @@ import numpy.typing as npt
 from numba import njit
 
 from perception_nodes.simulation.assets.materials import RADAR
-from perception_nodes.simulation.traffic.states import ActorStates
 
 from .radar_signal import NOTHING, Echoes, Origin, pattern
 from .radar_spec import REFERENCE_M, RadarSpec
 from .radar_targets import Lit, Place
-from .scene import Hits, Scene
+from .scene import Hits
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -28,8 +27,8 @@ _MOST_IMAGES: Final = 16  # the loudest ones
 
 
 @dataclass(frozen=True, eq=False)
-class _Images:
-    """G images: which lit point; where the way bends at the wall, its normal, image, each (G, 3), odom; strength."""
+class Images:
+    """G images of lit points: which one; where the way bends at the wall, its normal, image, (G, 3), odom; strength."""
 
     of: I64
     bounce_m: F64
@@ -37,26 +36,16 @@ class _Images:
     image_m: F64
     strength: F64
 
-    def take(self, index: I64) -> _Images:
+    def take(self, index: I64) -> Images:
         """Some of them."""
-        return _Images(*(getattr(self, f.name)[index] for f in fields(self)))
+        return Images(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
-def ghosts(
-    place: Place, spec: RadarSpec, lit: Lit, walls: tuple[F32, Hits], scene: Scene,
-    span: tuple[ActorStates, ActorStates],
-) -> Echoes:  # fmt: skip
-    """Echoes of actors over one wall: both ways over it (the image behind the wall), or one way over it and one direct.
+def images_over_walls(place: Place, spec: RadarSpec, lit: Lit, walls: tuple[F32, Hits]) -> Images:
+    """Images that may be detected, where rays met the wall at which the way bends; walls: the grid's rays.
 
-    An image is there if rays met the wall where the way bends, and the way from there to the actor is free. walls: the
-    grid's rays and what they met.
+    Whether the way from the wall to the actor is free is not known yet.
     """
-    images = _images(place, spec, lit, walls)
-    images = _free(images, lit, scene, span)
-    return Echoes.join([_mirrored(place, lit, images), _half_mirrored(place, lit, images)])
-
-
-def _images(place: Place, spec: RadarSpec, lit: Lit, walls: tuple[F32, Hits]) -> _Images:
     directions, hits = walls
     upright = np.abs(hits.normal[:, 2]) < _UPRIGHT
     met = np.flatnonzero(
@@ -80,11 +69,11 @@ def _images(place: Place, spec: RadarSpec, lit: Lit, walls: tuple[F32, Hits]) ->
     slant = np.abs((way * n).sum(axis=1)) / np.linalg.norm(way, axis=1)
     flat = RADAR[hits.material[met]][at]
     strength = spec.ghosts * (flat + (1.0 - flat) * (1.0 - slant) ** 5)  # Schlick: all is mirrored at grazing
-    found = _Images(of, bounce, n, image, strength)
+    found = Images(of, bounce, n, image, strength)
     return found.take(_loud(place, spec, lit, found))
 
 
-def _loud(place: Place, spec: RadarSpec, lit: Lit, images: _Images) -> I64:
+def _loud(place: Place, spec: RadarSpec, lit: Lit, images: Images) -> I64:
     """Index of those that may be detected, at twice the power that they have, the loudest first."""
     way = place.local(images.image_m)
     far = np.sqrt((way**2).sum(axis=1))
@@ -135,23 +124,12 @@ def _bends(sensor: Any, targets: Any, points: Any, normal: Any, patch: Any) -> A
     return out
 
 
-def _free(images: _Images, lit: Lit, scene: Scene, span: tuple[ActorStates, ActorStates]) -> _Images:
-    """Those whose way from the wall to the actor is free."""
-    way = lit.points_m[images.of] - images.bounce_m
-    length = np.linalg.norm(way, axis=1)
-    direction = way / np.maximum(length, 1e-9)[:, None]
-    start = images.bounce_m + 0.05 * direction
-    ones = np.ones(len(way), np.float32)
-    if len(way) == 0:
-        return images
-    hits = scene.cast(
-        start.astype(np.float32), direction.astype(np.float32), ones, span, float(length.max()) + 1.0
-    )
-    kept = np.flatnonzero(hits.owner == lit.echoes.owner[images.of])
-    return images.take(kept)
+def ghost_echoes(place: Place, lit: Lit, images: Images) -> Echoes:
+    """Both ways over the wall (the image behind it), and one way over it and one direct."""
+    return Echoes.join([_mirrored(place, lit, images), _half_mirrored(place, lit, images)])
 
 
-def _mirrored(place: Place, lit: Lit, images: _Images) -> Echoes:
+def _mirrored(place: Place, lit: Lit, images: Images) -> Echoes:
     """At the image, with the velocity of the image; the wall takes its share on both ways."""
     velocity = lit.velocity_mps[images.of]
     velocity = velocity - 2.0 * (velocity * images.normal).sum(axis=1, keepdims=True) * images.normal
@@ -160,7 +138,7 @@ def _mirrored(place: Place, lit: Lit, images: _Images) -> Echoes:
     return _ghosts(place.local(images.image_m), speed, rcs, Origin.MIRRORED)
 
 
-def _half_mirrored(place: Place, lit: Lit, images: _Images) -> Echoes:
+def _half_mirrored(place: Place, lit: Lit, images: Images) -> Echoes:
     """In the direction of the actor, behind it: range and speed lie half way between direct and over the wall."""
     direct = lit.points_m[images.of] - place.position_m
     near = np.linalg.norm(direct, axis=1)

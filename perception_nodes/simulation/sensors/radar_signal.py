@@ -37,6 +37,7 @@ class Origin(IntEnum):
     NOISE = 4
     INTERFERENCE = 5
     RAIN = 6
+    UNDERNEATH = 7  # under a vehicle that hides the thing
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,11 +58,14 @@ class RadarSpec:
         0.5, "amplitude that the dry road mirrors, smooth for the wave", low=0.0, high=0.95
     )
     interference: float = param(0.01, "probability that another radar disturbs a scan", low=0.0, high=1.0)
+    underbody_db: float = param(
+        -18.0, "both ways under a vehicle that hides a thing, against the free way", low=-100.0, high=0.0
+    )
     min_rcs_dbsm: float = param(
         -32.0, "weaker things are suppressed however near, as the road is", low=-100.0, high=20.0
     )
     max_detections: int = param(256, "the strongest ones are reported", low=1, high=20000)
-    columns: int = param(200, "rays over the field against the street", low=8, high=2000)
+    columns: int = param(150, "rays over the field against the street", low=8, high=2000)
     rows: int = param(5, "rays over the elevation", low=1, high=50)
 
     def __post_init__(self) -> None:
@@ -112,7 +115,7 @@ RADARS: Final[dict[str, RadarSpec]] = {
         max_range_m=100.0, azimuth_field_deg=150.0, azimuth_beam_deg=110.0, elevation_beam_deg=16.0,
         range_resolution_m=0.4, azimuth_resolution_deg=5.0, azimuth_accuracy_deg=0.7, reference_snr_db=11.0,
         speed_resolution_mps=0.2, speed_accuracy_mps=0.05, max_speed_mps=50.0, side_lobe_db=-23.0,
-        azimuth_dynamic_db=17.0, columns=160,
+        azimuth_dynamic_db=17.0,
     ),
     "imaging": RadarSpec(
         max_range_m=300.0, azimuth_beam_deg=80.0, elevation_beam_deg=24.0, range_resolution_m=0.3,

@@ -242,8 +242,10 @@ def actor_echoes(
     weight = RADAR[material] * (0.3 + cosine**4) * _STRENGTH[states.id[row] % _TABLES, centre[met]]
     share = weight / np.maximum(np.bincount(row, weight, count)[row], 1e-12)
     visible = seen[row] / np.maximum(seen[row] + lost[row], 1)
-    rcs = bodies.rcs_m2[asset] * _aspect(place, states, row, bodies.box[asset]) * visible * share
-    velocity = _velocity(states, row, points) * _swing(states, bodies, (row, points, material), rng)[:, None]
+    rcs = bodies.rcs_m2[asset] * aspect(place, states, row, bodies.box[asset]) * visible * share
+    velocity = (
+        velocity_of(states, row, points) * _swing(states, bodies, (row, points, material), rng)[:, None]
+    )
     height = np.maximum(points[:, 2] - states.pose[row, 2], 0.05)
     speed = place.radial(points, velocity)
     origin = np.full(len(met), Origin.DIRECT, np.uint8)
@@ -254,7 +256,7 @@ def actor_echoes(
     )
 
 
-def _aspect(place: Place, states: ActorStates, row: I64, box: npt.NDArray[np.bool_]) -> F64:
+def aspect(place: Place, states: ActorStates, row: I64, box: npt.NDArray[np.bool_]) -> F64:
     """A car seen square to one of its sides sends up to 8 dB more back than from elsewhere."""
     towards = place.position_m[:2] - states.pose[row, :2]
     angle = np.arctan2(towards[:, 1], towards[:, 0]) - states.pose[row, 3]
@@ -262,7 +264,7 @@ def _aspect(place: Place, states: ActorStates, row: I64, box: npt.NDArray[np.boo
     return np.where(box, 1.0 + 5.0 * np.exp(-((off / 0.12) ** 2)), 1.0)
 
 
-def _velocity(states: ActorStates, row: I64, points_m: F64) -> F64:
+def velocity_of(states: ActorStates, row: I64, points_m: F64) -> F64:
     """(N, 3) of points of bodies that move and turn."""
     arm = points_m[:, :2] - states.pose[row, :2]
     turn, moving = states.yaw_rate_rps[row], states.velocity_mps[row]

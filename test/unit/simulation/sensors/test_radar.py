@@ -12,6 +12,7 @@ from perception_nodes.geometry import Transform
 from perception_nodes.simulation.assets import Material, box, join, quads
 from perception_nodes.simulation.sensors.radar import radar_spec
 from perception_nodes.simulation.sensors.radar_signal import Origin
+from perception_nodes.simulation.sensors.scene import Scene
 from perception_nodes.simulation.traffic.states import EgoState
 from perception_nodes.simulation.weather import Weather
 
@@ -219,6 +220,22 @@ def test_a_post_is_one_strong_point():
     frames = scans(moment(street=join([GROUND, post])), replace(PLAIN, reference_snr_db=40.0), 10, AT)
     there = [np.linalg.norm(f.scan.xyz_m[:, :2] - [30, 3.05], axis=1).min() for f in frames]
     assert max(there) < 1.0
+
+
+def test_equal_bits_whatever_the_threads():
+    where = moment([(10.0 + 3 * k, 4 - k) for k in range(9)], asset=car(), ego=DRIVING)
+    many = replace(where, scene=Scene(GROUND, where.assets, threads=2))
+    spec = replace(radar_spec({}, "rig"), columns=2000, rows=8)
+    one, two = (scans(m, spec)[0] for m in (where, many))
+    np.testing.assert_array_equal(one.scan.xyz_m, two.scan.xyz_m)
+    np.testing.assert_array_equal(one.snr_db, two.snr_db)
+
+
+def test_what_is_too_weak_is_suppressed_however_near():
+    spec = replace(PLAIN, min_rcs_dbsm=-20.0)
+    for rcs_dbsm, seen in ((-26.0, False), (-14.0, True)):
+        frames = scans(moment([(8.0, 0)], asset=target(rcs_dbsm)), spec, 10)
+        assert any((f.owner == 0).any() for f in frames) is seen
 
 
 @pytest.mark.parametrize(
