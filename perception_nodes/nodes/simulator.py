@@ -113,6 +113,8 @@ class Simulator(PerceptionNode):
         simulation, c = self._simulation, self._config
         if simulation is None or not self._wait_for_subscribers():
             return
+        self._out.clock(simulation.start_ns)
+        self._out.pose(simulation.start_ns, simulation.traffic.ego.odom_from_base)
         for _ in range(len(simulation)):
             began = time.monotonic()
             with self._busy:

@@ -53,6 +53,7 @@ class LoopDrive:
         self.simulation = Simulation(scenario, self.rig, seed, sensors=names, threads=threads)
         self.route = route_of(self.simulation.world, scenario)
         self._perception = PipelinePerception(self.rig)
+        self._perception.know_pose(self.simulation.start_ns, self.simulation.traffic.ego.odom_from_base)
         config = planner_config(self.rig)
         self._planner = ReferencePlanner(config)
         self._front_m = config.centre_m + 0.5 * config.length_m

@@ -85,9 +85,13 @@ class PipelinePerception:
         self._blind = False
         self._elements: MapElements | None = None
 
+    def know_pose(self, stamp_ns: int, odom_from_base: Transform) -> None:
+        """Where the vehicle is, from /tf."""
+        self._poses.add(stamp_ns, odom_from_base)
+
     def perceive(self, frame: SimFrame) -> Percept:
         """State after the step."""
-        self._poses.add(frame.stamp_ns, frame.odom_from_base)
+        self.know_pose(frame.stamp_ns, frame.odom_from_base)
         arrived: dict[int, list[tuple[SensorSpec, PointCloud]]] = {}
         for emission in frame.emissions:
             if emission.sensor in self._specs and isinstance(emission.value, PointCloud):
