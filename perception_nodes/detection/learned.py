@@ -1,8 +1,8 @@
-"""Learned lidar detector: raster, network, boxes. The same interface as the geometric one; no state."""
+"""Learned lidar detector: raster, network, boxes. The same interface as the geometric one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,28 +19,20 @@ from perception_nodes.datatypes import (
 )
 from perception_nodes.geometry import points_in_boxes
 
-from .config import GeometricConfig
 from .ground import GroundGrid
-from .learned_decode import BOX_CHANNELS, DecodeConfig, DecodedBoxes, decode
+from .learned_config import LearnedConfig
+from .learned_decode import BOX_CHANNELS, DecodedBoxes, decode
+from .learned_domain import DomainCheck, describe_points
 from .learned_points import PreparedPoints, prepare
 from .lidar import LidarFrame
 from .raster import CHANNELS, RASTER_VERSION, RasterConfig, rasterize
-from .runtime import OnnxModel, RuntimeConfig
+from .runtime import OnnxModel
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 KIND: Final = "lidar_bev"
 # Beyond the raster there is nothing to detect, but the ground goes on.
 _MARGIN_M: Final = 5.0
-
-
-@dataclass(frozen=True)
-class LearnedConfig:
-    """Everything but the model."""
-
-    points: GeometricConfig = field(default_factory=GeometricConfig)
-    decode: DecodeConfig = field(default_factory=DecodeConfig)
-    runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
 
 
 class LearnedLidarDetector:
@@ -56,6 +48,7 @@ class LearnedLidarDetector:
         self.calibration_id = str(about.get("calibration", {}).get("id", ""))
         self._existence = _existence_table(about.get("calibration", {}), path)
         self._sweeps = int(about.get("sweeps", 1))
+        self.domain = DomainCheck(about.get("statistics", {}))
         self.raster = RasterConfig(float(about["cell_m"]), int(about["cells"]))
         limit = min(self.config.points.range_m, self.raster.reach_m + _MARGIN_M)
         self._points = replace(self.config.points, range_m=limit)
@@ -77,6 +70,8 @@ class LearnedLidarDetector:
         Raises MalformedMessage if a point names a sensor without an origin.
         """
         points, ground, kept = prepare(cloud, origins_m, self._points)
+        first = np.asarray(origins_m, np.float64).reshape(-1, 3)[:1]
+        self.domain.add(describe_points(points, float(first[0, 2] - ground.height_at(first[:, :2])[0])))
         found = self.boxes(points)
         height = np.full(len(cloud), np.nan, np.float32)
         height[kept] = points.xyh_m[:, 2]

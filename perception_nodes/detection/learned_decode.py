@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from perception_nodes.datatypes import NUM_LABELS, PARENTS, UNKNOWN, ModelError, check_ranges, param
+from perception_nodes.datatypes import NUM_LABELS, PARENTS, UNKNOWN, ModelError
 from perception_nodes.geometry import iou_bev, wrap_angle
+
+from .learned_config import DecodeConfig
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -22,25 +24,6 @@ BOX_ROWS: Final = {
 }  # fmt: skip
 BOX_CHANNELS: Final = 17
 _MOST_PEAKS = 4096
-
-
-@dataclass(frozen=True)
-class DecodeConfig:
-    """Which answers of the network become boxes."""
-
-    min_score: float = param(0.05, "boxes of a lower score are dropped", low=0.0, high=1.0)
-    max_detections: int = param(300, "at most this many boxes a frame, best first", low=1, high=4096)
-    quality_share: float = param(
-        0.3, "exponent of the quality in the score; the class has the rest", low=0.0, high=1.0
-    )
-    overlap: float = param(
-        0.15, "of two boxes of one kind that overlap more, the weaker is dropped", low=0.0, high=1.0
-    )
-    overlap_kinds: float = param(0.4, "the same for two boxes of different kinds", low=0.0, high=1.0)
-    direction_odds: float = param(2.0, "odds of the front below which it is given as unknown", low=1.0)
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,30 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from perception_nodes.datatypes import ModelError, check_ranges, param
+from perception_nodes.datatypes import ModelError
+
+from .learned_config import RuntimeConfig
 
 F32 = npt.NDArray[np.float32]
 # Key under which a model keeps what it was trained for, as JSON.
 METADATA_KEY: Final = "perception_nodes"
 # int8 must be this much faster to be worth its small loss.
 _WORTH: Final = 0.85
-
-
-@dataclass(frozen=True)
-class RuntimeConfig:
-    """How a model is run."""
-
-    providers: tuple[str, ...] = param(
-        ("CPUExecutionProvider",), "execution providers, the first usable one is used"
-    )
-    threads: int = param(0, "threads of a run; 0: the fastest of 1 and 2, measured at start", low=0, high=64)
-    precision: str = param("auto", "auto (the fastest, measured at start), fp32 or int8")
-    probe_runs: int = param(8, "runs of each candidate at start", low=1, high=1000)
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
-        if self.precision not in ("auto", "fp32", "int8"):
-            raise ModelError(f"RuntimeConfig.precision {self.precision!r}: wanted auto, fp32 or int8")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy as np
 from perception_nodes import msg
 from perception_nodes.datatypes import Mode
 from perception_nodes.detection.config import GeometricConfig
-from perception_nodes.detection.lidar import GeometricLidarDetector
+from perception_nodes.detection.learned_choice import GEOMETRIC, open_detector
+from perception_nodes.detection.learned_config import DecodeConfig, LearnedConfig, RuntimeConfig
 from perception_nodes.ros import qos, warmup
 from perception_nodes.ros.convert import to_msg
 from perception_nodes.ros.main import run_node
@@ -19,11 +20,13 @@ from perception_nodes.ros.node import PerceptionNode
 from perception_nodes.ros.parameters import declare, declare_config
 from perception_nodes.ros.sweep_input import Sweep, SweepInput
 
+DOMAIN_FAULT = "MODEL.UNLIKE_TRAINING"
+
 
 class LidarDetector(PerceptionNode):
-    """Geometric detection of every merged sweep."""
+    """Detection of every merged sweep, geometric or with a model."""
 
-    model_id = "geometric"
+    model_id = GEOMETRIC
 
     def __init__(self, **options: Any) -> None:
         super().__init__("lidar_detector", **options)
@@ -35,7 +38,19 @@ class LidarDetector(PerceptionNode):
         )
         config = declare_config(self, GeometricConfig)
         config = config.with_vehicle(self.rig.vehicle_lwh_m, self.rig.base_to_center_m)
-        self._detector = GeometricLidarDetector(config)
+        model = str(
+            declare(
+                self, "model", GEOMETRIC, {"help": "geometric, auto (the shipped model), or an ONNX file"}
+            )
+        )
+        settings = LearnedConfig(
+            config,
+            declare_config(self, DecodeConfig, "decode"),
+            declare_config(self, RuntimeConfig, "runtime"),
+        )
+        self._detector = open_detector(model, settings)
+        self.get_logger().info(self._detector.description)
+        self.model_id, self.model_hash = self._detector.model_id, self._detector.model_hash
         self._detector.warm()
         found = self._detector.detect(warmup.sweep(0), np.array([[0.0, 0.0, 1.8]])).detections
         to_msg.to_bytes(to_msg.detections_3d(found, warmup.INFO))
@@ -56,6 +71,7 @@ class LidarDetector(PerceptionNode):
     def _detect(self, sweep: Sweep) -> None:
         found = self._detector.detect(sweep.cloud, sweep.origins_m).detections
         found = replace(found, source=self.rig.reference)
+        self._check_domain()
         sensors = self.sensor_status()
         mode = self.mode()
         info = self.frame_info(
@@ -64,8 +80,16 @@ class LidarDetector(PerceptionNode):
             sensors,
             Mode.NOMINAL if mode == Mode.STARTING else mode,
         )
+        info = replace(info, calibration_id=self._detector.calibration_id)
         self._out.publish(to_msg.detections_3d(found, info))
         self.sent(sweep.cloud.stamp_ns, sweep.received_ns)
+
+    def _check_domain(self) -> None:
+        """Say it where the sweeps are unlike those that the model was trained on."""
+        misfits = self._detector.misfits()
+        if misfits and DOMAIN_FAULT not in self.faults:
+            self.get_logger().warning(f"the model does not fit this lidar: {'; '.join(misfits)}")
+        (self.faults.add if misfits else self.faults.discard)(DOMAIN_FAULT)
 
 
 def main() -> int:

@@ -12,7 +12,8 @@ import torch
 from perception_nodes.datatypes import PointCloud
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.detection.learned import LearnedLidarDetector
-from perception_nodes.detection.learned_decode import DecodeConfig, DecodedBoxes, decode
+from perception_nodes.detection.learned_config import DecodeConfig
+from perception_nodes.detection.learned_decode import DecodedBoxes, decode
 from perception_nodes.detection.lidar import GeometricLidarDetector
 from perception_nodes.detection.raster import RasterConfig, rasterize
 from perception_nodes.networks.bev import BevDetector

@@ -18,9 +18,10 @@ import torch
 from torch import nn
 
 from perception_nodes.datatypes import InputError
-from perception_nodes.detection.learned_decode import DecodeConfig, DecodedBoxes, decode
+from perception_nodes.detection.learned_config import DecodeConfig, RuntimeConfig
+from perception_nodes.detection.learned_decode import DecodedBoxes, decode
 from perception_nodes.detection.raster import RasterConfig, rasterize
-from perception_nodes.detection.runtime import METADATA_KEY, OnnxModel, RuntimeConfig
+from perception_nodes.detection.runtime import METADATA_KEY, OnnxModel
 from perception_nodes.networks.bev import BevDetector
 
 from .store import Frames

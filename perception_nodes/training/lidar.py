@@ -23,9 +23,10 @@ from rich.progress import (
 )
 
 from perception_nodes.datatypes import ConfigurationError, InputError, Rig
-from perception_nodes.detection.learned import KIND, LearnedConfig, LearnedLidarDetector
+from perception_nodes.detection.learned import KIND, LearnedLidarDetector
+from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConfig
 from perception_nodes.detection.raster import CHANNELS, RASTER_VERSION, RasterConfig
-from perception_nodes.detection.runtime import RuntimeConfig, int8_path
+from perception_nodes.detection.runtime import int8_path
 from perception_nodes.networks.bev import BevDetector, network_config
 from perception_nodes.simulation.iterator import Drives
 

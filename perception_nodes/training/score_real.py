@@ -11,8 +11,9 @@ from rich.console import Console
 
 from perception_nodes.datasets.rigs import known_rig
 from perception_nodes.detection.config import GeometricConfig
-from perception_nodes.detection.learned import LearnedConfig, LearnedLidarDetector
-from perception_nodes.detection.runtime import RuntimeConfig, int8_path
+from perception_nodes.detection.learned import LearnedLidarDetector
+from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConfig
+from perception_nodes.detection.runtime import int8_path
 
 from .real import Detector, RealScore, geometric, real_frames, score_real
 from .report import tell_real

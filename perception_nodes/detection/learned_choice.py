@@ -1,0 +1,75 @@
+"""Which lidar detector a node runs: `geometric`, `auto`, or a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.datatypes import ConfigurationError, ModelError, PointCloud
+from perception_nodes.resources import resource_path
+
+from .learned_config import LearnedConfig
+from .lidar import GeometricLidarDetector, LidarFrame
+
+GEOMETRIC, AUTO = "geometric", "auto"
+# What `auto` takes where the package has it.
+SHIPPED: Final = "models/lidar_small.onnx"
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedDetector:
+    """A detector and what is to be said of it.
+
+    detect: a merged cloud of the base frame and the sensors' origins (K, 3) to a `LidarFrame`; misfits: sentences
+    where the sweeps are unlike those of the training; description: what runs, for the log.
+    """
+
+    detect: Callable[[PointCloud, npt.NDArray[np.float64]], LidarFrame]
+    warm: Callable[[], None]
+    misfits: Callable[[], list[str]]
+    description: str
+    model_id: str = GEOMETRIC
+    model_hash: str = ""
+    calibration_id: str = ""
+
+
+def open_detector(model: str, config: LearnedConfig) -> OpenedDetector:
+    """The detector that `model` names.
+
+    model: `geometric`; `auto`: the shipped model, or the geometric detector where there is none; else a path.
+    Raises ModelError for a file that is missing or no model of this detector.
+    """
+    path = _shipped() if model == AUTO else None if model == GEOMETRIC else Path(model)
+    if path is None:
+        geometric = GeometricLidarDetector(config.points)
+        why = " (auto: no model is shipped)" if model == AUTO else ""
+        return OpenedDetector(geometric.detect, geometric.warm, list, f"geometric lidar detector{why}")
+    if not path.is_file():
+        raise ModelError(
+            f"lidar model {model!r}: no such file: wanted {GEOMETRIC}, {AUTO} or the path of an ONNX file"
+        )
+    # ONNX Runtime is loaded only where it is used.
+    from .learned import LearnedLidarDetector
+
+    learned = LearnedLidarDetector(path, config)
+    return OpenedDetector(
+        learned.detect,
+        learned.warm,
+        learned.domain.misfits,
+        f"{learned.model.describe()}; providers in use: {', '.join(learned.model.providers)}",
+        learned.model_id,
+        learned.model_hash,
+        learned.calibration_id,
+    )
+
+
+def _shipped() -> Path | None:
+    try:
+        return resource_path(SHIPPED)
+    except ConfigurationError:
+        return None
