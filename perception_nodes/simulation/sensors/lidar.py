@@ -23,7 +23,8 @@ from perception_nodes.simulation.assets.materials import (
 
 from .beams import LidarSpec
 from .moment import Moment
-from .returns import AIR, compensated, fire, measure, mix_edges
+from .optics import MIRRORED, NEAR_INFRARED_THROUGH, ROUGHNESS, VARIATION
+from .returns import AIR, compensated, fire, measure, mix_edges, vary
 from .scene import Hits
 
 F32 = npt.NDArray[np.float32]
@@ -96,6 +97,7 @@ class LidarModel:
         rays = (origins, directions, each)
         hits = moment.scene.cast(*rays, moment.span, self.spec.max_range_m)
         pulses = self._through_glass(moment, rays, self._met(moment, rays, hits), rng)
+        vary(rays[:2], (pulses.range_m, pulses.material, pulses.owner), VARIATION, pulses.through)
         return self._measured(moment, stamp_ns, rays, (pulses, hits), rng)
 
     def _met(self, moment: Moment, rays: tuple[F32, F32, F32], hits: Hits) -> _Pulses:
@@ -124,7 +126,7 @@ class LidarModel:
         out.range_m[index] = skip[:, 0] + behind.range_m
         out.material[index], out.cosine[index] = behind.material, behind.cosine(directions)
         out.owner[index] = behind.owner
-        out.through[index] = TRANSMISSION[Material.GLASS] ** 2
+        out.through[index] = NEAR_INFRARED_THROUGH**2
         return out
 
     def _measured(
@@ -142,10 +144,10 @@ class LidarModel:
         share = min(1.0, 0.5e-3 * spec.divergence_mrad / step_rad)
         surface = (pulses.range_m, pulses.material, pulses.cosine, pulses.owner)
         range_m, owner = mix_edges(surface, spec.rings, share, chances[4])
-        tables = (REFLECTIVITY, GLOSS, RETRO_GAIN)
+        tables = (REFLECTIVITY, MIRRORED, RETRO_GAIN, ROUGHNESS)
         sensor = np.array([
             spec.min_range_m, spec.max_range_m, spec.half_range_m, spec.range_std_m, spec.range_step_m, spec.dropout,
-            spec.intensity_gain, spec.intensity_std, spec.intensity_by_range,
+            spec.intensity_gain, spec.intensity_std, spec.intensity_by_range, spec.intensity_gamma, spec.intensity_fade,
         ])  # fmt: skip
         air = np.array([
             weather.attenuation_per_m, weather.backscatter_per_m, weather.rain_mm_h, weather.snow_mm_h, weather.wetness,

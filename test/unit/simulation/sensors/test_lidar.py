@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from perception_nodes.datatypes import ConfigurationError
+from perception_nodes.datatypes import ConfigurationError, PointCloud
 from perception_nodes.geometry import Transform
 from perception_nodes.simulation.assets import Asset, Material, Mesh, box, join, quads
 from perception_nodes.simulation.sensors.beams import LIDARS, LidarSpec, lidar_spec
 from perception_nodes.simulation.sensors.lidar import LidarModel, LidarSweep
 from perception_nodes.simulation.sensors.moment import Moment
+from perception_nodes.simulation.sensors.returns import measure
 from perception_nodes.simulation.sensors.scene import Scene
 from perception_nodes.simulation.traffic.states import ActorStates, EgoState
 from perception_nodes.simulation.weather import Weather
@@ -137,11 +138,16 @@ def test_most_pulses_go_through_a_window_and_meet_what_is_behind():
 
 def test_edges_give_points_between_or_on_the_nearer_surface():
     at = moment(join([GROUND, WALL]), (19.0, 0, 0, 0, 0, 0))
-    wide = sweep(at, replace(EXACT, divergence_mrad=20.0)).cloud.xyz_m
-    exact = sweep(at).cloud.xyz_m
-    assert len(wide) == len(exact)
-    moved = np.linalg.norm(wide - exact, axis=1) > 0.01
+    wide, exact = (sweep(at, replace(EXACT, divergence_mrad=d)).cloud for d in (20.0, 0.0))
+    _, a, b = np.intersect1d(_pulse(wide), _pulse(exact), return_indices=True)
+    assert len(a) > 0.99 * len(exact)
+    moved = np.linalg.norm(wide.xyz_m[a] - exact.xyz_m[b], axis=1) > 0.01
     assert 0 < moved.sum() < 0.1 * len(exact)
+
+
+def _pulse(cloud: PointCloud) -> np.ndarray:
+    """A number for each pulse that returned."""
+    return np.round(cloud.time_s.astype(np.float64) * 1e6).astype(np.int64) * 64 + cloud.ring
 
 
 def test_fog_takes_the_far_wall_and_gives_its_own_echo():
@@ -149,6 +155,35 @@ def test_fog_takes_the_far_wall_and_gives_its_own_echo():
     assert len(clear.cloud) > 1000 and (fog.owner == -1).sum() < 0.2 * len(clear.cloud)
     floating = np.linalg.norm(fog.cloud.xyz_m[fog.owner == -2], axis=1)
     assert len(floating) > 500 and floating.max() < 20.0
+
+
+def test_a_road_stays_bright_at_grazing_incidence():
+    road = quads(np.array([[[-99.0, -99, 0], [99, -99, 0], [99, 99, 0], [-99, 99, 0]]]), Material.ASPHALT)
+    got = sweep(moment(road), replace(EXACT, half_range_m=1000.0, intensity_gain=250.0, intensity_std=0.0))
+    distance = np.linalg.norm(got.cloud.xyz_m, axis=1) * (got.material == Material.ASPHALT)
+    near, far = (got.cloud.intensity[(distance > a) & (distance < b)].mean() for a, b in ((4, 6), (40, 90)))
+    # Cosines of 0.4 and 0.03: a Lambertian road would be 13 times darker.
+    assert 0.5 * near < far < near
+
+
+def test_places_of_one_material_differ_and_stay_as_they_are():
+    one, two = (sweep(moment(WALL), seed=s) for s in (1, 2))
+    _, a, b = np.intersect1d(_pulse(one.cloud), _pulse(two.cloud), return_indices=True)
+    level = one.cloud.intensity[a], two.cloud.intensity[b]
+    assert level[0].std() > 0.2 * level[0].mean()
+    assert np.corrcoef(*level)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize(("gamma", "level"), [(1.0, 0.04), (0.5, 0.2)])
+def test_intensity_follows_its_power_and_fades_with_the_signal(gamma: float, level: float):
+    surface = (np.array([10.0], np.float32), np.zeros(1, np.uint8), np.ones(1, np.float32), np.zeros(1, np.int32),
+               np.ones(1, np.float32))  # fmt: skip
+    tables = tuple(np.array([v]) for v in (0.04, 0.0, 0.0, 0.0))
+    noise = np.full((5, 1), 0.5, np.float32), np.zeros((2, 1), np.float32)
+    for fade, left in ((0.0, 1.0), (0.4 * 100, 0.5)):
+        sensor = np.array([0.5, 200.0, 100.0, 0.0, 0.0, 0.0, 100.0, 0.0, 0.0, gamma, fade])
+        _, got, _ = measure(surface, np.zeros(1, bool), tables, (sensor, np.zeros(5)), noise)
+        assert got[0] == round(100 * level * left)
 
 
 @dataclass(frozen=True)
