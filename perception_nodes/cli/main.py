@@ -14,6 +14,7 @@ COMMANDS: Final = (
     "run",
     "demo",
     "simulate",
+    "likeness",
     "convert",
     "doctor",
     "evaluate",

@@ -97,3 +97,20 @@ def _pickle(path: Path) -> Any:
         return pandas.read_pickle(path)
     except Exception as error:  # A pickle raises whatever its content raises.
         raise InputError(f"{path}: not a readable pickle: {error!r}") from error
+
+
+def read_classes(root: Path, index: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Semantic class and lidar (N,) of each point of a sweep, in the order of `read_sweep`.
+
+    Raises InputError naming the file if it has none.
+    """
+    path = sweep_path(root, index)
+    if path.suffix == ".gz":
+        classes = _pickle(root / "annotations" / "semseg" / f"{index:02d}.pkl.gz")["class"]
+        return np.asarray(classes, np.uint8), np.asarray(_pickle(path)["d"], np.uint8)
+    try:
+        stream = io.BytesIO(lzma.decompress(path.read_bytes()))
+        columns = [np.load(stream) for _ in range(5)]
+    except (OSError, lzma.LZMAError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: no semantic classes: {error}") from error
+    return np.asarray(columns[4], np.uint8), np.asarray(columns[2], np.uint8)
