@@ -17,7 +17,7 @@ from perception_nodes.simulation.weather import Weather
 from . import radar_signal as signal
 from .moment import Moment
 from .radar_air import attenuation_per_m, dirt_loss_db, drops
-from .radar_ghosts import ghost_echoes, images_over_walls
+from .radar_ghosts import double_echoes, ghost_echoes, images_over_walls
 from .radar_posts import posts_of
 from .radar_signal import Cells, Echoes
 from .radar_spec import RADARS, RadarSpec, radar_spec
@@ -115,6 +115,7 @@ class RadarSensor:
         lit = actor_echoes(place, actors, first, (span[1], self._bodies), rng)
         parts = [
             lit.echoes,
+            double_echoes(spec, lit),
             post_echoes(place, upright, second[1], posts),
             street_echoes(place, spec, third, posts.of_triangle),
             drops(spec, moment.weather.rain_mm_h, place.velocity_mps @ place.rotation, rng),

@@ -23,6 +23,7 @@ I64 = npt.NDArray[np.int64]
 _MIRROR: Final = 0.12  # reflectivity from which a wall mirrors
 _UPRIGHT: Final = 0.35  # largest z of a wall's normal
 _MOST_WALLS: Final = 300
+_OWN_RCS_M2: Final = 10.0  # of the side of the own vehicle that the radar looks out of
 _MOST_IMAGES: Final = 16  # the loudest ones
 
 
@@ -153,6 +154,19 @@ def _half_mirrored(place: Place, lit: Lit, images: Images) -> Echoes:
     stretch = (0.5 * (near + far)) ** 4 / np.maximum(near * far, 1e-9) ** 2
     rcs = _whole(lit.echoes)[images.of] * images.strength * stretch
     return _ghosts(place.local(points), speed, rcs, Origin.HALF_MIRRORED)
+
+
+def double_echoes(spec: RadarSpec, lit: Lit) -> Echoes:
+    """At twice the range and speed of near actors: between them and the own vehicle the wave goes there and back twice.
+
+    Each further reflection takes sigma / (4 pi r^2); the cross section is what the radar equation needs at 2 r.
+    """
+    index = _strongest(lit.echoes)
+    xyz = lit.echoes.xyz_m[index]
+    r = np.maximum(np.sqrt((xyz**2).sum(axis=1)), 1.0)
+    once = _whole(lit.echoes)[index]
+    rcs = spec.ghosts * 16.0 * once**2 * _OWN_RCS_M2 / (4.0 * np.pi * r**2) ** 2
+    return _ghosts(2.0 * xyz, 2.0 * lit.echoes.speed_mps[index], rcs, Origin.TWICE)
 
 
 def _whole(echoes: Echoes) -> F64:

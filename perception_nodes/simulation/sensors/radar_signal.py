@@ -38,6 +38,7 @@ class Origin(IntEnum):
     INTERFERENCE = 5
     RAIN = 6
     UNDERNEATH = 7  # under a vehicle that hides the thing
+    TWICE = 8  # to the thing, back to the own vehicle, and the same way again
 
 
 @dataclass(frozen=True, eq=False)

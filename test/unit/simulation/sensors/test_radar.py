@@ -10,7 +10,9 @@ import pytest
 from perception_nodes.datatypes import ConfigurationError
 from perception_nodes.geometry import Transform
 from perception_nodes.simulation.assets import Material, box, join, quads
+from perception_nodes.simulation.assets.meshes import tube
 from perception_nodes.simulation.sensors.radar import radar_spec
+from perception_nodes.simulation.sensors.radar_posts import posts_of
 from perception_nodes.simulation.sensors.radar_signal import Origin
 from perception_nodes.simulation.sensors.scene import Scene
 from perception_nodes.simulation.traffic.states import EgoState
@@ -88,10 +90,10 @@ def test_errors_of_weak_echoes_grow_as_bartons_formula_says():
 
 
 def test_detection_of_a_fluctuating_target_follows_swerlings_formula():
-    spec = replace(PLAIN, swerling=1, reference_snr_db=13.0, range_resolution_m=2.0)
-    frames = scans(moment([(100.1, 0)], asset=target(0.0)), spec, 600)
+    spec = replace(PLAIN, swerling=1, reference_snr_db=20.0, range_resolution_m=2.0)
+    frames = scans(moment([(100.6, 0)], asset=target(0.0)), spec, 400)
     share = np.mean([(f.owner == 0).any() for f in frames])
-    assert share == pytest.approx(np.exp(-spec.threshold / (1 + 10**1.3)), abs=0.06)
+    assert share == pytest.approx(np.exp(-spec.threshold / (1 + 10**2.0)), abs=0.06)  # without fluctuation: 1
 
 
 def test_two_targets_nearer_than_the_resolution_are_one():
@@ -236,6 +238,37 @@ def test_what_is_too_weak_is_suppressed_however_near():
     for rcs_dbsm, seen in ((-26.0, False), (-14.0, True)):
         frames = scans(moment([(8.0, 0)], asset=target(rcs_dbsm)), spec, 10)
         assert any((f.owner == 0).any() for f in frames) is seen
+
+
+def test_an_imaging_radar_measures_the_elevation():
+    sensor = Transform.from_xyz_rpy((0.0, 0.0, 2.5), (0.0, 0.0, 0.0))
+    spec = replace(PLAIN, elevation_accuracy_deg=0.2, reference_snr_db=40.0)
+    where = moment([(20.1, 0)], street=FAR_BELOW)
+    with_it, without = (
+        scans(where, s, 40, sensor) for s in (spec, replace(spec, elevation_accuracy_deg=0.0))
+    )
+    z = np.concatenate([f.scan.xyz_m[f.owner == 0, 2] for f in with_it])
+    assert z.mean() == pytest.approx(-2.0, abs=0.05)
+    assert z.std() == pytest.approx(20 * np.deg2rad(0.2), rel=0.3)
+    assert all((f.scan.xyz_m[:, 2] == 0).all() for f in without)
+
+
+def test_dirt_weakens_everything():
+    spec = replace(PLAIN, reference_snr_db=40.0)
+    clean, dirty = (
+        of_target(scans(moment([(50.1, 0)], weather=Weather(dirt=share)), spec, 40))[3].mean()
+        for share in (0.0, 0.5)
+    )
+    assert clean - dirty == pytest.approx(6.0, abs=0.3)
+
+
+def test_a_pole_of_the_street_has_the_cross_section_of_its_surface():
+    pole = tube((5, 5, 0), (5, 5, 2.0), 0.05, Material.METAL, 32)
+    posts = posts_of(join([GROUND, pole]))
+    np.testing.assert_allclose(posts.low_m, [[5, 5, 0]], atol=1e-6)
+    np.testing.assert_allclose(posts.high_m, [[5, 5, 2]], atol=1e-6)
+    assert posts.rcs_m2[0] == pytest.approx(0.9 * 2 * np.pi * 0.05 * (2.0 + 0.05), rel=0.02)
+    assert posts.of_triangle.sum() == len(pole.triangles)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from perception_nodes.simulation.sensors.radar_signal import Echoes, Origin, mea
 from perception_nodes.simulation.sensors.radar_spec import WAVELENGTH_M
 from perception_nodes.simulation.traffic.states import EgoState
 
-from .radar_bench import GROUND, PLAIN, car, moment, scans
+from .radar_bench import GROUND, PLAIN, car, moment, scans, target
 
 WALL_Y_M = 8.0
 OWNER = (np.zeros(1, np.int32), np.zeros(1, np.uint8))
@@ -70,6 +70,21 @@ def test_no_image_without_a_free_way_from_the_wall():
 def test_ghosts_belong_to_nobody():
     for frame in scans(moment([(40.0, 0.0)], street=wall()), SPEC, 10):
         assert (frame.owner[frame.origin == Origin.MIRRORED] == -2).all()
+
+
+def test_between_vehicle_and_target_the_wave_may_go_twice():
+    def twice(x):
+        ego = EgoState((0, 0, 0, 0, 0, 0), speed_mps=3.0)
+        spec = replace(SPEC, reference_snr_db=70.0)
+        return of(scans(moment([(x, 0.0)], asset=target(15.0), ego=ego), spec, 20), Origin.TWICE)
+
+    near, far = twice(10.1), twice(20.1)
+    np.testing.assert_allclose(np.median(near[:, :2], axis=0), [20.0, 0.0], atol=0.3)
+    assert np.median(near[:, 3]) == pytest.approx(-6.0, abs=0.1)
+    # r^-4 by the radar equation and r^-4 more by two further reflections.
+    assert near[:, 4].mean() - far[:, 4].mean() == pytest.approx(80 * np.log10(2), abs=1.0)
+    expected = 70 + 15 + 10 * np.log10(10**1.5 * 10 / (4 * np.pi * 100) ** 2) + 40
+    assert near[:, 4].mean() == pytest.approx(expected, abs=1.0)
 
 
 @pytest.mark.parametrize("range_m", [31.0, 50.0, 64.0, 120.0])
