@@ -7,12 +7,12 @@ the frame of the moving mesh instead (at each ray's own time). Rays that cannot 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from perception_nodes.geometry import wrap_angle
 from perception_nodes.simulation.assets import Asset, Mesh
 from perception_nodes.simulation.traffic.states import ActorStates
 
-from .rays import BLOCK, cull, into_frames, keep_nearest
+from .rays import BLOCK, cull, cull_parallel, into_frames, keep_nearest, of_street, outline
 
 try:
     from embreex.mesh_construction import TriangleMesh
@@ -34,6 +34,7 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+T = TypeVar("T")
 
 # Fewer rays are not worth a second thread.
 _MIN_PART: Final = 8192
@@ -45,7 +46,8 @@ class Hits:
 
     range_m (N,) float32, inf = nothing; material (N,) uint8; normal (N, 3) float32, odom, unit, either side of the
     surface; owner (N,) int32: row of the actor, -1 = the street or nothing; triangle (N,) of the mesh that was met;
-    aimed (actors,): rays that would meet each actor if nothing else were there.
+    aimed (actors,): rays that would meet each actor if nothing else were there; outline (actors, 4): lowest column and
+    row and highest ones of those in a picture, of `View.cast` only.
     """
 
     range_m: F32
@@ -54,6 +56,7 @@ class Hits:
     owner: I32
     triangle: I32
     aimed: I64
+    outline: I64 | None = None
 
     @property
     def columns(self) -> tuple[F32, npt.NDArray[np.uint8], F32, I32, I32]:
@@ -77,6 +80,10 @@ class _Body:
         length = np.linalg.norm(normal, axis=1, keepdims=True)
         self.normal = np.ascontiguousarray(normal / np.where(length > 0, length, 1.0), np.float32)
         self.material = np.ascontiguousarray(mesh.material, np.uint8)
+
+    def stops(self, origins_m: F32, directions: F32) -> npt.NDArray[np.bool_]:
+        """(N,) whether anything lies along the ray."""
+        return np.asarray(self._scene.run(origins_m, directions, query="OCCLUDED")) >= 0
 
     def cast(self, origins_m: F32, directions: F32) -> tuple[F32, I32]:
         """Range (N,) m, inf = nothing, and triangle (N,), -1 = nothing."""
@@ -132,6 +139,14 @@ class Scene:
         aimed = np.sum([h.aimed for h in done], axis=0)
         return Hits(range_m, material, normal, owner, triangle, aimed)
 
+    def spread(self, work: Callable[[slice], T], parts: Sequence[slice]) -> list[T]:
+        """`work` on each of the parts, by all threads; what it gives in the order of the parts."""
+        return [work(p) for p in parts] if self._pool is None else list(self._pool.map(work, parts))
+
+    def look(self, span: tuple[ActorStates, ActorStates]) -> View:
+        """The scene between two times, for several casts from within one thread."""
+        return View(self, self._placed(*span))
+
     def _parts(self, count: int) -> list[slice]:
         pieces = max(1, min(self._threads, count // _MIN_PART))
         edges = (np.linspace(0, count, pieces + 1) // BLOCK * BLOCK).astype(int)
@@ -160,25 +175,24 @@ class Scene:
             len(end),
         )
 
-    def _cast(self, origins: F32, directions: F32, fraction: F32, placed: _Placed, limit_m: float) -> Hits:
-        range_m, triangle = self._static.cast(origins, directions)
-        beyond = range_m > limit_m
-        range_m[beyond], triangle[beyond] = np.inf, -1
-        met = triangle >= 0
-        n = len(origins)
-        material, normal = np.zeros(n, np.uint8), np.zeros((n, 3), np.float32)
-        material[met] = self._static.material[triangle[met]]
-        normal[met] = self._static.normal[triangle[met]]
-        owner = np.full(n, -1, np.int32)
-        hits = (range_m, material, normal, owner, triangle)
+    def _cast(
+        self, origins: F32, directions: F32, fraction: F32, placed: _Placed, limit_m: float, width: int = 1
+    ) -> Hits:
+        n, static = len(origins), self._static
+        hits = (np.empty(n, np.float32), np.empty(n, np.uint8), np.empty((n, 3), np.float32),
+                np.empty(n, np.int32), np.empty(n, np.int32))  # fmt: skip
+        of_street(static.cast(origins, directions), (static.normal, static.material), limit_m, hits)
         aimed = np.zeros(placed.actors, np.int64)
+        around = np.tile(np.array([n, n, -1, -1], np.int64), (placed.actors, 1))
         for rays, body in self._candidates(origins, directions, fraction, placed, limit_m):
             near_m, of = body.cast(rays.origins, rays.directions)
             turned = (placed.low, placed.high, placed.tilt, fraction)
             found = (rays.index, rays.place, rays.actor, near_m, of)
             aimed += np.bincount(rays.actor[of >= 0], minlength=placed.actors)
+            if width > 1:
+                outline(rays.index, rays.actor, of, width, around)
             keep_nearest(found, (body.normal, body.material), turned, limit_m, hits)
-        return Hits(*hits, aimed)
+        return Hits(*hits, aimed, around)
 
     def _candidates(
         self, origins: F32, directions: F32, fraction: F32, placed: _Placed, limit_m: float
@@ -186,7 +200,13 @@ class Scene:
         """Rays in the frames of the actors that they may meet, one entry a mesh."""
         if len(placed.row) == 0:
             return []
-        index, place = cull(origins, directions, placed.middle, placed.reach, limit_m)
+        pairs = cull(origins, directions, placed.middle, placed.reach, limit_m)
+        return self._among(origins, directions, fraction, placed, pairs)
+
+    def _among(
+        self, origins: F32, directions: F32, fraction: F32, placed: _Placed, pairs: tuple[I64, I64]
+    ) -> list[tuple[_Rays, _Body]]:
+        index, place = pairs
         local_o, local_d = into_frames(
             (origins, directions, fraction), (index, place), (placed.low, placed.high, placed.tilt)
         )
@@ -202,6 +222,31 @@ class Scene:
                 rays = _Rays(index[part], place[part], actor, local_o[part], local_d[part])
                 out.append((rays, placed.bodies[first]))
             first = last
+        return out
+
+
+class View:
+    """A scene between two times. Its casts take one thread each: several threads share it by `Scene.spread`."""
+
+    def __init__(self, scene: Scene, placed: _Placed) -> None:
+        self._scene, self._placed = scene, placed
+
+    def cast(self, origins_m: F32, directions: F32, fraction: F32, limit_m: float, width: int = 1) -> Hits:
+        """As `Scene.cast`; width: of the picture that the rays make row by row, for `Hits.outline`."""
+        return self._scene._cast(origins_m, directions, fraction, self._placed, limit_m, width)
+
+    def stops(self, origins_m: F32, towards: F64, fraction: F32, limit_m: float) -> npt.NDArray[np.bool_]:
+        """(N,) whether light from far away in one direction (3,) is kept from points (N, 3); actors up to the limit."""
+        rays = np.empty_like(origins_m)
+        rays[:] = towards
+        out = self._scene._static.stops(origins_m, rays)
+        placed, left = self._placed, np.flatnonzero(~out)
+        if not len(left) or not len(placed.row):
+            return out
+        origins, rays, fraction = origins_m[left], rays[left], fraction[left]
+        pairs = cull_parallel(origins, np.asarray(towards, np.float64), placed.middle, placed.reach, limit_m)
+        for found, body in self._scene._among(origins, rays, fraction, placed, pairs):
+            out[left[found.index[body.stops(found.origins, found.directions)]]] = True
         return out
 
 
