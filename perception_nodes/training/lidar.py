@@ -88,6 +88,7 @@ class Run:
 def train_lidar(options: LidarOptions, console: Console) -> Path:
     """Everything; returns the ONNX file. Raises InputError if the folder holds a run and is not to be resumed."""
     began = time.monotonic()
+    network_config(options.config.size)  # before minutes of simulation
     place = find_place()
     if place.is_first:
         _check_output(options)

@@ -91,11 +91,12 @@ def open_sinks(
 
     Raises ConfigurationError for a name that is none of `LOGS`.
     """
+    unknown = [name for name in names if name not in LOGS]
+    if unknown:
+        raise ConfigurationError(f"log {unknown[0]!r}: wanted one of {list(LOGS)}")
     sinks: list[Sink] = [JsonLines(folder / "metrics.jsonl", first_step)]
     missing = []
     for name in names:
-        if name not in LOGS:
-            raise ConfigurationError(f"log {name!r}: wanted one of {list(LOGS)}")
         if importlib.util.find_spec(name) is None:
             missing.append(f"{name} is not installed, so nothing is logged there: pip install {name}")
         elif name == "tensorboard":

@@ -26,7 +26,9 @@ def test_moving_everything_keeps_points_in_their_boxes(rng: np.random.Generator,
     frame = streets.frame(rng)
     config = replace(STILL, flip=0.5, turn_rad=3.0, scale=0.1, shift_m=3.0)
     moved = a.move_all(frame, config, np.random.default_rng(seed_))
-    np.testing.assert_array_equal(count_points(moved.points.xyh_m, moved.boxes), count_points(frame.points.xyh_m, frame.boxes))
+    np.testing.assert_array_equal(
+        count_points(moved.points.xyh_m, moved.boxes), count_points(frame.points.xyh_m, frame.boxes)
+    )
     apart = [np.linalg.norm(f.boxes["center_m"][:, :2] - f.origin_m[:2], axis=1) for f in (frame, moved)]
     ratio = apart[1] / apart[0]
     np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
@@ -36,7 +38,9 @@ def test_moving_everything_keeps_points_in_their_boxes(rng: np.random.Generator,
 
 def test_a_velocity_along_the_yaw_stays_along_it(rng: np.random.Generator) -> None:
     frame = streets.frame(rng)
-    frame.boxes["velocity_mps"] = 5 * np.stack([np.cos(frame.boxes["yaw_rad"]), np.sin(frame.boxes["yaw_rad"])], axis=1)
+    frame.boxes["velocity_mps"] = 5 * np.stack(
+        [np.cos(frame.boxes["yaw_rad"]), np.sin(frame.boxes["yaw_rad"])], axis=1
+    )
     moved = a.move_all(frame, replace(STILL, flip=0.5, turn_rad=3.0), rng).boxes
     front = np.stack([np.cos(moved["yaw_rad"]), np.sin(moved["yaw_rad"])], axis=1)
     np.testing.assert_allclose(moved["velocity_mps"], 5 * front, atol=1e-5)
@@ -73,8 +77,10 @@ def test_the_same_generator_gives_the_same_frame_and_the_argument_is_kept(rng: n
 def donor(frame: StoredFrame) -> a.Donor:
     box = frame.boxes[:1]
     inside = owners(frame.points.xyh_m, box["center_m"], box["lwh_m"], box["yaw_rad"], 0.1) == 0
-    thing = a.PastedObject(frame.points.xyh_m[inside], frame.points.rank[inside], frame.ring[inside], box, frame.origin_m)
-    return lambda rig, rng: thing
+    thing = a.PastedObject(
+        frame.points.xyh_m[inside], frame.points.rank[inside], frame.ring[inside], box, frame.origin_m
+    )
+    return lambda _rig, _rng: thing
 
 
 def test_a_pasted_object_brings_its_points_and_hides_what_is_behind(rng: np.random.Generator) -> None:
@@ -107,7 +113,9 @@ def test_nothing_is_pasted_where_something_is(rng: np.random.Generator) -> None:
 
 def test_fewer_beams_and_points(rng: np.random.Generator) -> None:
     frame = streets.frame(rng)
-    counts = [len(a.drop_beams(frame, np.random.default_rng(k)).points) / len(frame.points) for k in range(40)]
+    counts = [
+        len(a.drop_beams(frame, np.random.default_rng(k)).points) / len(frame.points) for k in range(40)
+    ]
     assert 0.25 < min(counts) < 0.4
     assert any(abs(c - 0.5) < 0.06 for c in counts)
     fewer = a.drop_beams(frame, np.random.default_rng(0))

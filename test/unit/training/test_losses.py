@@ -110,4 +110,4 @@ def test_an_empty_batch_is_finite_and_gradients_too(rng: np.random.Generator) ->
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(logits.grad).all()
-    assert set(parts) == {f for f in LossConfig.__dataclass_fields__}
+    assert set(parts) == set(LossConfig.__dataclass_fields__)

@@ -29,7 +29,9 @@ def test_frames_come_back_within_the_stored_step(tmp_path: Path, rng: np.random.
 
 
 def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
-    one, same, other = (streets.store(tmp_path / n, np.random.default_rng(s), 2) for n, s in (("a", 1), ("b", 1), ("c", 2)))
+    one, same, other = (
+        streets.store(tmp_path / n, np.random.default_rng(s), 2) for n, s in (("a", 1), ("b", 1), ("c", 2))
+    )
     assert one.digest == same.digest != other.digest
     assert JoinedStore([one, other]).digest != JoinedStore([other, one]).digest
 

@@ -40,7 +40,9 @@ def test_every_answering_cell_points_at_its_own_box(rng: np.random.Generator) ->
     targets = make_targets(boxes, np.array([50]), GRID, 3)
     used = targets.weight > 0
     middle = (np.stack([targets.cell // 64, targets.cell % 64], axis=1) + 0.5 - 32) * 0.8
-    np.testing.assert_allclose((middle + targets.values[:, :2])[used] - boxes["center_m"][0, :2], 0, atol=1e-4)
+    np.testing.assert_allclose(
+        (middle + targets.values[:, :2])[used] - boxes["center_m"][0, :2], 0, atol=1e-4
+    )
     assert sorted(targets.weight[used].tolist()) == [0.5, 0.5, 0.5, 0.5, 1.0]
     assert len(targets.weight) == MAX_CELLS
 
@@ -67,7 +69,10 @@ def test_velocity_that_is_unknown_is_marked(rng: np.random.Generator) -> None:
     boxes = streets.boxes(rng, cars=1, people=1)
     boxes["velocity_mps"][0] = np.nan
     targets = make_targets(boxes, np.array([50, 50]), GRID, 3)
-    known = {int(targets.label[k]): targets.values[k, VALUES.index("has_velocity")] for k in np.flatnonzero(targets.weight)}
+    known = {
+        int(targets.label[k]): targets.values[k, VALUES.index("has_velocity")]
+        for k in np.flatnonzero(targets.weight)
+    }
     assert known == {CAR: 0.0, PEDESTRIAN: 1.0}
     assert np.isfinite(targets.values).all()
 

@@ -1,0 +1,140 @@
+"""`perception train lidar` as a whole, as small as can be: from a rig to files that the node runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+torch = pytest.importorskip("torch", reason="needs the extra [train]")
+pytest.importorskip("onnxscript", reason="needs the extra [train]")
+
+from perception_nodes.cli.train import seconds, train  # noqa: E402
+from perception_nodes.datasets.rigs import known_rig  # noqa: E402
+from perception_nodes.datatypes import ConfigurationError, InputError, PointCloud  # noqa: E402
+from perception_nodes.detection.learned_choice import open_detector  # noqa: E402
+from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConfig  # noqa: E402
+from perception_nodes.detection.runtime import int8_path  # noqa: E402
+from perception_nodes.simulation.iterator import Drives  # noqa: E402
+from perception_nodes.training import simulate  # noqa: E402
+from perception_nodes.training.config import TrainConfig  # noqa: E402
+from perception_nodes.training.lidar import LidarOptions, train_lidar  # noqa: E402
+
+DRIVES = Drives(frames=3, stride=3, street="straight", weather_share=0.0)
+CONFIG = TrainConfig(size="tiny", steps=4, batch=2, workers=0, evaluate_every=2, checkpoint_every=2)
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> LidarOptions:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("run")
+    return LidarOptions(
+        (known_rig("vlp16"),), folder / "run", CONFIG, DRIVES, streets=1, held_out=2, data=folder / "data"
+    )
+
+
+@pytest.fixture(scope="module")
+def model(options: LidarOptions) -> Path:
+    return train_lidar(options, Console(quiet=True))
+
+
+@pytest.mark.slow
+def test_the_run_folder_says_what_was_trained_on_what(model: Path, options: LidarOptions) -> None:
+    run = json.loads((options.output / "run.json").read_text())
+    assert run["config"]["steps"] == 4
+    assert run["frames"] == 3
+    assert set(run) >= {"data", "commit", "digest", "rigs", "drives", "versions", "held_out_data"}
+    steps = [json.loads(line)["step"] for line in (options.output / "metrics.jsonl").read_text().splitlines()]
+    assert steps[-1] == 4
+    figures = json.loads((options.output / "figures.json").read_text())
+    assert set(figures) == {"fp32", "int8", "geometric"}
+    card = (options.output / "lidar_tiny.md").read_text()
+    assert run["data"] in card
+    assert "Apache-2.0" in card
+
+
+@pytest.mark.slow
+def test_the_node_runs_what_was_trained(model: Path, rng: np.random.Generator) -> None:
+    assert int8_path(model).is_file()
+    detector = open_detector(str(model), LearnedConfig(runtime=RuntimeConfig(threads=1, probe_runs=1)))
+    assert detector.model_id == "lidar_tiny"
+    assert detector.calibration_id.startswith("isotonic-")
+    xyz = rng.uniform(-20, 20, (3000, 3)).astype(np.float32) * [1, 1, 0.05]
+    frame = detector.detect(PointCloud(0, "base_link", xyz.astype(np.float32)), np.array([[0.0, 0.0, 0.8]]))
+    assert np.isfinite(frame.detections.center_m).all()
+
+
+@pytest.mark.slow
+def test_a_run_is_only_gone_on_with_when_asked_and_simulates_nothing_again(
+    model: Path, options: LidarOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="holds a run"):
+        train_lidar(options, Console(quiet=True))
+    before = model.read_bytes()
+    monkeypatch.setattr(simulate, "training_frames", lambda *_, **__: pytest.fail("simulated again"))
+    assert train_lidar(replace(options, resume=True), Console(quiet=True)).read_bytes() == before
+    other = replace(options, resume=True, config=replace(CONFIG, batch=1))
+    with pytest.raises(ConfigurationError, match="other settings"):
+        train_lidar(other, Console(quiet=True))
+    with pytest.raises(InputError, match="found no"):
+        train_lidar(replace(options, output=options.output / "none", resume=True), Console(quiet=True))
+
+
+def test_streets_to_train_on_are_never_scored_on() -> None:
+    rigs = [known_rig("vlp16"), known_rig("hdl64")]
+    seeds = [
+        {
+            s
+            for shard in simulate.shards(rigs, 40, first, DRIVES)
+            for s in range(shard.first_seed, shard.first_seed + 4)
+        }
+        for first in (simulate.TRAIN_SEED, simulate.HELD_OUT_SEED)
+    ]
+    assert len(seeds[0]) == len(seeds[1]) == 80
+    assert not seeds[0] & seeds[1]
+
+
+def test_shards_take_turns_and_know_what_they_are_made_from() -> None:
+    rigs = [known_rig("vlp16"), known_rig("hdl64")]
+    found = simulate.shards(rigs, 6, 0, DRIVES)
+    assert [(s.rig.name, s.streets) for s in found] == [
+        ("vlp16", 4),
+        ("hdl64", 4),
+        ("vlp16", 2),
+        ("hdl64", 2),
+    ]
+    names = {s.folder(Path()).name for s in found}
+    assert len(names) == 4
+    other = simulate.shards(rigs, 6, 0, replace(DRIVES, stride=4))
+    assert not names & {s.folder(Path()).name for s in other}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("60min", 3600), ("2h", 7200), ("90s", 90), ("1h30min", 5400), ("1.5h", 5400)]
+)
+def test_budgets(text: str, wanted: float) -> None:
+    assert seconds(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["60", "", "soon", "-5min", "0s", "5 min"])
+def test_no_budgets(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="wanted a time"):
+        seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("what", "words", "named"),
+    [("radar", {}, "lidar or score"), ("lidar", {}, "--rig"), ("score", {}, "--model"),
+     ("lidar", {"rig": ["no_such_rig"]}, "no_such_rig"), ("lidar", {"rig": ["vlp16"], "size": "huge"}, "huge")],
+)  # fmt: skip
+def test_wrong_words(what: str, words: dict[str, object], named: str, tmp_path: Path) -> None:
+    settings = {
+        "rig": None, "size": "small", "budget": "", "steps": 5, "batch": 8, "streets": 1, "frames": 1, "seed": 0,
+        "workers": 0, "patience": 0, "resume": False, "log": "", "data": None, "model": None,
+    }  # fmt: skip
+    with pytest.raises(ConfigurationError, match=named):
+        train(what, **{**settings, "output": tmp_path, **words})  # type: ignore[arg-type]
