@@ -120,7 +120,7 @@ class RadarSensor:
             street_echoes(place, spec, third, posts.of_triangle),
             drops(spec, moment.weather.rain_mm_h, place.velocity_mps @ place.rotation, rng),
         ]
-        hidden = behind_vehicles(place, actors, first[1], (span[1], self._bodies))
+        hidden = behind_vehicles(place, spec, actors, first[1], (span[1], self._bodies))
         return Echoes.join([*parts, *self._around(moment.scene, place, span, (lit, third, hidden))])
 
     def _around(

@@ -24,7 +24,7 @@ _MIRROR: Final = 0.12  # reflectivity from which a wall mirrors
 _UPRIGHT: Final = 0.35  # largest z of a wall's normal
 _MOST_WALLS: Final = 300
 _OWN_RCS_M2: Final = 10.0  # of the side of the own vehicle that the radar looks out of
-_MOST_IMAGES: Final = 16  # the loudest ones
+_MOST_IMAGES: Final = 10  # the loudest ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def images_over_walls(place: Place, spec: RadarSpec, lit: Lit, walls: tuple[F32,
     points = place.position_m + directions[met].astype(np.float64) * r[:, None]
     width, height = 2 * spec.half_field_rad / spec.columns, np.deg2rad(spec.elevation_beam_deg) / spec.rows
     patch = np.stack([r * width / np.maximum(cosine, 0.05) + 0.3, r * height + 0.2], axis=1)
-    strongest = _strongest(lit.echoes)
+    strongest = lit.strongest
     normal = hits.normal[met].astype(np.float64)
     wall = _bends(place.position_m, lit.points_m[strongest], points, normal, patch)
     k, side = np.nonzero(wall >= 0)
@@ -79,7 +79,7 @@ def _loud(place: Place, spec: RadarSpec, lit: Lit, images: Images) -> I64:
     way = place.local(images.image_m)
     far = np.sqrt((way**2).sum(axis=1))
     azimuth, elevation = np.arctan2(way[:, 1], way[:, 0]), np.arcsin(np.clip(way[:, 2] / far, -1.0, 1.0))
-    rcs = _whole(lit.echoes)[images.of] * images.strength * 2.0
+    rcs = lit.whole_m2[images.of] * images.strength * 2.0
     power = (
         10 ** (spec.reference_snr_db / 10)
         * rcs
@@ -89,13 +89,6 @@ def _loud(place: Place, spec: RadarSpec, lit: Lit, images: Images) -> I64:
     inside = (np.abs(azimuth) < spec.half_field_rad) & (far < spec.max_range_m)
     loud = np.flatnonzero(inside & (power > spec.threshold))
     return loud[np.argsort(-power[loud], kind="stable")[:_MOST_IMAGES]]
-
-
-def _strongest(echoes: Echoes) -> I64:
-    """Index of the strongest point of each actor."""
-    order = np.lexsort((-echoes.rcs_m2, echoes.owner))
-    _, first = np.unique(echoes.owner[order], return_index=True)
-    return np.asarray(order[first], np.int64)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -135,7 +128,7 @@ def _mirrored(place: Place, lit: Lit, images: Images) -> Echoes:
     velocity = lit.velocity_mps[images.of]
     velocity = velocity - 2.0 * (velocity * images.normal).sum(axis=1, keepdims=True) * images.normal
     speed = place.radial(images.image_m, velocity)
-    rcs = _whole(lit.echoes)[images.of] * images.strength**2
+    rcs = lit.whole_m2[images.of] * images.strength**2
     return _ghosts(place.local(images.image_m), speed, rcs, Origin.MIRRORED)
 
 
@@ -152,7 +145,7 @@ def _half_mirrored(place: Place, lit: Lit, images: Images) -> Echoes:
     points = place.position_m + direct * (0.5 * (near + far) / np.maximum(near, 1e-9))[:, None]
     # The radar equation's r^4 is here near^2 far^2.
     stretch = (0.5 * (near + far)) ** 4 / np.maximum(near * far, 1e-9) ** 2
-    rcs = _whole(lit.echoes)[images.of] * images.strength * stretch
+    rcs = lit.whole_m2[images.of] * images.strength * stretch
     return _ghosts(place.local(points), speed, rcs, Origin.HALF_MIRRORED)
 
 
@@ -161,18 +154,12 @@ def double_echoes(spec: RadarSpec, lit: Lit) -> Echoes:
 
     Each further reflection takes sigma / (4 pi r^2); the cross section is what the radar equation needs at 2 r.
     """
-    index = _strongest(lit.echoes)
+    index = lit.strongest
     xyz = lit.echoes.xyz_m[index]
     r = np.maximum(np.sqrt((xyz**2).sum(axis=1)), 1.0)
-    once = _whole(lit.echoes)[index]
+    once = lit.whole_m2[index]
     rcs = spec.ghosts * 16.0 * once**2 * _OWN_RCS_M2 / (4.0 * np.pi * r**2) ** 2
     return _ghosts(2.0 * xyz, 2.0 * lit.echoes.speed_mps[index], rcs, Origin.TWICE)
-
-
-def _whole(echoes: Echoes) -> F64:
-    """(N,) cross section of the whole actor of each point."""
-    total = np.bincount(echoes.owner, echoes.rcs_m2)
-    return np.asarray(total[echoes.owner], np.float64)
 
 
 def _ghosts(xyz_m: F64, speed_mps: F64, rcs_m2: F64, origin: Origin) -> Echoes:

@@ -214,11 +214,17 @@ def _standing(place: Place, points_m: F64, rcs_m2: F64) -> Echoes:
 
 @dataclass(frozen=True, eq=False)
 class Lit:
-    """Scattering centres that can be seen: points (N, 3), odom, their velocity (N, 3), echoes of them."""
+    """Scattering centres that can be seen.
+
+    points_m, velocity_mps (N, 3), odom; echoes of them; whole_m2 (N,): cross section of their whole actor; strongest:
+    index of the strongest centre of each actor.
+    """
 
     points_m: F64
     velocity_mps: F64
     echoes: Echoes
+    whole_m2: F64
+    strongest: I64
 
 
 def actor_echoes(
@@ -249,11 +255,11 @@ def actor_echoes(
     height = np.maximum(points[:, 2] - states.pose[row, 2], 0.05)
     speed = place.radial(points, velocity)
     origin = np.full(len(met), Origin.DIRECT, np.uint8)
-    return Lit(
-        points,
-        velocity,
-        Echoes(place.local(points), speed, rcs, height, row.astype(np.int32), origin),
-    )
+    echoes = Echoes(place.local(points), speed, rcs, height, row.astype(np.int32), origin)
+    whole = np.asarray(np.bincount(row, rcs, count)[row], np.float64)
+    first = np.flatnonzero(np.diff(row, prepend=-1))  # rays of one actor follow each other
+    order = np.lexsort((-rcs, row))
+    return Lit(points, velocity, echoes, whole, order[first])
 
 
 def aspect(place: Place, states: ActorStates, row: I64, box: npt.NDArray[np.bool_]) -> F64:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from perception_nodes.simulation.traffic.states import ActorStates
 
 from .radar_signal import Echoes, Origin
-from .radar_spec import RadarSpec
+from .radar_spec import REFERENCE_M, RadarSpec
 from .radar_targets import CENTRES, Aim, Bodies, Place, aspect, velocity_of
 from .scene import Hits
 
@@ -19,6 +19,7 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 _RAYS: Final = 3  # for each hidden actor
+_LUCK: Final = 20.0  # broadside and a good fluctuation
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +38,20 @@ class Hidden:
         return Hidden(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
-def behind_vehicles(place: Place, aim: Aim, hits: Hits, actors: tuple[ActorStates, Bodies]) -> Hidden:
-    """Some centres of each actor of which nothing is seen; what else stands in the way is not known yet."""
+def behind_vehicles(
+    place: Place, spec: RadarSpec, aim: Aim, hits: Hits, actors: tuple[ActorStates, Bodies]
+) -> Hidden:
+    """Some centres of each actor of which nothing is seen and that may be detected none the less.
+
+    What else stands in the way is not known yet.
+    """
     states, bodies = actors
     row, count = aim.of // CENTRES, len(states)
     seen = np.bincount(row[hits.owner == row], minlength=count) > 0
     before = (hits.owner >= 0) & (hits.range_m < aim.distance_m) & ~seen[row]
     before[before] = bodies.wheels[states.asset[hits.owner[before]]]
+    strong = bodies.rcs_m2[states.asset[row]] * 10 ** ((spec.reference_snr_db + spec.underbody_db) / 10)
+    before &= _LUCK * strong * (REFERENCE_M / np.maximum(aim.distance_m, 0.5)) ** 4 > spec.threshold
     index = np.flatnonzero(before)
     first = np.searchsorted(row[index], row[index])  # rays of one actor follow each other
     index = index[np.arange(len(index)) - first < _RAYS]
