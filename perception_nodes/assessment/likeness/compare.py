@@ -114,7 +114,7 @@ def compare(options: LikenessOptions, progress: Callable[[str, int, int], None] 
 
 
 def _used(cars: list[list[OpenCar]], weights: F64) -> int:
-    return sum(weights[car.stratum] > 0 for frame in cars for car in frame)
+    return sum(int(weights[car.stratum] > 0) for frame in cars for car in frame)
 
 
 def _named(progress: Callable[[str, int, int], None] | None, name: str) -> Callable[[int, int], None] | None:

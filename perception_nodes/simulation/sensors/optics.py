@@ -16,8 +16,7 @@ import numpy as np
 
 from perception_nodes.simulation.assets.materials import GLOSS, Material
 
-# Spread of the slopes of the facets, degrees; what is not named has _PLAIN. Asphalt and mineral surfaces as fitted to
-# terrestrial laser scans (Carrea et al. 2016: 20 to 40).
+# Spread of the slopes of the facets, degrees, from smooth (5) to very rough (40); what is not named has _PLAIN.
 _PLAIN: Final = 20.0
 _SLOPES_DEG: Final = {
     Material.ASPHALT: 38.0, Material.GRAVEL: 40.0, Material.PAVEMENT: 32.0, Material.KERB: 28.0,
@@ -30,21 +29,25 @@ _SLOPES_DEG: Final = {
 }  # fmt: skip
 _BEADS: Final = {Material.ROAD_PAINT: 0.55, Material.YELLOW_PAINT: 0.55}
 _VOLUMES: Final = (Material.FOLIAGE, Material.GRASS)
-# Share of what a surface reflects that leaves around the mirrored ray, where a near-infrared laser sees more of it than
-# a camera: metallic flakes lie flat below the clear coat, pigments other than white absorb little but scatter little.
+# Share of what a surface reflects that leaves around the mirrored ray. Metallic flakes lie flat below the clear coat,
+# so that away from it grey, blue and green cars send back 5 % and less of what a white board would, as most cars in
+# the recordings that docs/likeness.md names do, while white ones are as bright as walls.
 _MIRRORED: Final = {
     Material.CAR_BLACK: 0.60, Material.CAR_GREY: 0.72, Material.CAR_SILVER: 0.72, Material.CAR_BLUE: 0.68,
     Material.CAR_GREEN: 0.68, Material.CAR_RED: 0.40, Material.CAR_WHITE: 0.15, Material.GLASS: 0.80,
 }  # fmt: skip
 
 
-def _roughness() -> list[float]:
-    out = []
-    for material in Material:
-        s2 = np.deg2rad(_SLOPES_DEG.get(material, _PLAIN)) ** 2
-        a, b = 1 - 0.5 * s2 / (s2 + 0.33), 0.45 * s2 / (s2 + 0.09)
-        out.append(-1.0 if material in _VOLUMES else _BEADS.get(material, float(b / a)))
-    return out
+def oren_nayar_ratio(slope_rad: float) -> float:
+    """B / A for facets whose slopes spread so much; 0 for a smooth, Lambertian surface."""
+    s2 = slope_rad**2
+    return 0.45 * s2 / (s2 + 0.09) / (1 - 0.5 * s2 / (s2 + 0.33))
+
+
+def _roughness(material: Material) -> float:
+    if material in _VOLUMES:
+        return -1.0
+    return _BEADS.get(material, oren_nayar_ratio(np.deg2rad(_SLOPES_DEG.get(material, _PLAIN))))
 
 
 # Relative standard deviation of brightness between patches (between actors, where it is one's) and of the grain: age
@@ -65,5 +68,5 @@ NEAR_INFRARED_THROUGH: Final = 0.5
 # (M, 2) by `Material`: see `_EVEN`.
 VARIATION: Final = np.array([_VARIED.get(m, _EVEN) for m in Material])
 # (M,) by `Material`: B / A, -1 for what has no surface; share that leaves as from a mirror.
-ROUGHNESS: Final = np.array(_roughness())
+ROUGHNESS: Final = np.array([_roughness(m) for m in Material])
 MIRRORED: Final = np.array([_MIRRORED.get(m, float(GLOSS[m])) for m in Material])
