@@ -43,7 +43,7 @@ class _Decoder:
 
     def dataclass(self, cls: Any, node: Any, field: str) -> Any:
         hints = get_type_hints(cls)
-        known = {f.name: f for f in dataclasses.fields(cls)}
+        known = {f.name: f for f in dataclasses.fields(cls) if f.metadata.get("given", True)}
         values: dict[str, Any] = {}
         for key, child in self.pairs(node, field):
             path = f"{field}.{key}" if field else key

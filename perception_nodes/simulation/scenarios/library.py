@@ -27,7 +27,7 @@ def load_scenario(path: Path) -> Scenario:
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"scenario file {path}: not text: {error}") from error
     scenario = decode_file(Scenario, text, str(path))
-    return scenario if scenario.name else replace(scenario, name=path.stem)
+    return replace(scenario, name=scenario.name or path.stem, file=str(path))
 
 
 def find_scenario(name_or_path: str) -> Scenario:

@@ -72,6 +72,7 @@ class TrafficSpec:
     jaywalkers: int = param(0, "who cross the road anywhere", low=0, high=100)
     parked_share: float = param(0.0, "of the places on parking lanes", low=0.0, high=1.0)
     leaving: int = param(0, "parked cars that pull out", low=0, high=20)
+    parking: int = param(0, "of the vehicles, those that look for a place to park", low=0, high=20)
     trailers: float = param(0.0, "share of lorries that are articulated", low=0.0, high=1.0)
     within_m: float = param(150.0, "of the ego's start", low=20.0, high=2000.0)
     clear_ahead_m: float = param(12.0, "no vehicle begins nearer before or behind the ego", low=0.0)
@@ -160,7 +161,7 @@ class MustHold:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One drive. must: what must hold, in words; must_hold: the same in numbers."""
+    """One drive. must: what must hold, in words; must_hold: the same in numbers; file: where it was read from."""
 
     purpose: str
     must: str
@@ -174,6 +175,7 @@ class Scenario:
     weather: tuple[WeatherEffect, ...] = ()
     faults: tuple[Fault, ...] = ()
     must_hold: MustHold = field(default_factory=MustHold)
+    file: str = field(default="", metadata={"given": False})
 
     def __post_init__(self) -> None:
         names = [actor.name for actor in self.actors]

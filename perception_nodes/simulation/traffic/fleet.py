@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +32,9 @@ class Role(IntEnum):
 
 @dataclass
 class Body:
-    """What a row begins with. tow: row of what pulls it, hitch_m before its own middle."""
+    """What a row begins with. tow: row of what pulls it, hitch_m before its own middle; side_m: left of its way;
+    leaves: it stands parked until there is a gap for it.
+    """
 
     role: Role
     asset: Asset | None
@@ -48,8 +49,9 @@ class Body:
     reacts: bool = True
     tow: int = -1
     hitch_m: float = 0.0
+    side_m: float = 0.0
     driver: tuple[float, float, float, float] = (1.5, 2.0, 1.2, 2.0)
-    extra: dict[str, Any] = field(default_factory=dict)
+    leaves: bool = False
 
 
 class Fleet:
@@ -68,11 +70,14 @@ class Fleet:
         self.present = np.array([b.present for b in bodies], bool)
         self.moving = np.array([b.role not in (Role.STANDING, Role.TRAILER) for b in bodies], bool)
         self.reacts = np.array([b.reacts for b in bodies], bool)
+        self.leaves = np.array([b.leaves for b in bodies], bool)
         self.tow = np.array([b.tow for b in bodies], np.int64)
         self.hitch = np.array([b.hitch_m for b in bodies], np.float64)
         self.group = np.where(self.tow >= 0, self.tow, np.arange(n))
         self.drivers = Drivers(*np.array([b.driver for b in bodies], np.float64).T.reshape(4, n))
         self.foreseen_s = np.zeros(n)
+        self.side = np.array([b.side_m for b in bodies], np.float64)  # to the left of the way, m
+        self.side_rate = np.zeros(n)
         self.travelled_m = np.zeros(n)
         self.acceleration = np.zeros(n)
         self.waited_s = np.zeros(n)
@@ -105,8 +110,12 @@ class Fleet:
             lead = row if pulled < 0 else pulled
             s = self.s_m[lead] - (self.hitch[row] if pulled >= 0 else 0.0)
             new = pose_on(
-                self.paths[lead], self.last[lead], self.spacing[lead], s, self.base[row], self.backwards[row]
-            )
+                self.paths[lead], self.last[lead], self.spacing[lead], s, self.base[row], self.backwards[row],
+                self.side[lead],
+            )  # fmt: skip
+            if self.side_rate[lead]:
+                lean = self.side_rate[lead] / max(self.speed[lead], 1.0)
+                new = new[0], new[1], new[2] + lean
             if dt_s > 0:
                 turn = (new[2] - self.pose[row, 2] + np.pi) % (2 * np.pi) - np.pi
                 self.yaw_rate[row] = turn / dt_s
@@ -123,6 +132,7 @@ class Fleet:
     def look(self, rows: I64, horizon_m: F64) -> None:
         """Free way and leader of rows; horizon (N,)."""
         free_way(
-            rows, self.paths, self.last, self.spacing, self.s_m, self.speed, self.base, self.backwards, self.pose,
-            self.velocity, self.size, self.group, self.present, self.foreseen_s, horizon_m, self.gap, self.leader,
+            rows, self.paths, self.last, self.spacing, self.s_m, self.side, self.speed, self.base, self.backwards,
+            self.pose, self.velocity, self.size, self.group, self.present, self.foreseen_s, horizon_m, self.gap,
+            self.leader,
         )  # fmt: skip

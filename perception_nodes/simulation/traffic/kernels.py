@@ -25,15 +25,16 @@ def point_on(path: Any, last: int, spacing: float, s: float) -> tuple[float, flo
 
 @njit(**_JIT)  # type: ignore[untyped-decorator]
 def pose_on(
-    path: Any, last: int, spacing: float, s: float, base: float, backwards: bool
+    path: Any, last: int, spacing: float, s: float, base: float, backwards: bool, side: float
 ) -> tuple[float, float, float]:
-    """x, y, yaw of a body whose two axles, `base` apart, are on the path with their middle at s."""
+    """x, y, yaw of a body whose two axles, `base` apart, are on the path with their middle at s, or to its left."""
     rx, ry = point_on(path, last, spacing, s - 0.5 * base)
     fx, fy = point_on(path, last, spacing, s + 0.5 * base)
     yaw = np.arctan2(fy - ry, fx - rx)
+    x, y = 0.5 * (rx + fx) - side * np.sin(yaw), 0.5 * (ry + fy) + side * np.cos(yaw)
     if backwards:
         yaw += np.pi
-    return 0.5 * (rx + fx), 0.5 * (ry + fy), yaw
+    return x, y, yaw
 
 
 @njit(**_JIT)  # type: ignore[untyped-decorator]
@@ -76,6 +77,29 @@ def overlapping_pairs(pose: Any, size: Any, present: Any) -> Any:
 
 
 @njit(**_JIT)  # type: ignore[untyped-decorator]
+def room_at(
+    row: int, place: Any, own: Any, pose: Any, size: Any, present: Any, moved: Any
+) -> bool:
+    """Whether a body (length, width) at a place (x, y, yaw) overlaps nobody but the row itself, neither where they are
+    nor where they will have moved (N, 2).
+    """
+    reach = 0.5 * np.hypot(own[0], own[1])
+    for j in range(len(pose)):
+        if j == row or not present[j]:
+            continue
+        near = reach + 0.5 * np.hypot(size[j, 0], size[j, 1]) + abs(moved[j, 0]) + abs(moved[j, 1])
+        if abs(pose[j, 0] - place[0]) > near or abs(pose[j, 1] - place[1]) > near:
+            continue
+        for k in range(2):
+            x, y = pose[j, 0] + k * moved[j, 0], pose[j, 1] + k * moved[j, 1]
+            if overlap(
+                place[0], place[1], place[2], own[0], own[1], x, y, pose[j, 2], size[j, 0], size[j, 1]
+            ):
+                return False
+    return True
+
+
+@njit(**_JIT)  # type: ignore[untyped-decorator]
 def _meets(place: Any, own: Any, margin: float, other: Any, size: Any, moved: Any) -> bool:
     """Whether a body at `place` overlaps another one that has `moved`."""
     return bool(overlap(
@@ -86,7 +110,7 @@ def _meets(place: Any, own: Any, margin: float, other: Any, size: Any, moved: An
 
 @njit(**_JIT)  # type: ignore[untyped-decorator]
 def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
-    rows: Any, paths: Any, last: Any, spacing: Any, s: Any, speed: Any, base: Any, backwards: Any, pose: Any,
+    rows: Any, paths: Any, last: Any, spacing: Any, s: Any, side: Any, speed: Any, base: Any, backwards: Any, pose: Any,
     velocity: Any, size: Any, group: Any, present: Any, foreseen_s: Any, horizon: Any, gap: Any, leader: Any,
 ) -> None:  # fmt: skip
     """Fill gap (N,) and leader (N,) for `rows`: how far each body can go on its path before it would touch another.
@@ -104,14 +128,14 @@ def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
                 continue
             # People on foot look at who is there; foreseeing, two would stop for each other.
             foresight = 0.0 if foreseen_s[i] > 2.0 else foreseen_s[j]
-            near = reach + 0.5 * np.hypot(size[j, 0], size[j, 1]) + margin
+            near = reach + 0.5 * np.hypot(size[j, 0], size[j, 1]) + margin + abs(side[i])
             far = near + horizon[i] + foresight * np.hypot(velocity[j, 0], velocity[j, 1])
             if abs(pose[j, 0] - pose[i, 0]) > far or abs(pose[j, 1] - pose[i, 1]) > far:
                 continue
             u = 0.0
             before = 0.0
             found = False
-            step = 0.5 if size[i, 0] > 1.0 else 0.15  # feet turn in less than a length
+            step = 0.5 if foreseen_s[i] <= 2.0 else 0.15  # feet turn in less than a length
             while u < gap[i]:
                 t = min(foresight, u / max(speed[i], 1.0))
                 moved[0], moved[1] = t * velocity[j, 0], t * velocity[j, 1]
@@ -120,7 +144,7 @@ def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
                 away = np.sqrt(dx * dx + dy * dy) - near
                 if away <= 0.0:
                     place[0], place[1], place[2] = pose_on(
-                        paths[i], last[i], spacing[i], s[i] + u, base[i], backwards[i]
+                        paths[i], last[i], spacing[i], s[i] + u, base[i], backwards[i], side[i]
                     )
                     if _meets(place, size[i], margin, pose[j], size[j], moved):
                         found = True
@@ -135,7 +159,7 @@ def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
                 for _ in range(4):
                     middle = 0.5 * (low + high)
                     place[0], place[1], place[2] = pose_on(
-                        paths[i], last[i], spacing[i], s[i] + middle, base[i], backwards[i]
+                        paths[i], last[i], spacing[i], s[i] + middle, base[i], backwards[i], side[i]
                     )
                     if _meets(place, size[i], margin, pose[j], size[j], moved):
                         high = middle
@@ -171,7 +195,7 @@ def time_to_contact(  # noqa: PLR0913  a kernel takes arrays
             oy = pose[j, 1] + s * velocity[j, 0] + c * velocity[j, 1]
             away = np.hypot(ox - x, oy - y) - near
             if away <= 0.0:
-                x, y, yaw = pose_on(path, len(path) - 1, 1.0, speed * t, base, False)
+                x, y, yaw = pose_on(path, len(path) - 1, 1.0, speed * t, base, False, 0.0)
                 if overlap(x, y, yaw, body[0], body[1], ox, oy, pose[j, 2] + turned, size[j, 0], size[j, 1]):
                     soonest = t
                     break

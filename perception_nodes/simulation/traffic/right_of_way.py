@@ -16,6 +16,8 @@ F64 = npt.NDArray[np.float64]
 _COMFORT_MPS2: Final = 2.5
 _APART_M: Final = 2.4
 _PATIENCE_S: Final = 5.0
+_BESIDE_WALKERS_M: Final = 0.9
+_SPARE_S: Final = 1.5
 
 
 def conflicts(graph: RoadGraph) -> dict[int, frozenset[int]]:
@@ -44,7 +46,7 @@ class RightOfWay:
         # (row, lane) -> where the row's rear leaves it, on its way
         self.inside: dict[tuple[int, int], float] = {}
         self.wanted = np.zeros(len(graph.crossings), bool)  # somebody waits at the kerb
-        self.taken = np.zeros(len(graph.crossings), bool)  # somebody walks on it
+        self.walkers: dict[int, list[int]] = {}  # rows of those who walk on each crossing
 
     def stops(
         self, fleet: Fleet, rows: npt.NDArray[np.int64], time_s: float, dt_s: float, guest: int = -1
@@ -68,7 +70,7 @@ class RightOfWay:
                 if away > reach:
                     break
                 if gate.crossing >= 0:
-                    if self._yields_to_walkers(gate, away, speed):
+                    if self._yields_to_walkers(fleet, int(row), gate, away):
                         stop[row] = min(stop[row], away)
                         break
                 elif (int(row), gate.lane) not in self.inside:
@@ -114,11 +116,13 @@ class RightOfWay:
             if rear > clear or not fleet.present[row]:
                 del self.inside[row, lane]
 
-    def _yields_to_walkers(self, gate: Gate, away: float, speed: float) -> bool:
-        if self.taken[gate.crossing]:
-            return True
+    def _yields_to_walkers(self, fleet: Fleet, row: int, gate: Gate, away: float) -> bool:
+        speed = float(fleet.speed[row])
         can_stop = away > speed * speed / (2 * _COMFORT_MPS2)
-        return bool(self.wanted[gate.crossing] and can_stop)
+        if self.wanted[gate.crossing] and can_stop:
+            return True
+        on_foot = self.walkers.get(gate.crossing, ())
+        return bool(on_foot) and any(_meets(fleet, row, gate, away, walker) for walker in on_foot)
 
     def _may_enter(
         self,
@@ -180,3 +184,16 @@ class RightOfWay:
             if left > 0 and left / max(float(fleet.speed[other]), 2.0) < mine_s and fleet.speed[other] > 0.5:
                 return True
         return False
+
+
+def _meets(fleet: Fleet, row: int, gate: Gate, away: float, walker: int) -> bool:
+    """Whether somebody on a crossing is before a vehicle, or will be before it has passed."""
+    place = fleet.ways[row].points(np.array([0.5 * (gate.s_m + gate.clear_s_m)]))[0]
+    yaw = fleet.pose[walker, 2]
+    ahead = float((place - fleet.pose[walker, :2]) @ np.array([np.cos(yaw), np.sin(yaw)]))
+    clear = 0.5 * float(fleet.size[row, 1]) + _BESIDE_WALKERS_M
+    if ahead < -clear:
+        return False  # it has left the vehicle's way
+    passing = away + gate.clear_s_m - gate.s_m + float(fleet.size[row, 0])
+    mine = passing / max(float(fleet.speed[row]), 2.5) + _SPARE_S
+    return (ahead - clear) / max(float(fleet.wish[walker]), 0.5) < mine

@@ -19,6 +19,7 @@ from .ways import CAPACITY, Way, evenly
 
 F64 = npt.NDArray[np.float64]
 _SPACING_M = 0.5
+_BENT_M = 4.0
 
 
 class Script:
@@ -57,8 +58,9 @@ class Script:
         rng = np.random.default_rng([self.seed, 79, zlib.crc32(actor.name.encode())])
         asset = self._asset(actor, rng)
         points = np.array(actor.path, np.float64)
-        yaw = actor.yaw_rad
+        yaw, speeds = actor.yaw_rad, actor.speeds
         if actor.frame == "route":
+            points, speeds = _bent(points, speeds)
             points, along = self._from_route(points)
             yaw += float(along[0])
         size, base = (asset.lwh_m[0], asset.lwh_m[1]), max(asset.wheelbase_m, 0.4)
@@ -66,7 +68,7 @@ class Script:
         if len(points) == 1:
             way, s = standing_way(points[0], yaw)
             return Body(Role.STANDING, asset, way, s, size_m=size, base_m=base, present=not actor.hidden)
-        way = _timed(points, actor.speeds)
+        way = _timed(points, speeds)
         return Body(
             Role.SCRIPTED, asset, way, 5.0, 0.0, 1.0, size, base, actor.reverse, not actor.hidden,
             actor.reacts, driver=driver,
@@ -97,8 +99,8 @@ class Script:
         return xy + points[:, 1:] * left, np.arctan2(ahead[:, 1], ahead[:, 0])
 
     def trigger(self, fleet: Fleet, time_s: float) -> None:
-        """Those whose time has come begin."""
-        for k in sorted(self._waits):
+        """Those whose time has come begin; none does in the warm-up."""
+        for k in sorted(self._waits) if time_s >= 0.0 else ():
             row, actor = self.first_row + k, self.scenario.actors[k]
             if not self._due(actor, fleet, row, time_s):
                 continue
@@ -107,6 +109,7 @@ class Script:
             if fleet.role[row] == Role.SCRIPTED:
                 fleet.speed[row] = fleet.ways[row].limit_at(fleet.s_m[row]) if time_s == 0.0 else 0.0
                 fleet.moving[row] = True
+                fleet.refresh(np.array([row]), 0.0)  # its speed is known from now on
         for k in self._waits:
             fleet.moving[self.first_row + k] = False
 
@@ -137,6 +140,18 @@ class Script:
                 fleet.velocity[row] = 0.0
                 fleet.yaw_rate[row] = 0.0
                 fleet.present[row] = actor.end == "stand"
+
+
+def _bent(points: F64, speeds: tuple[float, ...]) -> tuple[F64, tuple[float, ...]]:
+    """Points of the frame route with more between them, so that a leg bends as the route does."""
+    if len(points) < 2:
+        return points, speeds
+    parts, fine = [points[:1]], []
+    for a, b, speed in zip(points[:-1], points[1:], speeds, strict=True):
+        n = max(1, int(abs(b[0] - a[0]) / _BENT_M))
+        parts.append(a + (b - a) * (np.arange(1, n + 1) / n)[:, None])
+        fine += [speed] * n
+    return np.concatenate(parts), tuple(fine)
 
 
 def _timed(points: F64, speeds: tuple[float, ...]) -> Way:

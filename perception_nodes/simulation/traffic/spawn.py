@@ -10,19 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from perception_nodes.datatypes import ConfigurationError
+from perception_nodes.geometry import arc_length
 from perception_nodes.simulation.assets import Asset, Catalogue
 from perception_nodes.simulation.scenarios.schema import Scenario
 from perception_nodes.simulation.world.roads import Lane
 
+from .aside import edge_side
 from .fleet import Body, Role
 from .ground import Street
 from .kernels import overlap, pose_on
 from .walkers import crossing_walk, pavement_walk, walk
-from .ways import BEHIND_M, Gate, Way, WayMaker, evenly
+from .ways import BEHIND_M, CAPACITY, SPACING_M, Gate, Way, WayMaker, evenly, with_limits
 
 F64 = npt.NDArray[np.float64]
 _TRIES: Final = 40
+_FAST_MPS: Final = 17.0  # no place for cyclists
 _SPACE_M: Final = 5.0
+PATH_END_M: Final = 5.0
 
 
 @dataclass(eq=False)
@@ -43,9 +47,9 @@ class Placer:
         self.taken.append((float(pose[0]), float(pose[1]), float(pose[2]), size[0], size[1]))
 
 
-def place_on(way: Way, s_m: float, base_m: float, *, backwards: bool = False) -> tuple[float, float, float]:
-    """x, y, yaw of a body on a way."""
-    x, y, yaw = pose_on(way.xy_m, len(way.xy_m) - 1, way.spacing_m, s_m, max(base_m, 0.2), backwards)
+def place_on(way: Way, s_m: float, base_m: float, left_m: float = 0.0) -> tuple[float, float, float]:
+    """x, y, yaw of a body on a way, or to the left of it."""
+    x, y, yaw = pose_on(way.xy_m, len(way.xy_m) - 1, way.spacing_m, s_m, max(base_m, 0.2), False, left_m)
     return x, y, yaw
 
 
@@ -93,12 +97,16 @@ class Spawner:
         return out
 
     def cyclists(self) -> list[Body]:
-        """In bicycle lanes where there are some, else at the right edge of driving lanes."""
+        """In bicycle lanes where there are some, else at the right edge of the rightmost lanes that are not fast."""
         rng = self.rng(2)
         lanes = [n for n in self.lanes if n.kind == "bicycle" and n.length_m > 8]
+        for_all = [
+            n for n in self.lanes if n.kind == "driving" and not n.junction and n.speed_mps < _FAST_MPS
+        ]
+        lanes = lanes or [n for n in for_all if not n.right and n.length_m > 12]
         out = []
         for _ in range(self.scenario.traffic.cyclists if lanes else 0):
-            body = self._driving(self.catalogue.random("bicycle", rng), lanes, rng)
+            body = self._driving(self.catalogue.random("bicycle", rng), lanes, rng, at_edge=True)
             if body is not None:
                 body.role, body.wish = Role.CYCLIST, float(rng.uniform(3.5, 6.5))
                 body.speed_mps = min(body.speed_mps, body.wish)
@@ -108,13 +116,18 @@ class Spawner:
 
     def parked(self) -> list[Body]:
         """Cars on parking lanes, and some that are about to leave."""
+        from .parking import pulling_out  # which needs what is here
+
         rng, want = self.rng(3), self.scenario.traffic
         out: list[Body] = []
-        for x, y, _, yaw, length, width in self.street.parking:
+        leave, empty = self._leaving()
+        leaving: list[Body] = []
+        for k, (x, y, _, yaw, length, width) in enumerate(self.street.parking):
             taken, jitter, turned = rng.random(), rng.uniform(-1.0, 1.0, 2), rng.random() < 0.15
             asset = self.catalogue.random(str(rng.choice(["car", "car", "suv", "van"])), rng)
             far = float(np.hypot(x - self.about_m[0], y - self.about_m[1])) > want.within_m
-            if taken > want.parked_share or far or asset.lwh_m[0] > length - 0.2:
+            taken, turned = (0.0, False) if k in leave else (taken, turned)
+            if taken > want.parked_share or k in empty or far or asset.lwh_m[0] > length - 0.2:
                 continue
             spare = 0.4 * np.maximum([length - asset.lwh_m[0], width - asset.lwh_m[1]], 0.0)
             along, left = np.minimum(0.5 * spare, 0.3) * jitter
@@ -122,7 +135,22 @@ class Spawner:
             xy = np.array([x + along * c - left * s, y + along * s + left * c])
             body = self.stand(asset, xy, float(yaw + (np.pi if turned else 0.0) + 0.02 * jitter[1]))
             out += [body] if body is not None else []
+            leaving += [body] if body is not None and k in leave else []
+        for body in leaving:
+            pulling_out(body, [o for o in out if o is not body], self.graph, self.ways, rng)
         return out
+
+    def _leaving(self) -> tuple[set[int], set[int]]:
+        from .parking import choose_leaving, kerbside
+
+        want = self.scenario.traffic
+        if not want.leaving:
+            return set(), set()
+        near = [
+            place for place in kerbside(self.graph, self.street.parking)
+            if 15.0 < np.hypot(*(np.array(place.xy_m) - self.about_m)) < want.within_m
+        ]  # fmt: skip
+        return choose_leaving(near, want.leaving, self.rng(5))
 
     def walkers(self) -> list[Body]:
         """People on pavements, at crossings, and those who cross anywhere."""
@@ -199,7 +227,9 @@ class Spawner:
         gate = Gate(kerb + 0.2, kerb + least, crossing=-2)
         return walk(line, [gate]), 0.3
 
-    def _driving(self, asset: Asset, lanes: list[Lane], rng: np.random.Generator) -> Body | None:
+    def _driving(
+        self, asset: Asset, lanes: list[Lane], rng: np.random.Generator, *, at_edge: bool = False
+    ) -> Body | None:
         size = (asset.lwh_m[0], asset.lwh_m[1])
         share = np.array([lane.length_m for lane in lanes])
         for _ in range(_TRIES):
@@ -216,12 +246,14 @@ class Spawner:
                 continue
             way = self.ways.along(lane.id, s, self.choose(rng))
             at = min(s, BEHIND_M)
-            pose = place_on(way, at, asset.wheelbase_m)
+            side = edge_side(lane.width_m) if at_edge and lane.kind == "driving" else 0.0
+            pose = place_on(way, at, asset.wheelbase_m, side)
             wish = float(np.clip(rng.normal(1.0, 0.08), 0.75, 1.2))
             self.placer.take(pose, size)
             speed = 0.9 * wish * way.limit_at(at)
             driver = (float(rng.uniform(1.0, 2.0)), 2.0, float(rng.uniform(1.0, 1.6)), 2.0)
-            return Body(Role.VEHICLE, asset, way, at, speed, wish, size, asset.wheelbase_m, driver=driver)
+            base = asset.wheelbase_m
+            return Body(Role.VEHICLE, asset, way, at, speed, wish, size, base, side_m=side, driver=driver)
         return None
 
     def _trailer(self, body: Body, row: int, rng: np.random.Generator) -> list[Body]:
@@ -299,9 +331,26 @@ def ego_body(street: Street, scenario: Scenario, ways: WayMaker, size: tuple[flo
     Raises ConfigurationError if there is no such place.
     """
     ego = scenario.ego
+    if ego.drive == "path":
+        return _on_path(scenario, size)
     lane, s = ego_start(street, scenario)
     way = ways.along(lane.id, s, Chooser(None, ego.turns))
     at = min(s, BEHIND_M)
     wish = min(ego.speed_mps, way.limit_at(at)) if ego.initial_speed_mps is None else ego.initial_speed_mps
     speed = 0.0 if ego.drive in ("still", "external") and ego.initial_speed_mps is None else wish
     return Body(Role.EGO, None, way, at, speed, 1.0, size, 2.8, driver=(1.5, 2.0, 1.3, 2.5))
+
+
+def _on_path(scenario: Scenario, size: tuple[float, float]) -> Body:
+    """The ego at the first point of its path; the path goes on straight behind both ends for the axles."""
+    ego = scenario.ego
+    points = np.array(ego.path)
+    first, last = points[1] - points[0], points[-1] - points[-2]
+    before = points[0] - PATH_END_M * first / np.linalg.norm(first)
+    behind = points[-1] + PATH_END_M * last / np.linalg.norm(last)
+    line = np.concatenate([before[None], points, behind[None]])
+    spacing = max(SPACING_M, float(arc_length(line)[-1]) / (CAPACITY - 2))
+    xy = evenly(line, spacing)
+    way = Way(xy, spacing, with_limits(xy, spacing, np.full(len(xy), ego.speed_mps)))
+    wish = way.limit_at(PATH_END_M) if ego.initial_speed_mps is None else ego.initial_speed_mps
+    return Body(Role.EGO, None, way, PATH_END_M, wish, 1.0, size, 2.8, driver=(1.5, 2.0, 1.3, 2.5))

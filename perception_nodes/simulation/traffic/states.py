@@ -19,8 +19,9 @@ I64 = npt.NDArray[np.int64]
 class ActorStates:
     """N actors at one time, odom.
 
-    id (N,) from 1, never used again; asset (N,) index into the drive's assets; pose (N, 6): x, y, z of the middle of
-    the box's underside (m), yaw, pitch, roll (rad, applied in this order); velocity_mps (N, 2) over ground;
+    id (N,) from 1, never used again: who leaves the world is not there for a while before the row is somebody else's;
+    asset (N,) index into the drive's assets; pose (N, 6): x, y, z of the middle of the box's underside (m), yaw, pitch,
+    roll (rad, applied in this order); velocity_mps (N, 2) over ground;
     yaw_rate_rps (N,); phase (N,) index into `Asset.poses`; present (N,) bool: it is in the world at all.
     """
 
@@ -51,18 +52,19 @@ class ActorStates:
         return cls(ids, asset, pose, np.zeros((n, 2)), none, np.zeros(n, np.int64), np.ones(n, bool))
 
     def towards(self, later: ActorStates, fraction: float) -> ActorStates:
-        """Between this state and a later one of the same actors; what is there at both ends is there between.
+        """Between this state and a later one; who is there at both ends is there between.
 
-        Raises InputError if the actors are not the same.
+        Raises InputError if there are not as many actors in both.
         """
-        if not np.array_equal(self.id, later.id):
+        if len(self) != len(later):
             raise InputError(f"ActorStates.towards: ids differ: {len(self)} and {len(later)} actors")
         step = later.pose - self.pose
         step[:, 3:] = wrap_angle(step[:, 3:])
         pose = self.pose + fraction * step
         velocity = self.velocity_mps + fraction * (later.velocity_mps - self.velocity_mps)
         nearer = later if fraction >= 0.5 else self
-        return replace(nearer, pose=pose, velocity_mps=velocity, present=self.present & later.present)
+        present = self.present & later.present & (self.id == later.id)
+        return replace(nearer, pose=pose, velocity_mps=velocity, present=present)
 
     def select(self, index: npt.NDArray[np.bool_] | I64) -> ActorStates:
         """Some of the actors."""

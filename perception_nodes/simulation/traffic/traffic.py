@@ -13,12 +13,16 @@ from perception_nodes.datatypes import InputError
 from perception_nodes.simulation.assets import Asset, Catalogue
 from perception_nodes.simulation.scenarios.schema import Scenario
 
+from .aside import StepAside
+from .blocked import check_free
+from .entering import Entering
 from .fleet import Body, Fleet, Role
 from .ground import Street, on_surface
 from .idm import idm
 from .kernels import overlapping_pairs
 from .lanes import LaneChanges, extend
 from .outlook import Outlook, outlook
+from .parking import Parking
 from .right_of_way import RightOfWay
 from .script import Script
 from .spawn import Chooser, Spawner, ego_body, place_on
@@ -53,7 +57,7 @@ class Traffic:
     ) -> None:
         self._world, self._scenario, self._ego_centre_m = world, scenario, ego_centre_m
         self._way_maker = WayMaker(world.graph)
-        self.time_s = 0.0
+        self.time_s = -0.1 * round(scenario.warm_up_s / 0.1)
         ego = ego_body(world, scenario, self._way_maker, ego_lwh_m[:2])
         self._script = Script(world.graph, scenario, catalogue, ego, seed)
         self._bodies = [ego, *self._others(ego, catalogue, seed)]
@@ -69,6 +73,9 @@ class Traffic:
         self._right = RightOfWay(world.graph)
         self._changes = LaneChanges(world.graph, self._way_maker, scenario.ego.change_lanes)
         self._walking = Walking(self._right, len(fleet))
+        self._aside = StepAside(world.graph)
+        self._entering = Entering(world.graph, self._way_maker, self._right, seed)
+        self._parking = Parking(world, self._way_maker, scenario, seed)
         fleet.foreseen_s[:] = np.where(fleet.role == Role.WALKER, 2.5, 0.0)
         fleet.foreseen_s[fleet.role == Role.SCRIPTED] = 1.5
         self._external = False
@@ -79,6 +86,7 @@ class Traffic:
         for _ in range(round(scenario.warm_up_s / 0.1)):
             self.step(0.1, None)
         self._restart_clock()
+        check_free(fleet, scenario, self.names, seed)
 
     def _others(self, ego: Body, catalogue: Catalogue, seed: int) -> list[Body]:
         pose = place_on(ego.way, ego.s_m, ego.base_m)
@@ -98,7 +106,7 @@ class Traffic:
         fleet.look(moving, np.full(len(fleet), 80.0))
         safe = np.sqrt(2 * 1.5 * np.maximum(fleet.gap - 2.0, 0.0))
         wheels = moving[np.isin(fleet.role[moving], [Role.EGO, Role.VEHICLE, Role.CYCLIST])]
-        stop = self._right.stops(fleet, wheels, 0.0, 0.0)
+        stop = self._right.stops(fleet, wheels, self.time_s, 0.0)
         safe = np.minimum(safe, np.sqrt(2 * 1.5 * np.maximum(stop - 0.5, 0.0)))
         drives = np.isin(fleet.role, [Role.VEHICLE, Role.CYCLIST])
         fleet.speed[drives] = np.minimum(fleet.speed, safe)[drives]
@@ -135,7 +143,7 @@ class Traffic:
         fleet.foreseen_s[0] = 1.5 if self._external else 0.0
         self._script.trigger(fleet, self.time_s)
         moving = fleet.moving & fleet.present
-        moving[0] = not self._external and self._scenario.ego.drive != "still"
+        moving[0] = not self._external and self._scenario.ego.drive in ("route", "path")
         rows = np.flatnonzero(moving)
         walks = fleet.role == Role.WALKER
         horizon = np.where(walks, 3.0, 12.0 + 2.0 * fleet.speed + fleet.speed**2 / 5.0)
@@ -203,17 +211,22 @@ class Traffic:
         fleet.s_m[rows] += way
         fleet.travelled_m[rows] += way
         fleet.speed[rows] = np.maximum(v + a * dt_s, 0.0)
+        self._aside.step(fleet, rows, dt_s)
         moved = np.flatnonzero(fleet.present & (fleet.moving | (fleet.tow >= 0)))
         fleet.refresh(moved[moved > 0] if self._external else moved, dt_s)
         if ego is not None:
             self._take_ego(ego, dt_s)
-        moved = np.union1d(moved, [0])
-        self._pose6[moved] = on_surface(
+        self._settle(np.union1d(moved, [0]))
+
+    def _settle(self, rows: I64) -> None:
+        """Rows onto the ground."""
+        fleet = self._fleet
+        self._pose6[rows] = on_surface(
             self._world.surface,
-            fleet.pose[moved],
-            fleet.base[moved],
-            0.8 * fleet.size[moved, 1],
-            self._tilted[moved],
+            fleet.pose[rows],
+            fleet.base[rows],
+            0.8 * fleet.size[rows, 1],
+            self._tilted[rows],
         )
 
     def _take_ego(self, ego: EgoState, dt_s: float) -> None:
@@ -242,18 +255,18 @@ class Traffic:
     def _plan(self, rows: I64) -> None:
         """Ways go on, lanes are changed, who reached the end leaves or turns round."""
         fleet = self._fleet
-        for row in rows:
+        wheels = rows[np.isin(fleet.role[rows], [Role.EGO, Role.VEHICLE, Role.CYCLIST])]
+        for row in wheels:
             left = fleet.ways[row].length_m - fleet.s_m[row]
-            role = fleet.role[row]
-            if role in (Role.EGO, Role.VEHICLE, Role.CYCLIST):
-                if left < 110.0:
-                    left += extend(fleet, int(row), self._way_maker, self._right, self._rng)
-                if left < 0.5 * fleet.size[row, 0] + 1.0 and role != Role.EGO:
-                    fleet.present[row] = False
-                    fleet.present[fleet.tow == row] = False
+            if left < 110.0:
+                left += extend(fleet, int(row), self._way_maker, self._right, self._rng)
+            if left < 0.5 * fleet.size[row, 0] + 1.0 and row > 0:
+                self._entering.leave(fleet, int(row), self.time_s)
+        self._settle(self._entering.step(fleet, self.time_s))
+        self._parking.step(fleet, self.time_s)
         self._walking.turn(fleet)
         self._script.ended(fleet)
-        self._changes.step(fleet, rows, self._right, self.time_s)
+        self._changes.step(fleet, wheels, self._right, self.time_s)
 
     def outlook(self, beside_m: float, braking_mps2: float) -> Outlook:
         """What is before the ego now; see `outlook.outlook`."""
@@ -265,7 +278,7 @@ class Traffic:
             self._cycle, 1
         )
         return ActorStates(
-            np.arange(1, len(fleet)), self._asset, self._pose6[1:].copy(), fleet.velocity[1:].copy(),
+            self._entering.ids(fleet)[1:], self._asset, self._pose6[1:].copy(), fleet.velocity[1:].copy(),
             fleet.yaw_rate[1:].copy(), phase.astype(np.int64), fleet.present[1:].copy(),
         )  # fmt: skip
 
@@ -290,8 +303,8 @@ class Traffic:
     def contacts(self) -> Sequence[tuple[int, int]]:
         """Pairs of ids whose bodies overlap now; 0 is the ego."""
         fleet = self._fleet
-        pairs = overlapping_pairs(fleet.pose, fleet.size, fleet.present)
-        return [(int(i), int(j)) for i, j in pairs if fleet.group[i] != fleet.group[j]]
+        ids, pairs = self._entering.ids(fleet), overlapping_pairs(fleet.pose, fleet.size, fleet.present)
+        return [(int(ids[i]), int(ids[j])) for i, j in pairs if fleet.group[i] != fleet.group[j]]
 
     @property
     def names(self) -> dict[str, int]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .fleet import Fleet, Role
-from .kernels import overlap
+from .kernels import room_at
 from .right_of_way import RightOfWay
 from .spawn import place_on
 from .walkers import shifted, walk
@@ -31,7 +31,7 @@ class Walking:
     def stops(self, fleet: Fleet, rows: I64, stop: F64, time_s: float, dt_s: float) -> None:
         """Fill in the free way of each walker to the kerb if it has to wait there; say which crossings are in use."""
         self.right.wanted[:] = False
-        self.right.taken[:] = False
+        self.right.walkers.clear()
         for row in rows:
             if not fleet.ways[row].gates:
                 continue
@@ -40,7 +40,7 @@ class Walking:
             if self.crosses[row]:
                 self.crosses[row] = s < gate.clear_s_m
                 if marked and self.crosses[row]:
-                    self.right.taken[gate.crossing] = True
+                    self.right.walkers.setdefault(gate.crossing, []).append(int(row))
                 continue
             away = gate.s_m - s
             if away < -0.8 or away > 3.0:
@@ -103,7 +103,8 @@ class Walking:
         for row in walkers:
             way = fleet.ways[row]
             at_end = fleet.s_m[row] > way.length_m - 0.6
-            if not at_end and (self.stuck_s[row] < _STUCK_S or self.crosses[row]):
+            patience = _STUCK_S * (3.0 if self.crosses[row] else 1.0)
+            if not at_end and self.stuck_s[row] < patience:
                 continue
             self.stuck_s[row] = 0.0
             self._turn_round(fleet, int(row))
@@ -123,14 +124,11 @@ class Walking:
         if self._room(fleet, row, new):
             fleet.take(row, new, 0.2)
             self.crosses[row] = False
+            fleet.side[row] = 0.0
 
     @staticmethod
     def _room(fleet: Fleet, row: int, way: Way) -> bool:
         """Nobody is in the way while the body turns."""
-        x, y, yaw = place_on(way, 0.2, float(fleet.base[row]))
-        near = np.hypot(fleet.pose[:, 0] - x, fleet.pose[:, 1] - y) < 8.0
-        return not any(
-            overlap(x, y, yaw, *(fleet.size[row] + 0.1), *fleet.pose[j], *fleet.size[j])
-            for j in np.flatnonzero(near & fleet.present)
-            if j != row
-        )
+        place = np.array(place_on(way, 0.2, float(fleet.base[row])))
+        moved = 0.12 * fleet.velocity
+        return bool(room_at(row, place, fleet.size[row] + 0.1, fleet.pose, fleet.size, fleet.present, moved))

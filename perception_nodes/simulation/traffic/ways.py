@@ -162,6 +162,8 @@ class WayMaker:
         for s, k in self._crossings.get(lane.id, ()):
             half = 0.5 * crossing_depth_m(self.graph.crossings[k].polygon_m)
             out.append(Gate(offset + s - half - 1.0, offset + s + half, crossing=k))
+        if lane.turn == "merge":
+            return out  # who yields there yields while changing lanes
         if lane.junction or lane.yields_to or lane.signal:
             back = 0.6
             signal = lane.signal

@@ -1,0 +1,132 @@
+"""Room for each other: people step aside, cyclists keep to the right edge, vehicles keep off them within their lane."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from perception_nodes.simulation.world.roads import RoadGraph
+
+from .fleet import Fleet, Role
+from .kernels import MARGIN_M, WALKER_MARGIN_M, pose_on, room_at
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+
+EDGE_M: Final = 0.5  # cyclists from the edge of a lane
+_ROOM_M: Final = np.array([0.05, 2 * (WALKER_MARGIN_M + 0.07)])
+_STEP_S: Final = 0.12
+_WALK_MPS: Final = 0.5
+_BACK_MPS: Final = 0.15
+_WALKERS_M: Final = (-0.6, 1.0)  # no further to the right and to the left of the own line
+_SEEN_M: Final = 2.0
+_PASSING_M: Final = 35.0
+_OVER_LINE_M: Final = 0.1
+_SPARE_M: Final = 0.1
+_RATE: Final = 0.07  # of the speed, sideways
+_RATE_MPS2: Final = 0.5
+
+
+def edge_side(width_m: float) -> float:
+    """Where a cyclist rides on a lane of the driving kind, to the left of its middle (so below 0)."""
+    return -max(0.5 * width_m - EDGE_M, 0.0)
+
+
+class StepAside:
+    """Moves bodies sideways, a little each step."""
+
+    def __init__(self, graph: RoadGraph) -> None:
+        self.graph = graph
+
+    def step(self, fleet: Fleet, rows: I64, dt_s: float) -> None:
+        """For all rows that move by themselves."""
+        role = fleet.role[rows]
+        for row in rows[role == Role.WALKER]:
+            self._walker(fleet, int(row), dt_s)
+        for row in rows[np.isin(role, [Role.EGO, Role.VEHICLE, Role.CYCLIST])]:
+            self._wheels(fleet, int(row), dt_s)
+
+    def _walker(self, fleet: Fleet, row: int, dt_s: float) -> None:
+        leader = int(fleet.leader[row])
+        side = float(fleet.side[row])
+        if leader < 0 or fleet.gap[row] > _SEEN_M:
+            if side:
+                back = float(np.clip(-side, -_BACK_MPS * dt_s, _BACK_MPS * dt_s))
+                self._slide(fleet, row, side + back)
+            return
+        yaw = float(fleet.pose[row, 2])
+        ahead = np.array([np.cos(yaw), np.sin(yaw)])
+        if fleet.velocity[leader] @ ahead > 0.5 * fleet.wish[row]:
+            return  # one walks behind it
+        offset = fleet.pose[leader, :2] - fleet.pose[row, :2]
+        to_right = -ahead[1] * offset[0] + ahead[0] * offset[1] > -0.1
+        way = _WALK_MPS * dt_s
+        for step in (-way, way) if to_right else (way, -way):
+            if _WALKERS_M[0] <= side + step <= _WALKERS_M[1] and self._slide(fleet, row, side + step):
+                return
+
+    @staticmethod
+    def _slide(fleet: Fleet, row: int, side: float) -> bool:
+        """Move there if nobody is there, or would come there in the same step."""
+        place = pose_on(
+            fleet.paths[row],
+            fleet.last[row],
+            fleet.spacing[row],
+            fleet.s_m[row],
+            fleet.base[row],
+            False,
+            side,
+        )
+        own = fleet.size[row] + _ROOM_M
+        moved = _STEP_S * fleet.velocity
+        if not room_at(row, np.array(place), own, fleet.pose, fleet.size, fleet.present, moved):
+            return False
+        fleet.side[row] = side
+        return True
+
+    def _wheels(self, fleet: Fleet, row: int, dt_s: float) -> None:
+        speed = float(fleet.speed[row])
+        lane_id, _ = fleet.ways[row].lane_at(float(fleet.s_m[row]))
+        target = self._target(fleet, row, lane_id) if lane_id else 0.0
+        most = _RATE * speed
+        wanted = float(np.clip(1.5 * (target - fleet.side[row]), -most, most))
+        change = _RATE_MPS2 * dt_s
+        rate = float(fleet.side_rate[row]) + float(np.clip(wanted - fleet.side_rate[row], -change, change))
+        rate = float(np.clip(rate, -most, most))
+        fleet.side_rate[row] = 0.0 if abs(rate) < 1e-4 and abs(target - fleet.side[row]) < 1e-3 else rate
+        fleet.side[row] += fleet.side_rate[row] * dt_s
+
+    def _target(self, fleet: Fleet, row: int, lane_id: int) -> float:
+        lane = self.graph.lane(lane_id)
+        if fleet.role[row] == Role.CYCLIST:
+            return edge_side(lane.width_m) if lane.kind == "driving" and not lane.junction else 0.0
+        if lane.junction or (fleet.tow == row).any():
+            return 0.0
+        room = 0.5 * (lane.width_m - float(fleet.size[row, 1])) + _OVER_LINE_M
+        return self._keeping_off(fleet, row, room) if room > 0.0 else 0.0
+
+    @staticmethod
+    def _keeping_off(fleet: Fleet, row: int, room_m: float) -> float:
+        """The least shift within the lane at which everything beside the next metres is passed; else none."""
+        yaw = fleet.pose[row, 2]
+        ahead, left = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
+        offset = fleet.pose[:, :2] - fleet.pose[row, :2]
+        x, y = offset @ ahead, offset @ left + fleet.side[row]
+        wide = fleet.size[:, 0] > 1.2  # for people one brakes
+        beside = fleet.present & wide & (fleet.group != fleet.group[row]) & (np.arange(len(fleet)) != row)
+        reach = 0.5 * (fleet.size[:, 0] + fleet.size[row, 0])
+        beside &= (x > -reach - 1.0) & (x < _PASSING_M) & (np.abs(y) < 4.0)
+        low, high = -room_m, room_m
+        for j in np.flatnonzero(beside):
+            turned = fleet.pose[j, 2] - yaw
+            if abs(np.sin(turned)) > 0.3:
+                continue  # it crosses
+            half = 0.5 * (fleet.size[j, 1] + abs(np.sin(turned)) * fleet.size[j, 0])
+            apart = half + 0.5 * fleet.size[row, 1] + MARGIN_M + _SPARE_M
+            if y[j] > 0:
+                high = min(high, float(y[j]) - apart)
+            else:
+                low = max(low, float(y[j]) + apart)
+        return float(np.clip(0.0, low, high)) if low <= high else 0.0
