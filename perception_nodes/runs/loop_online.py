@@ -88,8 +88,9 @@ def _specs(scenario: Scenario, rig: Rig, seed: int, out: Path) -> list[NodeSpec]
 def plain(value: Any) -> Any:
     """A scenario, or a part of it, as what its file would hold: only what differs from the defaults."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        given = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        usual = {f.name: _default(f) for f in dataclasses.fields(value)}
+        fields = [f for f in dataclasses.fields(value) if f.metadata.get("given", True)]
+        given = {f.name: getattr(value, f.name) for f in fields}
+        usual = {f.name: _default(f) for f in fields}
         return {name: plain(v) for name, v in given.items() if v != usual[name]}
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
