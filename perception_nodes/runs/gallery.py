@@ -27,6 +27,7 @@ WHEN: Final = (0.15, 0.5, 0.85)
 WEATHER: Final[tuple[tuple[str, int], ...]] = (
     ("clear", 0), ("rain", 3), ("snow", 3), ("fog", 3), ("low_sun", 3), ("night", 3),
 )  # fmt: skip
+WEATHER_SCENARIO: Final = "straight_traffic"
 _ORDER: Final = ("front_left", "front", "front_right", "back_left", "back", "back_right")
 _LINES_WITHIN_M: Final = 90.0
 Open = Callable[[Scenario], Simulation]
@@ -48,10 +49,11 @@ def gallery(folder: Path, scenarios: Sequence[Scenario], rig: Rig, seed: int, co
             progress.update(done, total, scenario.name)
             entries.append(_scenario(opened, scenario))
         parts = []
-        for done, part in enumerate(_weather(opened, scenarios[0]), len(scenarios)):
+        shown = next((s for s in scenarios if s.name == WEATHER_SCENARIO), scenarios[0])
+        for done, part in enumerate(_weather(opened, shown), len(scenarios)):
             progress.update(done, total, f"weather: {part['name']}")
             parts.append(part)
-    sky = {"scenario": scenarios[0].name, "time_s": _times(scenarios[0])[1], "items": parts}
+    sky = {"scenario": shown.name, "time_s": _times(shown)[1], "items": parts}
     data = {
         "title": "Simulated scenarios",
         "words": f"rig {rig.name}, seed {seed}; boxes that no lidar pulse met are grey",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import MISSING, fields, is_dataclass
-from enum import Enum
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +16,8 @@ from perception_nodes.ros.graph import NodeSpec
 from perception_nodes.ros.runner import GraphRunner
 from perception_nodes.simulation.scenarios import Scenario
 
+from .loop_online import plain
+
 _POLL_S: Final = 0.1
 NAME: Final = "simulator"
 
@@ -28,7 +28,7 @@ def run_live(
     """Publish the drive until it ends or Ctrl-C. Raises PerceptionError with what the node said if it failed."""
     with tempfile.TemporaryDirectory(prefix="perception_simulate_") as name:
         folder = Path(name)
-        (folder / "scenario.yaml").write_text(scenario_yaml(scenario))
+        (folder / "scenario.yaml").write_text(yaml.safe_dump(plain(scenario), sort_keys=False))
         save_rig(rig, folder / "rig.yaml")
         parameters: dict[str, Any] = {
             "scenario": str(folder / "scenario.yaml"),
@@ -59,26 +59,3 @@ def _tell(scenario: Scenario, rig: Rig, sensors: Collection[str] | None, console
         if sensors is None or sensor.name in sensors:
             word = sensor.modality.name.lower()
             console.print(f"  {sensor.name:20} {word:7} {sensor.topic}", highlight=False)
-
-
-def scenario_yaml(scenario: Scenario) -> str:
-    """A scenario as a file that reads back as an equal one; what has its default is left out."""
-    return yaml.safe_dump(_plain(scenario), sort_keys=False, allow_unicode=True)
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        out = {}
-        for field in fields(value):
-            here = getattr(value, field.name)
-            default = field.default if field.default_factory is MISSING else field.default_factory()
-            if here != default:
-                out[field.name] = _plain(here)
-        return out
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value

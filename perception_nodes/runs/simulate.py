@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -23,12 +22,9 @@ from .yaml_lines import rig_lines, scenario_lines
 if TYPE_CHECKING:
     from perception_nodes.datasets import BagInfo
     from perception_nodes.simulation.simulation import Simulation
-    from perception_nodes.simulation.traffic.traffic import Traffic
 
 MAX_SEED: Final = 2**63 - 1
 DURATION_S: Final = (0.5, 3600.0)
-STEP_S: Final = 0.1
-MOVED_M: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -109,50 +105,7 @@ def open_simulation(options: SimulateOptions) -> Simulation:
         rig = find_rig(options.rig)
     sensors = chosen_sensors(rig, options.sensors)
     with rig_lines(options.rig), scenario_lines(options.scenario, scenario.world.osm):
-        simulation = Simulation(scenario, rig, options.seed, sensors=sensors, threads=0)
-        check_ego_moves(simulation)
-    return simulation
-
-
-def check_ego_moves(simulation: Simulation) -> None:
-    """Raises ConfigurationError if the ego, driven by the traffic rules, never gets away from where it starts."""
-    scenario = simulation.scenario
-    if scenario.ego.drive in ("still", "external") or scenario.ego.speed_mps < MOVED_M / scenario.duration_s:
-        return
-    from perception_nodes.simulation.assets import Catalogue
-    from perception_nodes.simulation.traffic.traffic import Traffic
-
-    rig, seed = simulation.rig, simulation.seed
-    traffic = Traffic(
-        simulation.world,
-        scenario,
-        Catalogue(),
-        seed,
-        ego_lwh_m=rig.vehicle_lwh_m,
-        ego_centre_m=rig.base_to_center_m,
-    )
-    start = np.array(traffic.ego.pose[:2])
-    for _ in range(len(simulation)):
-        traffic.step(STEP_S)
-        if np.hypot(*(np.array(traffic.ego.pose[:2]) - start)) > MOVED_M:
-            return
-    raise ConfigurationError(
-        f"scenario {scenario.name!r}: ego: blocked with seed {seed}: it does not get {MOVED_M:g} m far in"
-        f" {scenario.duration_s:g} s{_in_the_way(traffic)}: wanted another seed or another start"
-    )
-
-
-def _in_the_way(traffic: Traffic) -> str:
-    """What stands nearest before the ego, in words; nothing if nothing does."""
-    states, (x, y, _, yaw, *_) = traffic.states(traffic.time_s), traffic.ego.pose
-    east, north = states.pose[:, 0] - x, states.pose[:, 1] - y
-    along, left = np.cos(yaw) * east + np.sin(yaw) * north, np.cos(yaw) * north - np.sin(yaw) * east
-    rows = np.flatnonzero(states.present & (along > 0) & (along < 40) & (np.abs(left) < 2))
-    if not len(rows):
-        return ""
-    row = rows[np.argmin(along[rows])]
-    kind = traffic.assets[states.asset[row]].kind
-    return f", a {kind} (actor {states.id[row]}) stands {along[row]:.1f} m before its rear axle"
+        return Simulation(scenario, rig, options.seed, sensors=sensors, threads=0)
 
 
 def chosen_sensors(rig: Rig, names: tuple[str, ...]) -> tuple[str, ...] | None:

@@ -47,9 +47,11 @@ def scenario_lines(name: str, osm: str = "") -> Iterator[None]:
     except PerceptionError as error:
         text = str(error)
         of_map = bool(osm) and text.startswith(osm)
-        if not of_map and not text.startswith(_OF_SCENARIO):
-            raise
         path = _file(name) or resource_path("config/scenarios") / f"{name}.yaml"
+        of_file = text.startswith(f"{path}: ")
+        if not of_map and not of_file and not text.startswith(_OF_SCENARIO):
+            raise
+        text = text.removeprefix(f"{path}: ") if of_file else text
         line = line_of(path, "world: osm" if of_map else text)
         field = "world.osm: " if of_map else ""
         raise type(error)(f"{path}:{line}: {field}{text}") from error

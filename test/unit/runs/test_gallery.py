@@ -28,9 +28,8 @@ from perception_nodes.runs.gallery_pictures import (
     seen_from_above,
     seen_from_behind,
 )
-from perception_nodes.runs.live import scenario_yaml
 from perception_nodes.runs.sim_bench import OBJECTS, busy_street
-from perception_nodes.simulation.scenarios import find_scenario, load_scenario, scenario_names
+from perception_nodes.simulation.scenarios import find_scenario
 from perception_nodes.simulation.simulation import Simulation
 
 
@@ -137,13 +136,6 @@ def test_points_are_shown_where_they_were_at_the_end_of_the_sweep() -> None:
     assert len(points) > 30
     low, high = corners.min(axis=0) - 0.1, corners.max(axis=0) + 0.1
     assert np.mean(((points > low) & (points < high)).all(axis=1)) > 0.97
-
-
-@pytest.mark.parametrize("name", scenario_names())
-def test_scenarios_written_for_nodes_read_back_the_same(name: str, tmp_path: Path) -> None:
-    scenario = find_scenario(name)
-    (tmp_path / "s.yaml").write_text(scenario_yaml(scenario))
-    assert load_scenario(tmp_path / "s.yaml") == scenario
 
 
 def test_the_street_of_the_bench_has_the_objects_that_it_says() -> None:

@@ -162,6 +162,38 @@ def test_labels_of_points(bag: Recorded, frames: list[SimFrame]) -> None:
     assert all(label[int(r["instance"])] == r["label"] for r in of_actors)
 
 
+def test_pictures_and_their_truth(tmp_path: Path) -> None:
+    drive = simulation(sensors=("front",))
+    simulate_to_bag(drive, tmp_path / "p.mcap", truth_images=True)
+    got, frame = Recorded(tmp_path / "p.mcap"), next(iter(simulation(sensors=("front",)).frames()))
+    camera, base = frame.cameras["front"], "/truth/camera/front"
+    picture, info = got["/sensing/camera/front/image"][0], got["/sensing/camera/front/camera_info"][0]
+    np.testing.assert_array_equal(from_msg.image(picture).bgr, camera.image.bgr)
+    assert from_msg.camera_model(info) == drive.cameras["front"]
+    pixels = {n: got[f"{base}/{n}"][0].data.tobytes() for n in ("depth", "label", "instance")}
+    assert pixels["depth"] == camera.depth_m.tobytes()
+    assert pixels["label"] == camera.label.tobytes()
+    number = np.frombuffer(pixels["instance"], np.uint16).reshape(camera.instance.shape)
+    boxes = from_msg.detections_2d(got[f"{base}/boxes"][0])
+    assert set(np.unique(number)) - {0} == set(boxes.detection_id.tolist())
+    for k, (x, y, x2, y2) in enumerate(boxes.box_px.astype(int)):
+        rows, columns_ = np.nonzero(number == boxes.detection_id[k])
+        assert x <= columns_.min() and columns_.max() < x2 and y <= rows.min() and rows.max() < y2
+
+
+def test_what_moves_the_vehicle_is_in_the_bag(tmp_path: Path) -> None:
+    drive = simulation(sensors=("inertial",))
+    simulate_to_bag(drive, tmp_path / "i.mcap")
+    got = Recorded(tmp_path / "i.mcap")
+    assert len(got["/sensing/imu"]) == len(got["/vehicle/odometry"]) == 50
+    assert got.stamps_ns("/sensing/imu") == [log for log, _ in got.logged["/sensing/imu"]]
+    assert np.mean([m.linear_acceleration.z for m in got["/sensing/imu"]]) == pytest.approx(9.8, abs=0.5)
+    last, end = got["/vehicle/odometry"][-1], drive.traffic.ego
+    assert last.twist.twist.linear.x == pytest.approx(end.speed_mps, rel=0.05)
+    assert last.pose.pose.position.x == pytest.approx(end.pose[0], abs=0.2)
+    assert (last.header.frame_id, last.child_frame_id) == ("odom", "base_link")
+
+
 def test_perception_runs_on_it(bag: Recorded, tmp_path: Path) -> None:
     """Offline, with a rig that has radars and cameras too."""
     options = RunOptions(bag.info.path, tmp_path / "out", rig="default", offline=True)
