@@ -12,6 +12,7 @@ from perception_nodes.geometry import Transform
 from perception_nodes.simulation.assets import Material, box, join, quads
 from perception_nodes.simulation.assets.meshes import tube
 from perception_nodes.simulation.sensors.radar import radar_spec
+from perception_nodes.simulation.sensors.radar_air import drops
 from perception_nodes.simulation.sensors.radar_posts import posts_of
 from perception_nodes.simulation.sensors.radar_signal import Origin
 from perception_nodes.simulation.sensors.scene import Scene
@@ -139,9 +140,19 @@ def test_rain_itself_echoes_nearby():
     assert 0 < 2 * count[0] < count[1] < 16
 
 
+def test_drops_have_the_cross_section_of_their_cell():
+    echoes = drops(PLAIN, 20.0, np.array([10.0, 0, 0]), np.random.default_rng(1))
+    r = np.linalg.norm(echoes.xyz_m, axis=1)
+    volume = r**2 * PLAIN.range_resolution_m * np.deg2rad(PLAIN.azimuth_resolution_deg) * np.deg2rad(60.0)
+    in_one_cell = 0.12 / np.sqrt(2 * np.pi)  # of a Gaussian of 1 m/s
+    np.testing.assert_allclose(echoes.rcs_m2, 4.2e-5 * 20**1.1 * volume * in_one_cell, rtol=1e-9)
+    assert abs((echoes.speed_mps + 10 * echoes.xyz_m[:, 0] / r).mean()) < 1.0
+
+
 def test_a_blocked_sector_is_empty():
     weather = Weather(blocked_rad=((0.4, 0.6),))
-    frames = scans(moment([(30, 0), (30, 12)], asset=target(20.0), weather=weather), count=5)
+    spec = replace(PLAIN, false_alarms=20.0)
+    frames = scans(moment([(30, 0), (30, 12)], asset=target(20.0), weather=weather), spec, 5)
     assert all((f.owner == 0).any() for f in frames)
     for frame in frames:
         azimuth = np.arctan2(frame.scan.xyz_m[:, 1], frame.scan.xyz_m[:, 0])
