@@ -1,0 +1,174 @@
+"""Simulator and planner as processes: what they publish, what they wait for, and what they do without."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import PoseStamped
+from nav_msgs.msg import Odometry
+from nav_msgs.msg import Path as PathMessage
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import PointCloud2
+
+from perception_nodes import msg, srv
+from perception_nodes.datasets import find_rig
+from perception_nodes.datatypes import FrameInfo, LatencyTrace, Mode, Tracks, save_rig
+from perception_nodes.ros import qos
+from perception_nodes.ros.convert import from_msg, to_msg
+from perception_nodes.runs.loop_drive import lidar_rig
+
+START_NS = 1_700_000_000_000_000_000
+STEP_NS = 100_000_000
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Path:
+    """0.8 s on an empty car park."""
+    path = tmp_path / "short.yaml"
+    path.write_text("purpose: a test\nmust: be short\nworld: {kind: car_park}\nduration_s: 0.8\n")
+    return path
+
+
+@pytest.fixture
+def vehicle(bench: Any) -> Any:
+    """The bench with the rig of the simulated vehicle, its lidar only."""
+    save_rig(lidar_rig(find_rig("default")), bench.rig)
+    return bench
+
+
+def info(mode: Mode = Mode.NOMINAL) -> FrameInfo:
+    return FrameInfo(1, 0, mode, LatencyTrace("", "", 0, 0))
+
+
+def simulator(vehicle: Any, scenario: Path, **parameters: Any) -> tuple[Any, list[Any]]:
+    """A running simulator and the clouds that it sends."""
+    clouds = vehicle.keep(PointCloud2, "/sensing/lidar/top/points")
+    given = {"scenario": str(scenario), "sensors": ["top"], **parameters}
+    return vehicle.launch(vehicle.spec("simulator", **given)), clouds
+
+
+def stamps(messages: list[Any]) -> list[int]:
+    return [from_msg.stamp_ns(m.header) for m in messages]
+
+
+def test_a_drive_is_on_topics_to_its_end(vehicle: Any, scenario: Path, tmp_path: Path) -> None:
+    """Nobody answers: every step is late, which is told, and the drive goes on."""
+    truth = vehicle.keep(msg.Detection3DArray, "/truth/objects")
+    lines = vehicle.keep(msg.MapElementArray, "/truth/map_elements", LATCHED)
+    route = vehicle.keep(PathMessage, "/navigation/route", LATCHED)
+    times = vehicle.keep(Clock, "/clock")
+    runner, clouds = simulator(vehicle, scenario, timeout_s=0.05, output=str(tmp_path / "drive.json"))
+    vehicle.until(lambda: runner.poll()["simulator"] is not None)
+    assert runner.poll()["simulator"] == 0, runner.log_tail("simulator")
+    assert stamps(clouds) == [START_NS + k * STEP_NS for k in range(1, 9)] == stamps(truth)
+    assert clouds[0].header.frame_id == "top" and clouds[0].width > 5000
+    assert {f.name for f in clouds[0].fields} >= {"x", "y", "z", "intensity", "ring", "time"}
+    assert len(lines[0].elements) > 0 and len(route[0].poses) > 20 and len(times) >= 8
+    record = json.loads((tmp_path / "drive.json").read_text())
+    assert record["late_steps"] == 8 and len(record["steps"]) == 8
+    assert "no answer to the step of" in runner.log_tail("simulator")
+
+
+def test_lock_step_waits_for_the_objects_of_the_step(vehicle: Any, scenario: Path) -> None:
+    objects = vehicle.node.create_publisher(msg.TrackedObjectArray, "/perception/objects", qos.objects())
+    _, clouds = simulator(vehicle, scenario, timeout_s=60.0)
+    vehicle.ready(objects)
+    for k in range(1, 4):
+        vehicle.until(lambda count=k: len(clouds) == count)
+        for _ in range(5):  # no further step comes by itself
+            vehicle.executor.spin_once(timeout_sec=0.05)
+        assert len(clouds) == k
+        objects.publish(to_msg.tracks(Tracks.empty(START_NS + k * STEP_NS, "odom"), info()))
+    vehicle.until(lambda: len(clouds) == 4)
+
+
+def test_sensors_are_broken_and_mended_by_a_service(vehicle: Any, tmp_path: Path) -> None:
+    long = tmp_path / "long.yaml"
+    long.write_text("purpose: a test\nmust: be long\nworld: {kind: car_park}\nduration_s: 600\n")
+    times = vehicle.keep(Clock, "/clock")
+    _, clouds = simulator(vehicle, long, timeout_s=0.02)
+    client = vehicle.node.create_client(srv.InjectFault, "/simulator/inject_fault")
+    vehicle.until(lambda: client.service_is_ready() and clouds)
+
+    def call(**fields: Any) -> Any:
+        future = client.call_async(srv.InjectFault.Request(**fields))
+        vehicle.until(future.done)
+        return future.result()
+
+    wrong = call(sensor="roof", kind="off")
+    assert not wrong.success and "'roof': wanted one of" in wrong.message
+    assert not call(sensor="top", kind="broken").success
+    assert call(sensor="top", kind="off").success
+    last, seen = stamps(clouds)[-1], len(times)
+    vehicle.until(lambda: len(times) > seen + 10)
+    assert stamps(clouds)[-1] <= last + 2 * STEP_NS, "silent, while time goes on"
+    assert call(sensor="top", kind="ok").success
+    count = len(clouds)
+    vehicle.until(lambda: len(clouds) > count + 2)
+
+
+def test_an_unknown_scenario_is_refused(vehicle: Any) -> None:
+    runner = vehicle.launch(vehicle.spec("simulator", scenario="cut_inn"))
+    vehicle.until(lambda: runner.poll()["simulator"] is not None)
+    assert runner.poll()["simulator"] == 2
+    assert "did you mean 'cut_in'" in runner.complaint("simulator")
+
+
+class Driver:
+    """What a planner needs, published by hand: a straight route, odometry, objects, state."""
+
+    def __init__(self, bench: Any) -> None:
+        self.bench = bench
+        create = bench.node.create_publisher
+        self.route = create(PathMessage, "/navigation/route", LATCHED)
+        self.guidance = create(msg.RouteGuidance, "/navigation/guidance", qos.detections())
+        self.odometry = create(Odometry, "/vehicle/odometry", qos.detections())
+        self.objects = create(msg.TrackedObjectArray, "/perception/objects", qos.objects())
+        self.state = create(msg.PerceptionState, "/perception/state", qos.latched())
+        self.commands = bench.keep(msg.EgoCommand, "/vehicle/command")
+        line = PathMessage(poses=[PoseStamped() for _ in range(200)])
+        for k, pose in enumerate(line.poses):
+            pose.pose.position.x = float(k)
+        self.route.publish(line)
+        for publisher in (self.route, self.guidance, self.odometry, self.objects, self.state):
+            bench.ready(publisher)
+
+    def step(self, k: int, mode: Mode, *, objects: bool = True, content: Mode = Mode.NOMINAL) -> Any:
+        """One step at 8 m/s; the command that answers it."""
+        stamp, count = START_NS + k * STEP_NS, len(self.commands)
+        self.state.publish(msg.PerceptionState(mode=int(mode)))
+        self.guidance.publish(msg.RouteGuidance(stop_m=np.inf, limit_mps=10.0))
+        if objects:
+            self.objects.publish(to_msg.tracks(Tracks.empty(stamp, "odom"), info(content)))
+        for _ in range(3):
+            self.bench.executor.spin_once(timeout_sec=0.02)
+        here = Odometry(header=to_msg.header(stamp, "odom"))
+        here.pose.pose.position.x, here.pose.pose.orientation.w = 30.0 + 0.8 * k, 1.0
+        here.twist.twist.linear.x = 8.0
+        self.odometry.publish(here)
+        self.bench.until(lambda: len(self.commands) > count)
+        return self.commands[-1]
+
+
+def test_the_planner_drives_while_perception_says_that_it_works(vehicle: Any) -> None:
+    vehicle.start("planner")
+    driver = Driver(vehicle)
+    first = driver.step(0, Mode.NOMINAL)
+    assert first.reason == msg.EgoCommand.REASON_CRUISE and first.acceleration_mps2 > 0.5
+    assert from_msg.stamp_ns(first.header) == START_NS and first.ttc_s == np.inf
+    slow = driver.step(1, Mode.DEGRADED)
+    assert slow.acceleration_mps2 < -0.5 and slow.reason == msg.EgoCommand.REASON_CRUISE
+    for k, mode in ((2, Mode.BLIND), (3, Mode.FAULT), (4, Mode.STARTING)):
+        stop = driver.step(k, mode)
+        assert stop.reason == msg.EgoCommand.REASON_SAFE_STOP and stop.acceleration_mps2 == -3.0
+    assert driver.step(5, Mode.NOMINAL).reason == msg.EgoCommand.REASON_CRUISE
+    blind = driver.step(6, Mode.NOMINAL, content=Mode.BLIND)
+    assert blind.reason == msg.EgoCommand.REASON_SAFE_STOP
+    reasons = [driver.step(k, Mode.NOMINAL, objects=False).reason for k in range(7, 12)]
+    assert reasons[-1] == msg.EgoCommand.REASON_SAFE_STOP, "objects are 0.5 s old"
