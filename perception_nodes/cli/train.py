@@ -46,6 +46,7 @@ def train(
         list[Path] | None, typer.Option(help="lidar: folder for simulated frames; score: recordings")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="score: the ONNX file")] = None,
+    weights: Annotated[Path | None, typer.Option(help="weights.pt of an earlier run, to begin with")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")] = Path("train"),
 ) -> None:
     """Train a lidar detector for a rig from simulation, or score one on real sweeps. Needs the extra `[train]`."""
@@ -85,6 +86,7 @@ def train(
             resume=resume,
             logs=tuple(name for name in log.split(",") if name),
             data=data[0] if data else None,
+            weights=weights,
         ),
         Console(),
     )

@@ -13,6 +13,7 @@ from perception_nodes.datatypes import VEHICLES
 from perception_nodes.detection.learned_points import NO_INTENSITY, PreparedPoints
 from perception_nodes.geometry import wrap_angle
 
+from .clutter import add_clutter
 from .config import AugmentConfig
 from .kernels import first_obstacles, in_shadow, is_hidden, owners
 from .store import StoredFrame
@@ -40,6 +41,7 @@ def augment(frame: StoredFrame, config: AugmentConfig, rng: Rng, donor: Donor | 
     """A changed copy of the frame; the same generator state gives the same frame."""
     frame = paste_objects(frame, config.paste, donor, rng) if donor is not None and config.paste else frame
     frame = change_objects(frame, config, rng)
+    frame = add_clutter(frame, config.clutter, rng) if config.clutter else frame
     frame = drop_beams(frame, rng) if rng.random() < config.drop_beams else frame
     if rng.random() < config.drop_points:
         frame = _keep(frame, rng.random(len(frame.points)) < rng.uniform(0.5, 1.0))

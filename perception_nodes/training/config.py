@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from perception_nodes.datatypes import check_ranges, param
@@ -22,6 +23,7 @@ class AugmentConfig:
     object_scale: float = param(0.1, "largest relative change of one object's sides", low=0.0, high=0.3)
     object_share: float = param(0.5, "share of the objects that are changed", low=0.0, high=1.0)
     paste: int = param(6, "most objects of other frames put into one", low=0, high=50)
+    clutter: int = param(8, "most bushes, hedges, fences and posts put into a frame", low=0, high=100)
     drop_beams: float = param(
         0.4, "share with fewer beams: every second or third, or some at random", low=0.0
     )
@@ -79,6 +81,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+
+
+def file_digest(path: Path | None) -> str:
+    """First 16 hex digits of the SHA-256 of a file, empty for none."""
+    return "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def digest(value: Any) -> str:

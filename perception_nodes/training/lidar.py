@@ -31,7 +31,7 @@ from perception_nodes.networks.bev import BevDetector, network_config
 from perception_nodes.simulation.iterator import Drives
 
 from .calibrate import calibration
-from .config import TrainConfig, digest
+from .config import TrainConfig, digest, file_digest
 from .detector import median_ms, of_file, of_geometric, of_network
 from .domain import statistics
 from .export import check_parity, export_onnx, quantise
@@ -53,7 +53,10 @@ RUN: Final = "run.json"
 
 @dataclass(frozen=True)
 class LidarOptions:
-    """What `perception train lidar` is asked for. budget_s: time for all of it, 0: `config.steps` decide."""
+    """What `perception train lidar` is asked for.
+
+    budget_s: time for all of it, 0: `config.steps` decide; weights: `weights.pt` of an earlier run, to begin with.
+    """
 
     rigs: tuple[Rig, ...]
     output: Path
@@ -66,6 +69,7 @@ class LidarOptions:
     logs: tuple[str, ...] = ()
     data: Path | None = None
     name: str = ""
+    weights: Path | None = None
 
     @property
     def data_folder(self) -> Path:
@@ -198,7 +202,7 @@ def _plan(run: Run, place: Place, began: float) -> TrainConfig:
             "config": dataclasses.asdict(config), "digest": digest(config), "shards": len(run.train.stores),
             "rigs": {r.name: digest(r.to_dict()) for r in options.rigs}, "drives": dataclasses.asdict(options.drives),
             "frames": len(run.train), "held_out_frames": len(run.held_out), "data": run.train.digest,
-            "held_out_data": run.held_out.digest, "commit": commit(),
+            "held_out_data": run.held_out.digest, "commit": commit(), "weights": file_digest(options.weights),
             "versions": {n: importlib.metadata.version(n) for n in ("torch", "numpy", "onnxruntime")},
         }  # fmt: skip
         (options.output / RUN).write_text(json.dumps(about, indent=1))
@@ -233,6 +237,8 @@ def _fit(run: Run, place: Place) -> BevDetector:
     checkpoint = options.output / CHECKPOINT
     if options.resume and checkpoint.is_file():
         state.load(checkpoint, config, run.train.digest)
+    elif options.weights is not None:
+        state.begin_with(options.weights)
     sinks, missing = open_sinks(options.logs, options.output, dataclasses.asdict(config), state.step)
     for sentence in missing:
         run.console.print(f"[yellow]{sentence}[/yellow]")

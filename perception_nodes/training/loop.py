@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
+import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -108,6 +109,17 @@ class State:
         self.step, self.best, self.since_best = value["step"], value["best"], value["since_best"]
         self.best_weights = value["best_weights"]
         torch.set_rng_state(value["generator"])
+
+    def begin_with(self, path: Path) -> None:
+        """Weights of an earlier run. Raises InputError if they are of another network, or no weights."""
+        try:
+            value = torch.load(path, map_location="cpu", weights_only=True)
+            self.model.load_state_dict(value)
+        except (OSError, RuntimeError, pickle.UnpicklingError, AttributeError, TypeError) as error:
+            raise InputError(
+                f"{path}: not weights of a network of size {self.model.config.name}: {error}"
+            ) from error
+        self.average.load_state_dict(value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,8 @@ from perception_nodes.training.store import StoredFrame
 from . import streets
 
 STILL = AugmentConfig(
-    flip=0.0, turn_rad=0.0, scale=0.0, shift_m=0.0, object_share=0.0, paste=0, drop_beams=0.0, drop_points=0.0,
-    range_std_m=0.0, tilt_rad=0.0, height_m=0.0, no_intensity=0.0, scramble=0.0,
+    flip=0.0, turn_rad=0.0, scale=0.0, shift_m=0.0, object_share=0.0, paste=0, clutter=0, drop_beams=0.0,
+    drop_points=0.0, range_std_m=0.0, tilt_rad=0.0, height_m=0.0, no_intensity=0.0, scramble=0.0,
 )  # fmt: skip
 
 

@@ -135,6 +135,7 @@ def test_wrong_words(what: str, words: dict[str, object], named: str, tmp_path: 
     settings = {
         "rig": None, "size": "small", "budget": "", "steps": 5, "batch": 8, "streets": 1, "frames": 1, "seed": 0,
         "workers": 0, "patience": 0, "resume": False, "log": "", "data": None, "model": None,
+        "weights": None,
     }  # fmt: skip
     with pytest.raises(ConfigurationError, match=named):
         train(what, **{**settings, "output": tmp_path, **words})  # type: ignore[arg-type]
