@@ -19,11 +19,12 @@ from perception_nodes.datatypes import Detections2D, Image
 from perception_nodes.geometry import CameraModel, Transform
 
 from .camera_develop import developed, metered_gain
-from .camera_lens import blurred, falling, lens_of, streaks
+from .camera_lens import blurred, falling, glare, lens_of, streaks
 from .camera_spec import CameraSpec, camera_spec
 from .camera_truth import MASK_CLASSES, boxes_of, mask_of
 from .camera_view import Band, Shot, look, prepare
 from .moment import Moment
+from .scene import View
 from .shading_light import light_of
 
 __all__ = ["MASK_CLASSES", "CameraFrame", "CameraSensor", "CameraSpec", "camera_spec"]
@@ -35,6 +36,8 @@ U8 = npt.NDArray[np.uint8]
 
 # Parts of a picture that threads take one after the other; the same whatever the number of threads.
 _BANDS: Final = 4
+# Cosine of the angle off the axis up to which the sun shines into a lens.
+_DAZZLING: Final = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +91,13 @@ class CameraSensor:
             np.concatenate([getattr(b, name) for b in first]).reshape(shape)
             for name in ("range_m", "owner", "material", "marking")
         )
+        light = self._dazzled(moment, view, light)
         light = self._through_lens(moment, light, range_m, rng)
         gain = metered_gain(light, self.spec)
-        bgr = developed(light, gain, self.spec, exposure_s, int(rng.integers(2**62)))
+        seed, width = int(rng.integers(2**62)), self.spec.width_px
+        bgr = np.concatenate(moment.scene.spread(
+            lambda rows: developed(light[rows], gain, self.spec, exposure_s, (seed, rows.start * width)), self._bands
+        ))  # fmt: skip
         axis = self._local[:, 2].reshape(shape) if self.spec.projection == "pinhole" else 1.0
         boxes, visible, pixels = boxes_of(
             moment, first, self._placed(moment), self.camera, stamp_ns, self.frame_id
@@ -118,6 +125,23 @@ class CameraSensor:
         mount = self._base_from_optical
         position = position + rotation @ mount.translation_m
         return Shot(self.spec, self._local, rotation @ mount.rotation, position, fraction)
+
+    def _dazzled(self, moment: Moment, view: View, light: F32) -> F32:
+        """With what the lens scatters of a sun that shines on it."""
+        lamp = light_of(moment.weather)
+        placed = self._placed(moment)
+        towards = placed.rotation.T @ lamp.sun
+        if lamp.sun_rgb.max() <= 0 or towards[2] < _DAZZLING:
+            return light
+        # The sun is behind something by and by: several rays to it, from places about the lens.
+        around = np.array([[x, y, 0.0] for x in (-0.1, 0.0, 0.1) for y in (-0.1, 0.0, 0.1)])
+        start = np.ascontiguousarray(placed.apply(around), np.float32)
+        fraction = np.ones(len(start), np.float32)
+        share = 1.0 - float(view.stops(start, lamp.sun, fraction, self.spec.far_m).mean())
+        if share == 0:
+            return light
+        veil = glare(self._local, towards, share * (1.0 + 3.0 * moment.weather.dirt))
+        return np.asarray(light + (veil * lamp.sun_rgb).reshape(light.shape), np.float32)
 
     def _through_lens(self, moment: Moment, light: F32, range_m: F32, rng: np.random.Generator) -> F32:
         """Bloom of what is too bright, falling rain and snow, drops and dirt."""

@@ -35,8 +35,11 @@ def metered_gain(light: F32, spec: CameraSpec) -> float:
     return float(np.clip(gain, 0.1, spec.max_gain))
 
 
-def developed(light: F32, gain: float, spec: CameraSpec, exposure_s: float, seed: int) -> U8:
-    """(H, W, 3) BGR of light (H, W, 3) RGB; `seed` decides the noise."""
+def developed(light: F32, gain: float, spec: CameraSpec, exposure_s: float, seed: tuple[int, int]) -> U8:
+    """(R, W, 3) BGR of light (R, W, 3) RGB of some rows.
+
+    seed: decides the noise; and number of the first pixel.
+    """
     out = np.empty(light.shape, np.uint8)
     noise = np.array([spec.noise, spec.well_e * exposure_s / spec.exposure_s, spec.read_noise_e])
     _develop(light.reshape(-1, 3), gain, noise, seed, _CURVE, out.reshape(-1, 3))
@@ -55,15 +58,16 @@ _CURVE: Final = _curve()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _develop(light: Any, gain: float, noise: Any, seed: int, curve: Any, out: Any) -> None:
+def _develop(light: Any, gain: float, noise: Any, seed: Any, curve: Any, out: Any) -> None:
     share, well, read = noise
+    key, first = seed
     top = len(curve) - 1
     for i in range(len(light)):
         for c in range(3):
             value = light[i, c]
             if share > 0:
                 electrons = well * value
-                value += share * np.sqrt(electrons + read * read) / well * bell(3 * i + c, seed)
+                value += share * np.sqrt(electrons + read * read) / well * bell(3 * (first + i) + c, key)
             value *= gain
             level = int(top * 0.5 * np.sqrt(max(value, 0.0)) + 0.5)
             out[i, 2 - c] = curve[min(level, top)]

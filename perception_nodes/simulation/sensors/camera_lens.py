@@ -73,6 +73,16 @@ def _drops(seed: int, size: tuple[int, int], rain_mm_h: float, epoch: int) -> I3
     return out
 
 
+def glare(local: F64, towards: F64, share: float) -> F32:
+    """(N, 1) light that a lens scatters from the sun onto each pixel, as a share of what falls on a surface.
+
+    local (N, 3) directions of the pixels, towards (3,) the sun, both in the optical frame; share: of the sun that is
+    seen. Falls with the square of the angle (Stiles and Holladay), a tenth of what an eye scatters.
+    """
+    away = np.rad2deg(np.arccos(np.clip(local @ towards, -1.0, 1.0)))
+    return np.asarray(share * 3.0 / (away**2 + 1.5), np.float32)[:, None]
+
+
 def blurred(picture: F32, sigma_px: float) -> F32:
     """(H, W, C), at a quarter of the size."""
     small = picture[2::4, 2::4]

@@ -13,7 +13,7 @@ from .returns import fire
 from .scene import Hits, View
 from .shading import Look, surfaces
 from .shading_light import Light, light_of
-from .shading_lit import lit, wants_sun
+from .shading_lit import lit, mirrored, towards_sun
 from .shading_near import actors_of, near_of
 from .shading_place import place_of
 
@@ -24,8 +24,8 @@ U8 = npt.NDArray[np.uint8]
 
 # How far away an actor can be and still throw a shadow on a place.
 _SHADOW_M: Final = 60.0
-_SKIN_M: Final = 0.01
 _MIRROR_M: Final = 120.0
+_MIRROR_RAD: Final = 0.01  # mirrors in water are not sharp
 
 
 class Shot(NamedTuple):
@@ -88,9 +88,8 @@ def _shaded(
     """Surfaces and the radiance (N, 3) that comes from them."""
     origins, directions, fraction = rays
     place, near, paint = place_of(moment.world, moment.scene), near_of(moment), moment.world.paint
-    seen = Look.of(len(origins))
     world = (place, actors_of(moment), (paint.low_m[0], paint.low_m[1], paint.index, paint.tiles))
-    surfaces((origins, directions), hits.columns, world, light, pixel_rad, seen)
+    seen = surfaces((origins, directions), hits.columns, world, light, pixel_rad)
     sunny = np.zeros(len(origins), np.float32)
     if light.sun_rgb.max() > 0:
         _sunny(view, hits, seen, light, fraction, sunny)
@@ -101,16 +100,9 @@ def _shaded(
 
 def _sunny(view: View, hits: Hits, seen: Look, light: Light, fraction: F32, sunny: F32) -> None:
     """1 where nothing stands between a surface and the sun."""
-    wanted = np.zeros(len(sunny), np.bool_)
-    wants_sun(hits.range_m, seen.facing, light.sun, wanted)
-    index = np.flatnonzero(wanted)
-    if not len(index):
-        return
-    # Leaves and wheels are smaller than the error of a range far away.
-    skin = (_SKIN_M + 2e-5 * hits.range_m[index])[:, None]
-    start = seen.at[index] + skin * seen.facing[index]
-    dark = view.stops(start, light.sun, fraction[index], _SHADOW_M)
-    sunny[index] = ~dark
+    index, start = towards_sun(hits.range_m, seen.at, seen.facing, light.sun)
+    if len(index):
+        sunny[index] = ~view.stops(start, light.sun, fraction[index], _SHADOW_M)
 
 
 def _mirrored(
@@ -124,19 +116,11 @@ def _mirrored(
 ) -> None:
     """Water on the ground shows what is above it, the more the flatter one looks."""
     _, directions, fraction = rays
-    cosine = np.abs(np.einsum("ij,ij->i", directions, seen.facing))
-    share = seen.wet * (0.02 + 0.98 * (1.0 - np.minimum(cosine, 1.0)) ** 5)
-    index = np.flatnonzero((share > 0.03) & np.isfinite(hits.range_m))
+    index, share, start, way = mirrored(directions, seen)
     if not len(index):
         return
-    mirrored = directions[index].copy()
-    mirrored[:, 2] = np.maximum(np.abs(mirrored[:, 2]), 1e-3)
-    mirrored /= np.linalg.norm(mirrored, axis=1, keepdims=True)
-    start = seen.at[index] + np.array([0, 0, _SKIN_M], np.float32)
-    again = (start, np.ascontiguousarray(mirrored, np.float32), fraction[index])
+    again = (start, way, fraction[index])
     second = view.cast(*again, _MIRROR_M)
-    _, above = _shaded(moment, view, again, second, light, 0.01)
-    part = share[index, None]
-    radiance[index] += part * (
-        above * np.exp(-light.scattering * hits.range_m[index, None]) - radiance[index]
-    )
+    _, above = _shaded(moment, view, again, second, light, _MIRROR_RAD)
+    through = np.exp(-light.scattering * hits.range_m[index])
+    radiance[index] += share[:, None] * (above * through[:, None] - radiance[index])

@@ -9,23 +9,30 @@ from numba import njit
 
 # Rays that follow each other point in similar directions; so many are tested against a sphere at once.
 BLOCK: Final = 64
+# So many blocks are tested at once before that.
+_GROUP: Final = 16
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def cull(origins: Any, directions: Any, middle: Any, reach: Any, limit: float) -> Any:
     """Pairs (ray, place) whose ray passes the sphere at `middle` (K, 3) of radius `reach` (K,) within the limit.
 
-    Sorted by place and ray. Spheres are tested against the cone of each block of rays first.
+    Sorted by place and ray. Spheres are tested against the cones of groups of blocks and of blocks of rays first.
     """
     n, blocks = len(origins), (len(origins) + BLOCK - 1) // BLOCK
-    cone = np.zeros((blocks, 8))
+    cone, wide = np.zeros((blocks, 8)), np.zeros(((blocks + _GROUP - 1) // _GROUP, 8))
     for b in range(blocks):
         _cone(origins[b * BLOCK : (b + 1) * BLOCK], directions[b * BLOCK : (b + 1) * BLOCK], cone[b])
+    step = BLOCK * _GROUP
+    for g in range(len(wide)):
+        _cone(origins[g * step : (g + 1) * step], directions[g * step : (g + 1) * step], wide[g])
     index, place = np.empty(1024, np.int64), np.empty(1024, np.int64)
-    count = 0
+    count, group = 0, True
     for k in range(len(middle)):
         for b in range(blocks):
-            if not _may_meet(cone[b], middle[k], reach[k], limit):
+            if b % _GROUP == 0:
+                group = _may_meet(wide[b // _GROUP], middle[k], reach[k], limit)
+            if not group or not _may_meet(cone[b], middle[k], reach[k], limit):
                 continue
             if count + BLOCK > len(index):
                 index, place = _doubled(index), _doubled(place)

@@ -7,6 +7,7 @@ and Young (1989) and an optical depth of clear air by colour. Air: contrast fall
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -40,6 +41,7 @@ class Light(NamedTuple):
     night: float
 
 
+@lru_cache(maxsize=16)
 def light_of(weather: Weather) -> Light:
     """By the weather alone."""
     height = float(np.sin(weather.sun_elevation_rad))

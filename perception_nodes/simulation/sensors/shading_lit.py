@@ -11,6 +11,7 @@ from .shading_noise import smooth
 
 # Radiance of the sun's disc, beyond what any sensor chip holds.
 _DISC = 60.0
+_SKIN_M = 0.01
 _AROUND = 0.35  # of the ambient light: what stands about, seen in a mirror
 
 
@@ -60,12 +61,51 @@ def seen_sky(x: float, y: float, above: float, place: Any) -> Any:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def wants_sun(range_m: Any, facing: Any, sun: Any, out: Any) -> None:
-    """Whether a surface looks towards the sun, so that it can be lit."""
+def towards_sun(range_m: Any, at: Any, facing: Any, sun: Any) -> Any:
+    """Which surfaces look towards the sun, and (K, 3) where light from there arrives, just before each surface."""
+    index, start = np.empty(len(range_m), np.int64), np.empty((len(range_m), 3), np.float32)
+    k = 0
     for i in range(len(range_m)):
-        out[i] = np.isfinite(range_m[i]) and (
-            facing[i, 0] * sun[0] + facing[i, 1] * sun[1] + facing[i, 2] * sun[2] > 1e-3
-        )
+        if facing[i, 0] * sun[0] + facing[i, 1] * sun[1] + facing[i, 2] * sun[2] > 1e-3 and np.isfinite(
+            range_m[i]
+        ):
+            # The farther, the larger the error of the range.
+            skin = _SKIN_M + 2e-5 * range_m[i]
+            for c in range(3):
+                start[k, c] = at[i, c] + skin * facing[i, c]
+            index[k] = i
+            k += 1
+    return index[:k], start[:k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def mirrored(directions: Any, look: Any) -> Any:
+    """Pixels whose water mirrors (K,), how much (K,), and from where (K, 3) what way (K, 3); water is not quite flat.
+
+    What is mirrored is not what is light anyway, so shares below 3 % are left out. Schlick's relation for water.
+    """
+    n = len(directions)
+    index, share = np.empty(n, np.int64), np.empty(n, np.float32)
+    start, way = np.empty((n, 3), np.float32), np.empty((n, 3), np.float32)
+    k = 0
+    for i in range(n):
+        if look.wet[i] <= 0:
+            continue
+        d, f = directions[i], look.facing[i]
+        x, y = float(look.at[i, 0]), float(look.at[i, 1])
+        tilt_x = 0.03 * (smooth(7.0 * x, 7.0 * y, 61) - 0.5)
+        tilt_y = 0.03 * (smooth(7.0 * x, 7.0 * y, 62) - 0.5)
+        back = d[0] * (f[0] + tilt_x) + d[1] * (f[1] + tilt_y) + d[2] * f[2]
+        part = look.wet[i] * (0.02 + 0.98 * (1.0 - min(1.0, abs(back))) ** 5)
+        if part < 0.03:
+            continue
+        way[k, 0], way[k, 1] = d[0] - 2 * back * (f[0] + tilt_x), d[1] - 2 * back * (f[1] + tilt_y)
+        way[k, 2] = max(abs(d[2] - 2 * back * f[2]), 1e-3)
+        way[k] /= np.sqrt(way[k, 0] ** 2 + way[k, 1] ** 2 + way[k, 2] ** 2)
+        start[k, 0], start[k, 1], start[k, 2] = look.at[i, 0], look.at[i, 1], look.at[i, 2] + _SKIN_M
+        index[k], share[k] = i, part
+        k += 1
+    return index[:k], share[:k], start[:k], way[:k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -87,7 +127,8 @@ def lit(rays: Any, met: Any, look: Any, sunny: Any, world: Any, out: Any) -> Non
             _haze(900.0 / (max(d[2], 0.0) + 0.03), d, light, value, out[i])
             continue
         n, at = look.facing[i], look.at[i]
-        open_sky = seen_sky(at[0], at[1], at[2] - origins[i, 2], place)
+        # The sky is that of the place before a wall, not of the ground behind it.
+        open_sky = seen_sky(at[0] + 2.5 * n[0], at[1] + 2.5 * n[1], at[2] - origins[i, 2], place)
         shade, glow = 1.0, 0.0
         if owner[i] < 0 and n[2] > 0.7:
             shade, glow = _near(at[0], at[1], near)
@@ -96,9 +137,9 @@ def lit(rays: Any, met: Any, look: Any, sunny: Any, world: Any, out: Any) -> Non
         turned = sunny[i] * max(0.0, n[0] * light.sun[0] + n[1] * light.sun[1] + n[2] * light.sun[2])
         level = open_sky * (0.6 + 0.4 * n[2] + 0.10 * (1.0 - n[2])) * shade
         # Lamps of tunnels, and light that comes from walls instead of the sky.
-        inside = max(0.0, 0.7 - open_sky) * (0.025 + light.lamps[0])
+        inside = max(0.0, 0.7 - open_sky) * (0.04 + light.lamps[0])
         for c in range(3):
-            around[c] = light.ambient[c] * level + (1.0 - 0.2 * c) * inside + light.lamps[c] * shade
+            around[c] = light.ambient[c] * level + (1.0 - 0.07 * c) * inside + light.lamps[c] * shade
             value[c] = look.colour[i, c] * (light.sun_rgb[c] * turned + around[c] + glow)
         if look.gloss[i] > 0.15:
             _glossy(d, n, look.gloss[i], (sunny[i], open_sky), light, value)

@@ -13,6 +13,7 @@ from perception_nodes.datatypes import LABEL_INDEX
 
 from .moment import Moment
 from .shading_lit import beam
+from .shading_noise import lot
 from .shading_place import lit_lamps
 
 F64 = npt.NDArray[np.float64]
@@ -78,8 +79,17 @@ def actors_of(moment: Moment) -> Actors:
     heading = np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
     change = np.einsum("ij,ij->i", after.velocity_mps - before.velocity_mps, heading)
     braking = change / max(moment.end_s - moment.start_s, 1e-3) < _BRAKING_MPS2
-    lots = np.array([np.random.default_rng(int(k)).random(3) for k in after.id]).reshape(-1, 3)
-    return Actors(0.45 + 1.1 * lots, heading, braking.astype(np.uint8), lit_lamps(moment.world, moment.end_s))
+    return Actors(_tints(after.id), heading, braking.astype(np.uint8), lit_lamps(moment.world, moment.end_s))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _tints(ids: Any) -> Any:
+    """(A, 3) what the colour of clothes is to be taken by."""
+    out = np.empty((len(ids), 3))
+    for k in range(len(ids)):
+        for c in range(3):
+            out[k, c] = 0.45 + 1.1 * lot(ids[k], c, 51)
+    return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import shapely
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
 from scipy.spatial import cKDTree
 
 from perception_nodes.datatypes import ElementType
@@ -32,12 +32,16 @@ _SIGN_KINDS: Final = {"stop": 1, "yield": 2, "priority": 3, "danger": 4}
 
 
 class Place(NamedTuple):
-    """tint (T, 3), code (T,) of the triangles of the street; signs (S, 5): middle, kind, half width; sky (W, H): share
-    of the sky that is seen from the nodes of a grid that begins at low (2,), m, odom.
+    """What does not change.
+
+    tint (T, 3), code (T,) of the triangles of the street; face (T,): the same for both halves of a face; signs (S, 5):
+    middle, kind, half width; sky (W, H): share of the sky that is seen from the nodes of a grid that begins at low
+    (2,), m, odom.
     """
 
     tint: F32
     code: I32
+    face: I32
     signs: F64
     sky: F32
     low: F64
@@ -57,7 +61,14 @@ def place_of(world: World, scene: Scene) -> Place:
         away, nearest = cKDTree(signs[:, :3]).query(middle[plates])
         code[plates] = np.where(away < 1.0, -1 - nearest, 0)
     low = np.asarray(world.surface.low_m, np.float64)
-    return Place(_tints(world, middle), code, signs, _sky(world, scene, low), low)
+    return Place(
+        _tints(world, middle),
+        code,
+        mesh.triangles[:, 0].astype(np.int32),
+        signs,
+        _sky(world, scene, low),
+        low,
+    )
 
 
 def lit_lamps(world: World, time_s: float) -> npt.NDArray[np.uint8]:
@@ -106,9 +117,10 @@ def _tints(world: World, middle: F64) -> F32:
     mesh, n = world.mesh, len(middle)
     rng = np.random.default_rng(7)
     out = np.ones((n, 3))
-    leaf = np.isin(mesh.material, (Material.FOLIAGE, Material.WOOD, Material.GRASS))
-    out[leaf] = rng.uniform(0.75, 1.25, (int(leaf.sum()), 1)) * np.array([1.0, 1.0, 1.0])
-    out[leaf, 0] *= rng.uniform(0.8, 1.2, int(leaf.sum()))
+    _, face = np.unique(mesh.triangles[:, 0], return_inverse=True)
+    loose = np.isin(mesh.material, (Material.FOLIAGE, Material.WOOD, Material.GRASS))
+    out[loose] = rng.uniform(0.75, 1.25, (face.max() + 1, 1))[face[loose]]
+    out[loose, 0] *= rng.uniform(0.8, 1.2, face.max() + 1)[face[loose]]
     walls = np.flatnonzero(np.isin(mesh.material, _WALLS))
     if len(world.houses) and len(walls):
         away, own = cKDTree(_perimeters(world)).query(middle[walls, :2])
@@ -153,10 +165,13 @@ def _sky(world: World, scene: Scene, low: F64) -> F32:
     for corners in world.houses:
         outside[shapely.contains_xy(shapely.Polygon(corners), xy[:, 0], xy[:, 1])] = 0.0
     weight, seen = outside.reshape(tuple(size)), seen.reshape(tuple(size)) * outside.reshape(tuple(size))
-    near, wide = (gaussian_filter(weight, sigma) for sigma in (0.7, 3.0))
+    near, wide = (gaussian_filter(weight, sigma) for sigma in (0.45, 3.0))
     value = np.where(
         near > 0.05,
-        gaussian_filter(seen, 0.7) / np.maximum(near, 0.05),
+        gaussian_filter(seen, 0.45) / np.maximum(near, 0.05),
         gaussian_filter(seen, 3.0) / np.maximum(wide, 1e-3),
     )
+    # Beside a tunnel lies open ground, behind its wall: the dark reaches a node farther than the roof.
+    covered = (seen < 0.1) & (weight > 0)
+    value = np.where(maximum_filter(covered, 3), minimum_filter(np.where(weight > 0, value, 1.0), 3), value)
     return np.ascontiguousarray(np.clip(value, 0.0, 1.0), np.float32)
