@@ -22,11 +22,12 @@ _WARM: Final = 5
 
 @dataclass(frozen=True)
 class Speed:
-    """One figure: `per_s` of `what`, and the least that is promised of it (None: nothing)."""
+    """One figure: `per_s` of `what`, the time of processors for each, and the least that is promised."""
 
     what: str
     per_s: float
-    promised: float | None = None
+    promised: float
+    cpu_ms: float | None = None
 
 
 def busy_street(objects: int = OBJECTS) -> Scenario:
@@ -52,19 +53,21 @@ def speeds(rig: Rig, *, seconds: float = 8.0) -> Iterator[Speed]:
     ):
         simulation = Simulation(busy_street(), rig, 1, sensors=names, threads=0)
         count = len(simulation.traffic.states(0.0))
-        yield Speed(f"{what}, {count} objects", _rate(simulation, seconds), promised)
+        rate, cpu_ms = _rate(simulation, seconds)
+        yield Speed(f"{what}, {count} objects", rate, promised, cpu_ms)
     cores = os.cpu_count() or 1
     yield Speed(f"training frames, {cores} processes", _training_rate(rig, cores, seconds), 40.0)
 
 
-def _rate(simulation: Simulation, seconds: float) -> float:
+def _rate(simulation: Simulation, seconds: float) -> tuple[float, float]:
+    """Steps a second of the clock, and ms of all processors for each: what others take does not count there."""
     for _ in range(_WARM):
         simulation.tick()
-    begin, done = time.perf_counter(), 0
+    begin, cpu, done = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - begin < seconds and done + _WARM < len(simulation):
         simulation.tick()
         done += 1
-    return done / (time.perf_counter() - begin)
+    return done / (time.perf_counter() - begin), 1e3 * (time.process_time() - cpu) / done
 
 
 def _training_rate(rig: Rig, workers: int, seconds: float) -> float:
@@ -87,8 +90,8 @@ def _training_rate(rig: Rig, workers: int, seconds: float) -> float:
 
 def show_speeds(rig: Rig, console: Console, *, seconds: float = 8.0) -> None:
     """A table of what this machine does."""
-    table = Table("what", "per second", "promised", box=None, pad_edge=False)
+    table = Table("what", "per second", "promised", "processor ms each", box=None, pad_edge=False)
     for speed in speeds(rig, seconds=seconds):
-        word = "" if speed.promised is None else f"{speed.promised:g}"
-        table.add_row(speed.what, f"{speed.per_s:.1f}", word)
+        cpu = "" if speed.cpu_ms is None else f"{speed.cpu_ms:.1f}"
+        table.add_row(speed.what, f"{speed.per_s:.1f}", f"{speed.promised:g}", cpu)
     console.print(table)
