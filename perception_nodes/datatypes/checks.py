@@ -14,7 +14,7 @@ FloatArray = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 def check_shape(owner: str, name: str, array: npt.NDArray[Any] | None, *shape: int | None) -> None:
     """Raise `MalformedMessage` unless `array` is None or has `shape` (None in `shape` matches any length)."""
-    if array is None:
+    if array is None or array.shape == shape:
         return
     wanted = len(shape) == array.ndim and all(
         w is None or w == s for w, s in zip(shape, array.shape, strict=True)

@@ -107,12 +107,12 @@ def _intersections(center_a: Any, lwh_a: Any, yaw_a: Any, center_b: Any, lwh_b: 
                 turn = (cos_b[j] * c + sin_b[j] * s, sin_b[j] * c - cos_b[j] * s)
                 offset = (dx * c + dy * s, dy * c - dx * s)
                 half_b = (0.5 * lwh_b[j, 0], 0.5 * lwh_b[j, 1])
-                out[i, j] = _overlap_area(half_a, half_b, offset, turn, buffers)
+                out[i, j] = overlap_area(half_a, half_b, offset, turn, buffers)
     return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _overlap_area(half_a: Any, half_b: Any, offset: Any, turn: Any, buffers: Any) -> Any:
+def overlap_area(half_a: Any, half_b: Any, offset: Any, turn: Any, buffers: Any) -> Any:
     """Area that |x| <= half_a[0], |y| <= half_a[1] shares with half_b at `offset`, turned by (cos, sin) `turn`."""
     half_l, half_w = half_a
     x, y = offset

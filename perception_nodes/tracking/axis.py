@@ -8,79 +8,90 @@ once the evidence for another outweighs it clearly.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import numpy.typing as npt
 
-from perception_nodes.geometry import wrap_angle
+from .algebra import clip, largest, wrap
+from .compiled import compiled
+from .store import AXIS_BINS, VX, VY, YAW, label_of, pose_of
 
-from . import classes
-from .config import TrackerConfig
-from .measurement import Measurements
-from .store import AXIS_BINS, VX, VY, YAW, TrackStore
-
-F64 = npt.NDArray[np.float64]
-B = npt.NDArray[np.bool_]
-I64 = npt.NDArray[np.int64]
-
-_OFFSETS = np.arange(AXIS_BINS) * np.pi / AXIS_BINS
+_STEP_RAD = np.pi / AXIS_BINS
 _MEMORY = 0.97
 _NEAR_RAD = np.deg2rad(20.0)
+_NEAR_BINS = 2
 _OUTLIER = 0.15
 _CLEARLY = 4.0
 _SHARPNESS = 8.0
 
 
-def votes(measured: Measurements, yaw_rad: F64) -> F64:
-    """(M, 18) log likelihood of each offset of the true direction from the tracks' yaw (M,).
+@compiled
+def vote(m: Any, yaw_rad: float, belief: Any) -> None:
+    """Add the log likelihood of each offset of the true direction from the track's yaw to the belief (18,).
 
     Mostly the box's own direction, partly the one across it, some of any.
     """
-    elongation = measured.size_m[:, 0] - measured.size_m[:, 1]
-    std = np.sqrt(measured.size_var[:, 0])
-    trust = np.clip((elongation - 0.5 * std) / 1.5, 0.0, 1.0)
-    off = 2 * (_OFFSETS[None] - (measured.pose[:, 2] - yaw_rad)[:, None])
-    own, across = np.exp(_SHARPNESS * (np.cos(off) - 1)), np.exp(_SHARPNESS * (-np.cos(off) - 1))
-    share = 0.5 + 0.4 * trust[:, None]
-    like = share * own + (1 - share) * across + _OUTLIER
-    like[measured.detections.orientation == 0] = 1.0
-    return np.asarray(np.log(like))
+    if m.orientation == 0:
+        return
+    elongation = m.lwh_m[0] - m.lwh_m[1]
+    trust = clip((elongation - 0.5 * np.sqrt(m.size_var[0])) / 1.5, 0.0, 1.0)
+    share = 0.5 + 0.4 * trust
+    for k in range(AXIS_BINS):
+        cos = np.cos(2 * (k * _STEP_RAD - (m.pose[2] - yaw_rad)))
+        own, across = np.exp(_SHARPNESS * (cos - 1)), np.exp(_SHARPNESS * (-cos - 1))
+        belief[k] += np.log(share * own + (1 - share) * across + _OUTLIER)
 
 
-def judge_axis(tracks: TrackStore, index: I64, measured: Measurements, config: TrackerConfig) -> B:
-    """Update the belief of the tracks `index` (K,); turn the yaw of those whose direction is clearly another one.
+@compiled
+def judge_axis(t: Any, m: Any, c: Any) -> bool:
+    """Update the belief of the track; turn its yaw if its direction is clearly another one.
 
-    Returns (K,) which have been turned. Only steered classes are; a half turn is not looked at here.
+    Returns whether it has been turned. Only steered classes are; a half turn is not looked at here.
     """
-    yaw = tracks.yaw_rad[index]
-    belief = _MEMORY * tracks.axis_log[index] + votes(measured, yaw)
-    mean = tracks.mean[index]
-    speed = np.hypot(mean[:, VX], mean[:, VY])
-    clear = config.world_fixed & tracks.moving[index] & (speed > 4 * config.moving_speed_mps)
-    course = np.arctan2(mean[:, VY], mean[:, VX]) - yaw
-    belief += np.where(clear[:, None], 0.5 * np.cos(2 * (_OFFSETS[None] - course[:, None])), 0.0)
-    belief -= belief.max(axis=1, keepdims=True)
-    best = belief.argmax(axis=1)
-    weight = np.exp(belief)
-    here, there = _mass(weight, np.zeros(len(index))), _mass(weight, _OFFSETS[best])
-    other = np.abs(_apart(_OFFSETS[best])) > _NEAR_RAD
-    turned = np.asarray(classes.STEERED[tracks.label[index]] & (there > _CLEARLY * here) & other)
-    shifted = (np.arange(AXIS_BINS)[None] + best[turned, None]) % AXIS_BINS
-    belief[turned] = np.take_along_axis(belief[turned], shifted, axis=1)
-    tracks.axis_log[index] = belief
-    rows = index[turned]
-    tracks.mean[rows, YAW] = tracks.static_mean[rows, 2] = wrap_angle(yaw + _apart(_OFFSETS[best]))[turned]
-    for cov in (tracks.cov, tracks.static_cov):
-        cov[rows, 2, :] = cov[rows, :, 2] = 0.0
-        cov[rows, 2, 2] = _NEAR_RAD**2
-    return turned
+    yaw = pose_of(t)[2]
+    belief = t.axis_log[:]
+    for k in range(AXIS_BINS):
+        belief[k] *= _MEMORY
+    vote(m, yaw, belief)
+    _follow_course(t, yaw, c, belief)
+    best = largest(belief)
+    top = belief[best]
+    for k in range(AXIS_BINS):
+        belief[k] -= top
+    clearly = _mass(belief, best) > _CLEARLY * _mass(belief, 0)
+    if not (c.steered[label_of(t)] and clearly and _NEAR_BINS < best < AXIS_BINS - _NEAR_BINS):
+        return False
+    offset = (best if best <= AXIS_BINS // 2 else best - AXIS_BINS) * _STEP_RAD
+    before = belief.copy()
+    for k in range(AXIS_BINS):
+        belief[k] = before[(k + best) % AXIS_BINS]
+    t.mean[YAW] = t.static_mean[2] = wrap(yaw + offset)
+    forget_yaw(t.cov[:], _NEAR_RAD**2)
+    forget_yaw(t.static_cov[:], _NEAR_RAD**2)
+    return True
 
 
-def _apart(angle: F64) -> F64:
-    """Difference of directions in [-pi/2, pi/2)."""
-    return np.asarray((angle + np.pi / 2) % np.pi - np.pi / 2)
+@compiled
+def forget_yaw(cov: Any, var: float) -> None:
+    """The yaw comes from elsewhere: its variance is this, its old correlations no longer hold; in place."""
+    for k in range(len(cov)):
+        cov[YAW, k] = cov[k, YAW] = 0.0
+    cov[YAW, YAW] = var
 
 
-def _mass(weight: F64, direction: F64) -> F64:
-    """(K,) belief within 20 degrees of a direction."""
-    near = np.abs(_apart(_OFFSETS[None] - direction[:, None])) < _NEAR_RAD
-    return np.asarray((weight * near).sum(axis=1))
+@compiled
+def _follow_course(t: Any, yaw: float, c: Any, belief: Any) -> None:
+    speed = np.hypot(t.mean[VX], t.mean[VY])
+    if c.world_fixed and t.moving and speed > 4 * c.moving_speed_mps:
+        course = np.arctan2(t.mean[VY], t.mean[VX]) - yaw
+        for k in range(AXIS_BINS):
+            belief[k] += 0.5 * np.cos(2 * (k * _STEP_RAD - course))
+
+
+@compiled
+def _mass(belief: Any, at: int) -> float:
+    """Belief within 20 degrees of a direction."""
+    total = 0.0
+    for k in range(at - 2, at + 3):
+        total += np.exp(belief[k % AXIS_BINS])
+    return total

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from perception_nodes.datatypes import LABELS, NUM_LABELS, TWO_WHEELERS, VEHICLES
 
+from .algebra import clip
+from .compiled import compiled
+
 F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
 
 # length, width, height (m); their std; acceleration std (m/s2); yaw rate std (rad/s); initial speed std (m/s)
 _TABLE = {
@@ -39,24 +46,54 @@ YAW_STD_RAD: F64 = np.array([0.12, 0.1, 0.08, 0.08, 0.15, 0.3, 0.4, 1.0, 1.0, 0.
 SIZE_MEASUREMENT_STD_M: F64 = np.array([0.35, 0.7, 1.0, 1.0, 0.7, 0.3, 0.3, 0.2, 0.1, 0.4, 0.4])
 Z_STD_M = 0.15
 
-# Confusions between groups cost an association; inside a group they are free.
-GROUPS = {
-    "vehicle": sorted(VEHICLES),
-    "two_wheeler": sorted(TWO_WHEELERS),
-    "pedestrian": [LABELS.index("pedestrian")],
-    "static": [LABELS.index("traffic_cone"), LABELS.index("barrier")],
+# Confusions between groups cost an association; inside a group they are free. -1: `unknown`, which is in none.
+_GROUPS = (
+    VEHICLES,
+    TWO_WHEELERS,
+    {LABELS.index("pedestrian")},
+    {LABELS.index(n) for n in ("traffic_cone", "barrier")},
+)
+GROUP: I64 = np.array(
+    [next((g for g, members in enumerate(_GROUPS) if k in members), -1) for k in range(NUM_LABELS)]
+)
+
+# What the kernels take: all of these numbers as one record.
+_COLUMNS: dict[str, npt.NDArray[Any]] = {
+    "class_size_m": SIZE_M,
+    "acceleration_std_mps2": ACCELERATION_STD_MPS2,
+    "yaw_rate_std_rps": YAW_RATE_STD_RPS,
+    "speed_std_mps": SPEED_STD_MPS,
+    "steered": STEERED.astype(np.uint8),  # numba knows no arrays of bools in records
+    "position_std_m": POSITION_STD_M,
+    "yaw_std_rad": YAW_STD_RAD,
+    "size_measurement_std_m": SIZE_MEASUREMENT_STD_M,
+    "z_std_m": np.array(Z_STD_M),
+    "group": GROUP,
 }
-GROUP_MATRIX: F64 = np.zeros((NUM_LABELS, len(GROUPS)))
-for _column, _members in enumerate(GROUPS.values()):
-    GROUP_MATRIX[_members, _column] = 1.0
 
 
-def agreement(a: F64, b: F64) -> F64:
-    """(N, M) probability-like agreement of two sets of class distributions (N, 11), (M, 11); 1 = nothing against it.
+def record(numbers: Mapping[str, float]) -> np.void:
+    """The numbers and those of the classes as one record, for kernels."""
+    values = {**_COLUMNS, **{name: np.asarray(value) for name, value in numbers.items()}}
+    layout = [(name, value.dtype.str, value.shape) for name, value in values.items()]
+    out = np.zeros(1, np.dtype(layout, align=True))
+    for name, value in values.items():
+        out[name] = value
+    whole: np.void = out[0]
+    return whole
+
+
+@compiled
+def agreement(a: Any, b: Any, c: Any) -> float:
+    """Probability-like agreement of two class distributions (11,), in any scale; 1 = nothing against it, least 0.02.
 
     `unknown` mass agrees with everything.
     """
-    groups_a, groups_b = a @ GROUP_MATRIX, b @ GROUP_MATRIX
-    known_a, known_b = groups_a.sum(axis=1), groups_b.sum(axis=1)
-    conflict = known_a[:, None] * known_b[None] - groups_a @ groups_b.T
-    return np.asarray(np.clip(1.0 - conflict, 0.02, 1.0))
+    whole_a, whole_b, conflict = 0.0, 0.0, 0.0
+    for i in range(NUM_LABELS):
+        whole_a += a[i]
+        whole_b += b[i]
+        for j in range(NUM_LABELS):
+            if c.group[i] >= 0 and c.group[j] >= 0 and c.group[i] != c.group[j]:
+                conflict += a[i] * b[j]
+    return clip(1.0 - conflict / (whole_a * whole_b), 0.02, 1.0)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
 
 from perception_nodes.datatypes import ConfigurationError, check_ranges, param
+
+from .classes import record
 
 
 @dataclass(frozen=True)
@@ -130,3 +135,9 @@ class TrackerConfig:
             raise ConfigurationError("TrackerConfig.weight_*: wanted a positive sum")
         if self.delete_existence >= self.confirm_existence:
             raise ConfigurationError("TrackerConfig.delete_existence: wanted less than confirm_existence")
+
+    @cached_property
+    def numbers(self) -> np.void:
+        """All numbers of this and of the classes as one record, for kernels."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return record({name: value for name, value in values.items() if not isinstance(value, str)})

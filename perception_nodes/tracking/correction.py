@@ -1,130 +1,154 @@
-"""What an assigned detection changes in its track."""
+"""What an assigned detection changes in its track, and what follows for all of them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.geometry import wrap_angle
-
+from .algebra import log_likelihood, update, wrap
 from .axis import judge_axis
-from .classes import STEERED
+from .compiled import compiled
 from .config import TrackerConfig
-from .existence import average_quality, hit
-from .heading import judge_heading
-from .kalman import update
+from .existence import average_quality, hit, miss
+from .heading import follow_motion, judge_heading
 from .measurement import UNKNOWN_VAR, Measurements
-from .motion import judge_standing, position_covariances
-from .shape import Aligned, align, anchored, axes, filter_size
-from .store import POSITION, VX, VY, YAW, TrackStore
+from .motion import constrain, judge_standing, position_cov
+from .shape import align, anchored, filter_size
+from .store import VX, VY, YAW, TrackStore, label_of, pose_of
 
-F64 = npt.NDArray[np.float64]
-B = npt.NDArray[np.bool_]
 I64 = npt.NDArray[np.int64]
 
-_POSE_OF_STATE = np.eye(8)[:3]
-_VELOCITY_OF_STATE = np.eye(8)[[VX, VY]]
 _NO_INFORMATION = 1e6
 _TURN_RAD = 0.35
 _CLASS_MEMORY = 20.0
+_MISSED_QUALITY = 0.05
 
 
-def correct(tracks: TrackStore, index: I64, measured: Measurements, config: TrackerConfig) -> None:
-    """Update the tracks `index` (K,) with the measurements (K,) of the same rows, in place."""
-    turned = judge_axis(tracks, index, measured, config)
-    aligned = align(measured.footprints, tracks.yaw_rad[index])
-    old_size = tracks.size_m[index, :2]
-    _resize(tracks, index, measured, aligned, config)
-    _keep_seen_sides(tracks, index, aligned, old_size)
-    _repose(tracks, index, measured, aligned, turned, config)
-    _reclass(tracks, index, measured)
-    judge_heading(tracks, index, measured, aligned, config)
-    tracks.presence[index] = hit(tracks.presence[index], measured.quality, config)
-    average_quality(tracks, index, measured.quality, np.ones(len(index)))
-    tracks.yaw_known[index] |= measured.detections.orientation != 0
-    tracks.hits[index] += 1
-    tracks.misses[index] = 0
-    tracks.updated_ns[index] = measured.detections.stamp_ns
-    tracks.source_mask[index] = measured.detections.source_mask
-    tracks.source_mask_history[index] |= measured.detections.source_mask
+def correct(tracks: TrackStore, index: I64, measured: Measurements, pick: I64, config: TrackerConfig) -> None:
+    """Update the tracks `index` (K,) with the measurements `pick` (K,), and the others with their miss, in place."""
+    if len(tracks):
+        _correct(tracks.rows, index, measured.rows, pick, (measured.detections.stamp_ns, config.numbers))
 
 
-def _resize(
-    tracks: TrackStore, index: I64, measured: Measurements, aligned: Aligned, config: TrackerConfig
-) -> None:
-    size = np.column_stack([aligned.size, measured.size_m[:, 2]])
-    noise = np.column_stack([aligned.size_var, measured.size_var[:, 2]])
+@compiled
+def _correct(tracks: Any, index: Any, measured: Any, pick: Any, now: Any) -> None:
+    stamp_ns, c = now
+    missed = np.ones(len(tracks), np.bool_)
+    for k in range(len(index)):
+        t, m = tracks[index[k]], measured[pick[k]]
+        missed[index[k]] = False
+        _seen(t, m, c)
+        t.hits += 1
+        t.misses = 0
+        t.updated_ns = stamp_ns
+    for i in range(len(tracks)):
+        t = tracks[i]
+        if missed[i]:
+            average_quality(t, _MISSED_QUALITY, t.detectable)
+            t.presence = miss(t.presence, t.detectable)
+            t.misses += 1
+        constrain(t, c)
+        follow_motion(t, c)
+        seen = t.hits >= c.confirm_hits and t.presence >= c.confirm_existence
+        t.confirmed = t.confirmed or (seen and t.quality >= c.confirm_quality)
+
+
+@compiled
+def _seen(t: Any, m: Any, c: Any) -> None:
+    """Axis, extent, pose, class, heading, existence: in this order."""
+    turned = judge_axis(t, m, c)
+    aligned = align(m, pose_of(t)[2])
+    _resize(t, m, aligned, c)
+    _repose(t, m, aligned, turned, c)
+    _reclass(t, m)
+    judge_heading(t, m, aligned, c)
+    t.presence = hit(t.presence, m.quality, c)
+    average_quality(t, m.quality, 1.0)
+    t.yaw_known = t.yaw_known or m.orientation != 0
+    t.source_mask = m.source_mask
+    t.source_mask_history = t.source_mask_history | m.source_mask
+
+
+@compiled
+def _resize(t: Any, m: Any, aligned: Any, c: Any) -> None:
+    """Filter the extent; move the centre as it changes, so that the sides that are seen stay where they were."""
     # A box turned by 90 degrees against a vehicle has guessed the wrong side long: its sides say nothing.
-    noise[:, :2] += np.where(aligned.quarter & STEERED[tracks.label[index]], _NO_INFORMATION, 0.0)[:, None]
-    mean, var = filter_size(tracks.size_m[index], tracks.size_var[index], size, noise, config)
-    tracks.size_m[index], tracks.size_var[index] = mean, var
-    gain = tracks.bottom_var[index] / (tracks.bottom_var[index] + measured.bottom_var)
-    tracks.bottom_m[index] += gain * (measured.bottom_m - tracks.bottom_m[index])
-    tracks.bottom_var[index] *= 1 - gain
+    guessed = _NO_INFORMATION if aligned.turns % 2 == 1 and c.steered[label_of(t)] else 0.0
+    cos, sin = np.cos(aligned.yaw), np.sin(aligned.yaw)
+    for k, ux, uy in ((0, cos, sin), (1, -sin, cos)):
+        old = t.size_m[k]
+        noise = aligned.size_var[k] + guessed
+        t.size_m[k], t.size_var[k] = filter_size(old, t.size_var[k], aligned.size[k], noise, c)
+        change = -0.5 * aligned.face[k] * (t.size_m[k] - old)
+        t.mean[0] += change * ux
+        t.mean[1] += change * uy
+        t.static_mean[0] += change * ux
+        t.static_mean[1] += change * uy
+    t.size_m[2], t.size_var[2] = filter_size(t.size_m[2], t.size_var[2], m.lwh_m[2], m.size_var[2], c)
+    gain = t.bottom_var / (t.bottom_var + m.bottom_var)
+    t.bottom_m += gain * (m.bottom_m - t.bottom_m)
+    t.bottom_var *= 1 - gain
 
 
-def _keep_seen_sides(tracks: TrackStore, index: I64, aligned: Aligned, old_size: F64) -> None:
-    """Move the centres as the sizes changed, so that the sides that are seen stay where they were."""
-    change = -0.5 * aligned.face * (tracks.size_m[index, :2] - old_size)
-    shift = (change[..., None] * axes(aligned.yaw)).sum(axis=-2)
-    tracks.mean[index, :2] += shift
-    tracks.static_mean[index, :2] += shift
-
-
-def _repose(
-    tracks: TrackStore, index: I64, measured: Measurements, aligned: Aligned, turned: B, config: TrackerConfig
-) -> None:
-    noise = measured.pose_cov.copy()
-    noise[:, :2, 2] = noise[:, 2, :2] = 0.0
-    size = tracks.size_m[index, :2]
-    center, noise[:, :2, :2] = anchored(measured.pose[:, :2], noise[:, :2, :2], aligned, size)
-    _replace_turned(tracks, index[turned], center[turned], noise[turned, :2, :2])
+@compiled
+def _repose(t: Any, m: Any, aligned: Any, turned: bool, c: Any) -> None:
+    placed = anchored(m, aligned, t.size_m[0], t.size_m[1])
+    noise = np.zeros((3, 3))
+    noise[0, 0], noise[0, 1], noise[1, 1] = placed.cov
+    noise[1, 0] = noise[0, 1]
+    if turned:
+        _replace(t.mean[:], t.cov[:], placed)
+        _replace(t.static_mean[:], t.static_cov[:], placed)
     # A direction that contradicts the track by more than its noise is a bad fit of the box, not a turn.
-    noise[:, 2, 2] += (3 * np.maximum(np.abs(aligned.residual) - _TURN_RAD, 0.0)) ** 2
-    spread = position_covariances(tracks, config)[index] + noise[:, None, :2, :2]
-    mean, static = tracks.mean[index], tracks.static_mean[index]
-    innovation = np.stack([center - mean[:, POSITION], center - static[:, :2]], axis=1)
-    pose = np.column_stack([center, aligned.yaw])
-    tracks.mean[index], tracks.cov[index] = _pose_update(mean, tracks.cov[index], pose, noise)
-    still = _pose_update(static, tracks.static_cov[index], pose, noise)
-    tracks.static_mean[index], tracks.static_cov[index] = still
-    _use_velocity(tracks, index, measured)
-    judge_standing(tracks, index, innovation, spread, config)
+    noise[2, 2] = m.pose_cov[2, 2] + (3 * max(abs(aligned.residual) - _TURN_RAD, 0.0)) ** 2
+    evidence = _likelihood(t.static_mean[:], t.static_cov[:], placed, c)
+    evidence -= _likelihood(t.mean[:], t.cov[:], placed, c)
+    # Sliced, so that one compiled function serves states of both sizes.
+    _pose_update(t.mean[:], t.cov[:], placed, aligned.yaw, noise)
+    _pose_update(t.static_mean[:], t.static_cov[:], placed, aligned.yaw, noise)
+    if m.has_velocity:
+        model = np.zeros((2, 8))
+        model[0, VX] = model[1, VY] = 1.0
+        innovation = np.array([m.velocity_mps[0] - t.mean[VX], m.velocity_mps[1] - t.mean[VY]])
+        update(t.mean[:], t.cov[:], model, innovation, m.velocity_cov[:])
+    judge_standing(t, evidence, c)
 
 
-def _replace_turned(tracks: TrackStore, rows: I64, center: F64, cov: F64) -> None:
-    """A box that has been turned lies elsewhere, but has not moved: put both hypotheses onto the measurement."""
-    tracks.mean[rows, :2] = tracks.static_mean[rows, :2] = center
-    tracks.cov[rows, :2, :2] += cov
-    tracks.static_cov[rows, :2, :2] += cov
+@compiled
+def _replace(mean: Any, cov: Any, placed: Any) -> None:
+    """A box that has been turned lies elsewhere, but has not moved: put the hypothesis onto the measurement."""
+    mean[0], mean[1] = placed.x, placed.y
+    cov[0, 0] += placed.cov[0]
+    cov[0, 1] += placed.cov[1]
+    cov[1, 0] += placed.cov[1]
+    cov[1, 1] += placed.cov[2]
 
 
-def _pose_update(mean: F64, cov: F64, pose: F64, noise: F64) -> tuple[F64, F64]:
-    model = _POSE_OF_STATE[:, : mean.shape[1]]
-    innovation = pose - mean[:, :3]
-    innovation[:, 2] = wrap_angle(innovation[:, 2])
+@compiled
+def _likelihood(mean: Any, cov: Any, placed: Any, c: Any) -> float:
+    """Log likelihood of the measured position under a hypothesis."""
+    xx, xy, yy = position_cov(cov, c)
+    spread = (xx + placed.cov[0], xy + placed.cov[1], yy + placed.cov[2])
+    return log_likelihood(placed.x - mean[0], placed.y - mean[1], spread)
+
+
+@compiled
+def _pose_update(mean: Any, cov: Any, placed: Any, yaw: float, noise: Any) -> None:
+    model = np.zeros((3, len(mean)))
+    model[0, 0] = model[1, 1] = model[2, 2] = 1.0
     # Unknown yaw: the innovation means nothing, and its variance is UNKNOWN_VAR.
-    innovation[noise[:, 2, 2] >= UNKNOWN_VAR, 2] = 0.0
-    mean, cov = update(mean, cov, model, innovation, noise)
-    mean[:, YAW] = wrap_angle(mean[:, YAW])
-    return mean, cov
+    turn = 0.0 if noise[2, 2] >= UNKNOWN_VAR else wrap(yaw - mean[YAW])
+    update(mean, cov, model, np.array([placed.x - mean[0], placed.y - mean[1], turn]), noise)
+    mean[YAW] = wrap(mean[YAW])
 
 
-def _use_velocity(tracks: TrackStore, index: I64, measured: Measurements) -> None:
-    has = measured.has_velocity
-    if not has.any():
-        return
-    rows = index[has]
-    innovation = measured.velocity[has] - tracks.mean[rows][:, [VX, VY]]
-    tracks.mean[rows], tracks.cov[rows] = update(
-        tracks.mean[rows], tracks.cov[rows], _VELOCITY_OF_STATE, innovation, measured.velocity_cov[has]
-    )
-
-
-def _reclass(tracks: TrackStore, index: I64, measured: Measurements) -> None:
+@compiled
+def _reclass(t: Any, m: Any) -> None:
     """Mean of the class distributions, not their product: the views of successive frames are alike. Views that
     say little (mostly `unknown`) weigh little.
     """
-    total = tracks.class_sum[index].sum(axis=1, keepdims=True)
-    faded = tracks.class_sum[index] * np.minimum(1.0, _CLASS_MEMORY / total)
-    tracks.class_sum[index] = faded + measured.class_weight[:, None] * measured.probabilities
+    keep = min(1.0, _CLASS_MEMORY / t.class_sum.sum())
+    for k in range(len(t.class_sum)):
+        t.class_sum[k] = t.class_sum[k] * keep + m.class_weight * m.class_probabilities[k]

@@ -6,59 +6,76 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from perception_nodes.geometry import Transform, corners_bev, wrap_angle
+from perception_nodes.geometry import Transform
 
+from .algebra import clip, copy, wrap
+from .compiled import compiled
 from .config import TrackerConfig
-from .store import TrackStore
+from .store import TrackStore, pose_of
 
 F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
 
 BEARINGS = 7
 _QUALITY_MEMORY = 30.0
 _LOWEST_DETECTION_PROBABILITY = 0.02
 
 
-def visible_share(
-    center_m: F64, lwh_m: F64, yaw_rad: F64, sensor_m: F64, blocks: npt.NDArray[np.bool_]
-) -> F64:
-    """(N,) share of each box that no nearer box (of those that `blocks`) hides from the sensor at `sensor_m` (3,).
+def look(tracks: TrackStore, odom_from_base: Transform, config: TrackerConfig) -> None:
+    """Set `visibility` and `detectable` of every track: how likely it is seen now."""
+    if len(tracks):
+        x, y, z = (
+            odom_from_base.rotation[:, 2] * config.sensor_height_m + odom_from_base.translation_m
+        ).tolist()
+        _look(tracks.rows, np.array([x, y, z]), config.numbers)
 
-    Mean over some bearings across the box of the part of its height above the shadow of the nearer boxes. A box
-    that contains the sensor hides nothing.
+
+@compiled
+def _look(tracks: Any, sensor_m: Any, c: Any) -> None:
+    n = len(tracks)
+    boxes, blocks, share = np.zeros((n, 7)), np.zeros(n, np.bool_), np.ones(n)
+    for i in range(n):
+        t = tracks[i]
+        x, y, yaw = pose_of(t)
+        boxes[i, 0], boxes[i, 1], boxes[i, 2] = x, y, t.bottom_m + t.size_m[2] / 2
+        copy(boxes[i, 3:], t.size_m[:], 3)
+        boxes[i, 6] = yaw
+        blocks[i] = t.confirmed and t.presence > 0.5
+    visible_share(boxes, sensor_m, blocks, share)
+    for i in range(n):
+        t = tracks[i]
+        range_m = np.hypot(boxes[i, 0] - sensor_m[0], boxes[i, 1] - sensor_m[1])
+        by_range = 0.5 ** ((range_m / c.detection_range_m) ** 2)
+        t.visibility = share[i]
+        t.detectable = max(c.detection_probability * by_range * share[i], _LOWEST_DETECTION_PROBABILITY)
+
+
+@compiled
+def visible_share(boxes: Any, sensor_m: Any, blocks: Any, out: Any) -> None:
+    """(N,) share of each box that no nearer box (of those that `blocks` (N,)) hides from the sensor at `sensor_m` (3,).
+
+    boxes (N, 7): x, y, z of the centre, length, width, height, yaw. Mean over some bearings across the box of the part
+    of its height above the shadow of the nearer boxes. A box that contains the sensor hides nothing.
     """
-    out = np.ones(len(center_m))
-    if len(center_m) == 0:
-        return out
-    d = corners_bev(center_m, lwh_m, yaw_rad) - sensor_m[:2]
-    middle = np.arctan2(center_m[:, 1] - sensor_m[1], center_m[:, 0] - sensor_m[0])
-    offset = wrap_angle(np.arctan2(d[..., 1], d[..., 0]) - middle[:, None])
-    low, high = offset.min(axis=1), offset.max(axis=1)
-    near = np.maximum(np.linalg.norm(d, axis=2).min(axis=1), 0.1)
-    reach = np.linalg.norm(center_m[:, :2] - sensor_m[:2], axis=1)
-    roof = center_m[:, 2] + lwh_m[:, 2] / 2 - sensor_m[2]
-    view = np.column_stack([middle, low, high, near, reach, roof, lwh_m[:, 2]])
-    _visible(view, np.asarray(blocks & (high - low < np.pi)), out)
-    return out
-
-
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _visible(view: Any, blocks: Any, out: Any) -> None:
-    """Rows of view: bearing of the centre, lowest and highest bearing relative to it, nearest corner, distance of the
-    centre, height of the roof over the sensor, height of the box.
-    """
+    view = np.zeros((len(boxes), 7))
+    for i in range(len(boxes)):
+        _view(boxes[i], sensor_m, view[i])
     visible = np.ones(BEARINGS)
     for i in range(len(view)):
         middle, low, high, _, reach, roof, height = view[i]
-        visible[:] = 1.0
+        for k in range(BEARINGS):
+            visible[k] = 1.0
         for j in range(len(view)):
             if not blocks[j] or view[j, 3] + 0.5 >= reach or view[j, 4] >= reach:
                 continue
-            apart = (middle - view[j, 0] + np.pi) % (2 * np.pi) - np.pi
+            # A box around the sensor has no bearing.
+            if view[j, 2] - view[j, 1] >= np.pi:
+                continue
+            apart = wrap(middle - view[j, 0])
+            if apart + low >= view[j, 2] or apart + high <= view[j, 1]:
+                continue
             # The shadow of box j at the distance of box i, seen over j's roof.
-            above = max(0.0, min(1.0, (roof - view[j, 5] * reach / view[j, 3]) / height))
+            above = clip((roof - view[j, 5] * reach / view[j, 3]) / height, 0.0, 1.0)
             for k in range(BEARINGS):
                 relative = apart + low + (high - low) * (k + 0.5) / BEARINGS
                 if view[j, 1] < relative < view[j, 2]:
@@ -66,60 +83,72 @@ def _visible(view: Any, blocks: Any, out: Any) -> None:
         out[i] = visible.sum() / BEARINGS
 
 
-def detection_probability(tracks: TrackStore, odom_from_base: Transform, config: TrackerConfig) -> F64:
-    """(N,) probability that each track is detected now; sets `tracks.visibility`."""
-    above_base = np.array([[0.0, 0.0, config.sensor_height_m]])
-    sensor = np.asarray(odom_from_base.apply(above_base)[0], np.float64)
-    blocks = tracks.confirmed & (tracks.presence > 0.5)
-    tracks.visibility = visible_share(tracks.center_m, tracks.size_m, tracks.yaw_rad, sensor, blocks)
-    range_m = np.linalg.norm(tracks.position_m - sensor[:2], axis=1)
-    by_range = 0.5 ** ((range_m / config.detection_range_m) ** 2)
-    probability = config.detection_probability * by_range * tracks.visibility
-    return np.asarray(np.maximum(probability, _LOWEST_DETECTION_PROBABILITY))
+@compiled
+def _view(box: Any, sensor_m: Any, out: Any) -> None:
+    """Bearing of the centre, lowest and highest bearing relative to it, nearest corner, distance of the centre, height
+    of the roof over the sensor, height of the box.
+    """
+    x, y = box[0] - sensor_m[0], box[1] - sensor_m[1]
+    cos, sin = np.cos(box[6]), np.sin(box[6])
+    middle = np.arctan2(y, x)
+    low, high, near = np.inf, -np.inf, np.inf
+    for a, b in ((0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5)):
+        dx = x + a * box[3] * cos - b * box[4] * sin
+        dy = y + a * box[3] * sin + b * box[4] * cos
+        offset = wrap(np.arctan2(dy, dx) - middle)
+        low, high, near = min(low, offset), max(high, offset), min(near, np.hypot(dx, dy))
+    out[0], out[1], out[2], out[3], out[4] = middle, low, high, max(near, 0.1), np.hypot(x, y)
+    out[5], out[6] = box[2] + box[5] / 2 - sensor_m[2], box[5]
 
 
-def in_view(tracks: TrackStore, odom_from_base: Transform, config: TrackerConfig) -> npt.NDArray[np.bool_]:
-    """(N,) whether the centre is within range and field of view of the vehicle."""
-    d = tracks.position_m - odom_from_base.translation_m[:2]
-    bearing = wrap_angle(np.arctan2(d[:, 1], d[:, 0]) - odom_from_base.yaw_rad)
-    near = np.hypot(d[:, 0], d[:, 1]) <= config.max_range_m
-    return np.asarray(near & (np.abs(bearing) <= config.fov_half_angle_rad))
+@compiled
+def in_view(t: Any, base: Any, c: Any) -> bool:
+    """Whether the centre is within range and field of view of the vehicle at `base` (x, y, yaw)."""
+    x, y, _ = pose_of(t)
+    dx, dy = x - base[0], y - base[1]
+    bearing = wrap(np.arctan2(dy, dx) - base[2])
+    return bool(np.hypot(dx, dy) <= c.max_range_m and abs(bearing) <= c.fov_half_angle_rad)
 
 
-def survive(presence: F64, dt_s: float, config: TrackerConfig) -> F64:
+@compiled
+def survive(presence: float, dt_s: float, c: Any) -> float:
     """Presence after dt_s without looking."""
-    return np.asarray(presence * config.survival_per_s**dt_s)
+    return float(presence * c.survival_per_s**dt_s)
 
 
-def hit(presence: F64, quality: F64, config: TrackerConfig) -> F64:
+@compiled
+def hit(presence: float, quality: float, c: Any) -> float:
     """Presence after a detection of the given quality: odds times the likelihood ratio object / clutter.
 
     It has been detected, so that the occlusion that may have been presumed is not held against it.
     """
     odds = presence / (1 - presence)
-    ratio = quality * config.detection_probability / ((1 - quality) * config.clutter_ratio)
-    odds = odds * np.clip(ratio, 0.2, 20.0)
-    return np.minimum(odds / (1 + odds), config.existence_max)
+    ratio = quality * c.detection_probability / ((1 - quality) * c.clutter_ratio)
+    odds = odds * clip(ratio, 0.2, 20.0)
+    return float(min(odds / (1 + odds), c.existence_max))
 
 
-def miss(presence: F64, probability: F64) -> F64:
+@compiled
+def miss(presence: float, probability: float) -> float:
     """Presence after no detection where one was to be expected with the given probability (Bernoulli filter)."""
-    return np.asarray(presence * (1 - probability) / (1 - presence * probability))
+    return presence * (1 - probability) / (1 - presence * probability)
 
 
-def average_quality(tracks: TrackStore, index: I64, value: F64, weight: F64) -> None:
-    """Take values (K,) with weights (K,) into the running mean of the tracks `index`, in place."""
-    total = np.minimum(tracks.quality_weight[index], _QUALITY_MEMORY) + weight
-    tracks.quality[index] += (value - tracks.quality[index]) * weight / total
-    tracks.quality_weight[index] = total
+@compiled
+def average_quality(t: Any, value: float, weight: float) -> None:
+    """Take a value with a weight into the running mean of the track, in place."""
+    total = min(t.quality_weight, _QUALITY_MEMORY) + weight
+    t.quality += (value - t.quality) * weight / total
+    t.quality_weight = total
 
 
-def published_existence(tracks: TrackStore, stamp_ns: int, config: TrackerConfig) -> F64:
+@compiled
+def published_existence(t: Any, stamp_ns: int, c: Any) -> float:
     """Presence, fading while nothing confirms it, times the belief that what is tracked is an object at all.
 
     That belief is the mean quality of the detections: clutter that stays (a wall, a bush) is detected in every
     frame, successive frames are not independent evidence, so that the quality enters as a mean, not as a product.
     """
-    logit = np.log(tracks.quality / (1 - tracks.quality)) * config.quality_weight / 3.0
-    faded = np.exp(-(stamp_ns - tracks.updated_ns) * 1e-9 / config.fade_time_s)
-    return np.asarray(tracks.presence * faded / (1 + np.exp(-logit)))
+    logit = np.log(t.quality / (1 - t.quality)) * c.quality_weight / 3.0
+    faded = np.exp(-(stamp_ns - t.updated_ns) * 1e-9 / c.fade_time_s)
+    return float(t.presence * faded / (1 + np.exp(-logit)))

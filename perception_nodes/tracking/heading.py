@@ -2,83 +2,73 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 import numpy as np
-import numpy.typing as npt
 
 from perception_nodes.datatypes import Orientation
-from perception_nodes.geometry import wrap_angle
 
-from . import classes
-from .config import TrackerConfig
-from .measurement import Measurements
-from .shape import Aligned
-from .store import VX, VY, YAW, TrackStore
-
-I64 = npt.NDArray[np.int64]
+from .algebra import clip, wrap
+from .axis import forget_yaw
+from .compiled import compiled
+from .store import VX, VY, YAW, label_of
 
 _MEMORY = 0.98
 _LIMIT = 8.0
 _KNOWN = 1.5
 _DETECTOR_TRUST = 0.8
+_AVAILABLE: Final = int(Orientation.AVAILABLE)
+_SIGN_UNKNOWN: Final = int(Orientation.SIGN_UNKNOWN)
+_UNAVAILABLE: Final = int(Orientation.UNAVAILABLE)
 
 
-def judge_heading(
-    tracks: TrackStore, index: I64, measured: Measurements, aligned: Aligned, config: TrackerConfig
-) -> None:
-    """Collect evidence for and against the heading of the tracks `index` (K,), turn those that are wrong, in place."""
-    evidence = _from_motion(tracks, index, config)
-    stated = measured.detections.orientation == int(Orientation.AVAILABLE)
-    evidence += np.where(stated, np.where(aligned.turns == 0, _DETECTOR_TRUST, -_DETECTOR_TRUST), 0.0)
-    belief = np.clip(tracks.sign_belief[index] * _MEMORY + evidence, -_LIMIT, _LIMIT)
-    tracks.sign_belief[index] = belief
-    wrong = index[belief < -config.heading_flip_belief]
-    _turn(tracks, wrong, np.pi)
-    tracks.sign_belief[wrong] *= -1.0
+@compiled
+def judge_heading(t: Any, m: Any, aligned: Any, c: Any) -> None:
+    """Collect evidence for and against the heading of a track; turn it if it is wrong, in place."""
+    evidence = _from_motion(t, c)
+    if m.orientation == _AVAILABLE:
+        evidence += _DETECTOR_TRUST if aligned.turns == 0 else -_DETECTOR_TRUST
+    t.sign_belief = clip(t.sign_belief * _MEMORY + evidence, -_LIMIT, _LIMIT)
+    if t.sign_belief < -c.heading_flip_belief:
+        t.mean[YAW] = wrap(t.mean[YAW] + np.pi)
+        t.static_mean[YAW] = wrap(t.static_mean[YAW] + np.pi)
+        t.sign_belief = -t.sign_belief
 
 
-def _from_motion(tracks: TrackStore, index: I64, config: TrackerConfig) -> npt.NDArray[np.float64]:
-    mean, cov = tracks.mean[index], tracks.cov[index]
-    c, s = np.cos(mean[:, YAW]), np.sin(mean[:, YAW])
-    forward = c * mean[:, VX] + s * mean[:, VY]
-    std = np.sqrt(c * c * cov[:, VX, VX] + 2 * c * s * cov[:, VX, VY] + s * s * cov[:, VY, VY])
-    clear = (
-        config.world_fixed
-        & tracks.moving[index]
-        & (np.abs(forward) > np.maximum(2 * std, config.moving_speed_mps))
-    )
-    per_frame = 0.3 * np.log(config.forward_probability / (1 - config.forward_probability))
-    return np.where(clear, np.sign(forward) * per_frame, 0.0)
+@compiled
+def _from_motion(t: Any, c: Any) -> float:
+    mean, cov = t.mean, t.cov
+    cos, sin = np.cos(mean[YAW]), np.sin(mean[YAW])
+    forward = cos * mean[VX] + sin * mean[VY]
+    std = np.sqrt(cos * cos * cov[VX, VX] + 2 * cos * sin * cov[VX, VY] + sin * sin * cov[VY, VY])
+    clear = c.world_fixed and t.moving and abs(forward) > max(2 * std, c.moving_speed_mps)
+    per_frame = 0.3 * np.log(c.forward_probability / (1 - c.forward_probability))
+    return np.sign(forward) * per_frame if clear else 0.0
 
 
-def _turn(tracks: TrackStore, index: I64, angle_rad: float) -> None:
-    tracks.mean[index, YAW] = wrap_angle(tracks.mean[index, YAW] + angle_rad)
-    tracks.static_mean[index, 2] = wrap_angle(tracks.static_mean[index, 2] + angle_rad)
-
-
-def follow_motion(tracks: TrackStore, config: TrackerConfig) -> None:
+@compiled
+def follow_motion(t: Any, c: Any) -> None:
     """Objects that are not steered (pedestrians) face where they go, once they clearly go somewhere; in place."""
-    if not config.world_fixed:
+    mean, cov = t.mean, t.cov
+    speed = np.hypot(mean[VX], mean[VY])
+    std = np.sqrt(0.5 * (cov[VX, VX] + cov[VY, VY]))
+    goes = c.world_fixed and t.moving and speed > max(3 * std, 0.3)
+    if not goes or c.steered[label_of(t)]:
         return
-    mean = tracks.mean
-    speed = np.hypot(mean[:, VX], mean[:, VY])
-    std = np.sqrt(0.5 * (tracks.cov[:, VX, VX] + tracks.cov[:, VY, VY]))
-    free = ~classes.STEERED[tracks.label] & tracks.moving & (speed > np.maximum(3 * std, 0.3))
-    course = np.arctan2(mean[free, VY], mean[free, VX])
+    course = np.arctan2(mean[VY], mean[VX])
     # Boxes of such objects have no front: begin with the half turn that is nearer to the course.
-    off = wrap_angle(course - mean[free, YAW])
-    half = np.where(np.abs(off) > np.pi / 2, np.pi, 0.0)
-    tracks.mean[free, YAW] = wrap_angle(mean[free, YAW] + half + 0.3 * wrap_angle(off + half))
-    # The yaw is now taken from the course: its old correlations no longer hold.
-    tracks.cov[free, YAW, :] = 0.0
-    tracks.cov[free, :, YAW] = 0.0
-    tracks.cov[free, YAW, YAW] = (std[free] / speed[free]) ** 2 + 0.05**2
-    tracks.sign_belief[free] = np.minimum(tracks.sign_belief[free] + 0.5, _LIMIT)
-    tracks.yaw_known |= free
+    off = wrap(course - mean[YAW])
+    half = np.pi if abs(off) > np.pi / 2 else 0.0
+    mean[YAW] = wrap(mean[YAW] + half + 0.3 * wrap(off + half))
+    # The yaw is now taken from the course.
+    forget_yaw(cov[:], (std / speed) ** 2 + 0.05**2)
+    t.sign_belief = min(t.sign_belief + 0.5, _LIMIT)
+    t.yaw_known = True
 
 
-def orientation(tracks: TrackStore) -> npt.NDArray[np.uint8]:
-    """(N,) `Orientation` of every track."""
-    out = np.full(len(tracks), int(Orientation.SIGN_UNKNOWN), np.uint8)
-    out[tracks.sign_belief > _KNOWN] = int(Orientation.AVAILABLE)
-    out[~tracks.yaw_known] = int(Orientation.UNAVAILABLE)
-    return out
+@compiled
+def orientation(t: Any) -> int:
+    """`Orientation` of a track."""
+    if not t.yaw_known:
+        return _UNAVAILABLE
+    return _AVAILABLE if t.sign_belief > _KNOWN else _SIGN_UNKNOWN

@@ -14,6 +14,7 @@ import numpy as np
 from perception_nodes.datatypes import Detections3D
 from perception_nodes.geometry import Transform
 
+from .measurement import Measurements
 from .store import TrackStore
 
 BirthKey = tuple[int, str, int]
@@ -25,13 +26,13 @@ class Moment:
 
     before: TrackStore
     before_ns: int | None
-    detections: Detections3D
+    measured: Measurements
     odom_from_base: Transform
 
     @property
     def stamp_ns(self) -> int:
         """When it was measured."""
-        return self.detections.stamp_ns
+        return self.measured.detections.stamp_ns
 
 
 class History:

@@ -1,33 +1,34 @@
-"""Birth, confirmation, end and merging of tracks."""
+"""End and merging of tracks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from perception_nodes.datatypes import EndReason
-from perception_nodes.geometry import Transform, iou_bev
+from perception_nodes.geometry import Transform
+from perception_nodes.geometry.boxes import overlap_area
 
-from . import classes
-from .axis import votes
+from .algebra import insert
 from .classes import agreement
+from .compiled import compiled
 from .config import TrackerConfig
 from .existence import in_view
-from .measurement import Measurements
-from .store import AX, AY, VELOCITY, VX, VY, YAW, YAW_RATE, TrackStore
-
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-B = npt.NDArray[np.bool_]
+from .store import VX, VY, TrackStore, pose_of
 
 _OCCLUDED = 0.5
 _RELATED = 0.6
 _PASSING_MPS = 1.0
-_UNKNOWN_EGO_STD_MPS = 10.0
-_TRUSTED_HITS = 4
-_NEIGHBOURS = 5
+# In one step; the others are merged in the next ones.
+_MOST_PAIRS = 64
+_LOW_EXISTENCE: Final = int(EndReason.LOW_EXISTENCE)
+_MISSED: Final = int(EndReason.MISSED)
+_OCCLUDED_TIMEOUT: Final = int(EndReason.OCCLUDED_TIMEOUT)
+_LEFT_FOV: Final = int(EndReason.LEFT_FOV)
+_MERGED: Final = int(EndReason.MERGED)
 
 
 @dataclass(frozen=True)
@@ -38,133 +39,14 @@ class Ends:
     merged_into: npt.NDArray[np.uint64]
 
 
-def born(
-    tracks: TrackStore, measured: Measurements, index: I64, ids: npt.NDArray[np.uint64], config: TrackerConfig
-) -> TrackStore:
-    """New tentative tracks from the measurements `index` (K,); `tracks`: those that there are."""
-    new = TrackStore.empty(len(index))
-    label = measured.probabilities[index].argmax(axis=1)
-    new.id = ids
-    new.class_sum = measured.probabilities[index] * measured.class_weight[index, None]
-    new.static_log_odds[:] = np.log((1 - config.moving_prior) / config.moving_prior)
-    new.mean[:, [0, 1, 2]] = measured.pose[index]
-    new.cov[:, :3, :3] = measured.pose_cov[index]
-    new.cov[:, [VX, VY], [VX, VY]] = (classes.SPEED_STD_MPS[label] ** 2)[:, None]
-    new.cov[:, YAW_RATE, YAW_RATE] = classes.YAW_RATE_STD_RPS[label] ** 2
-    new.cov[:, [AX, AY], [AX, AY]] = (classes.ACCELERATION_STD_MPS2[label] ** 2)[:, None]
-    seen = measured.has_velocity[index]
-    new.mean[seen, 3:5] = measured.velocity[index[seen]]
-    new.cov[seen, 3:5, 3:5] = measured.velocity_cov[index[seen]]
-    if not config.world_fixed:
-        _move_with_the_others(new, tracks)
-    new.yaw_known = measured.detections.orientation[index] != 0
-    new.cov[~new.yaw_known, YAW, YAW] = np.pi**2 / 3
-    new.static_mean, new.static_cov = new.mean[:, :3].copy(), new.cov[:, :3, :3].copy()
-    new.bottom_m, new.bottom_var = measured.bottom_m[index].copy(), measured.bottom_var[index].copy()
-    new.size_m = measured.size_m[index].copy()
-    # Smaller than its class is: probably only a part of it has been seen.
-    lack = np.maximum(classes.SIZE_M[label] - new.size_m, 0.0)
-    new.size_var = measured.size_var[index] + (lack / 2) ** 2
-    new.quality, new.quality_weight[:] = measured.quality[index].copy(), 1.0
-    odds = config.birth_existence / (1 - config.birth_existence) * new.quality / (1 - new.quality)
-    new.presence = np.minimum(odds / (1 + odds), config.existence_max)
-    new.axis_log = votes(measured, measured.pose[:, 2])[index]
-    new.hits[:] = 1
-    stamp = measured.detections.stamp_ns
-    new.born_ns[:], new.updated_ns[:] = stamp, stamp
-    new.visibility[:] = 1.0
-    new.source_mask = measured.detections.source_mask[index].copy()
-    new.source_mask_history = new.source_mask.copy()
-    return new
-
-
-def _move_with_the_others(new: TrackStore, tracks: TrackStore) -> None:
-    """Seen from a vehicle that moves all things move alike: start with the median velocity of the nearest tracks."""
-    new.static_log_odds[:], new.moving[:] = -5.0, True
-    new.cov[:, [VX, VY], [VX, VY]] = np.maximum(new.cov[:, [VX, VY], [VX, VY]], _UNKNOWN_EGO_STD_MPS**2)
-    old = np.flatnonzero(tracks.hits >= _TRUSTED_HITS)
-    if len(old) == 0 or len(new) == 0:
-        return
-    distance = np.linalg.norm(new.mean[:, None, :2] - tracks.mean[None, old, :2], axis=2)
-    nearest = old[np.argsort(distance, axis=1, kind="stable")[:, :_NEIGHBOURS]]
-    new.mean[:, VELOCITY] = np.median(tracks.mean[nearest][..., VELOCITY], axis=1)
-    new.cov[:, [VX, VY], [VX, VY]] = (classes.SPEED_STD_MPS[new.label] ** 2)[:, None]
-
-
-def may_begin(tracks: TrackStore, measured: Measurements, free: I64, config: TrackerConfig) -> I64:
-    """Those of the unassigned measurements `free` that are strong enough and not a part of a tracked object."""
-    free = free[measured.quality[free] >= config.low_score]
-    if len(tracks) == 0 or len(free) == 0:
-        return free
-    d = measured.detections
-    known = tracks.confirmed
-    inner = (d.center_m[free], d.lwh_m[free], d.yaw_rad[free])
-    outer = (tracks.center_m[known], tracks.size_m[known], tracks.yaw_rad[known])
-    covered = _overlap_area(inner, outer) / (inner[1][:, 0] * inner[1][:, 1])[:, None]
-    related = agreement(measured.probabilities[free], tracks.class_probabilities[known]) > _RELATED
-    return np.asarray(free[~((covered > config.birth_overlap) & related).any(axis=1)])
-
-
-def confirm(tracks: TrackStore, config: TrackerConfig) -> None:
-    """Promote tentative tracks that have been seen often enough, in place."""
-    seen = (tracks.hits >= config.confirm_hits) & (tracks.presence >= config.confirm_existence)
-    tracks.confirmed |= seen & (tracks.quality >= config.confirm_quality)
-
-
 def ends(tracks: TrackStore, stamp_ns: int, odom_from_base: Transform, config: TrackerConfig) -> Ends:
     """Which tracks end now, and why."""
-    age_s = (stamp_ns - tracks.updated_ns) * 1e-9
-    occluded = tracks.visibility < _OCCLUDED
-    limit = np.where(occluded, config.coast_occluded_s, config.coast_visible_s)
-    # Nothing is remembered for longer than it has been seen.
-    seen_s = (tracks.updated_ns - tracks.born_ns) * 1e-9
-    limit = np.minimum(limit, config.coast_per_seen * seen_s + 0.15)
-    reason = np.zeros(len(tracks), np.uint8)
-    reason[tracks.presence < config.delete_existence] = int(EndReason.LOW_EXISTENCE)
-    reason[(age_s > limit) & ~occluded] = int(EndReason.MISSED)
-    reason[(age_s > limit) & occluded] = int(EndReason.OCCLUDED_TIMEOUT)
-    reason[~tracks.confirmed & (tracks.misses >= config.tentative_misses)] = int(EndReason.MISSED)
-    reason[~in_view(tracks, odom_from_base, config) & (tracks.misses > 0)] = int(EndReason.LEFT_FOV)
-    merged_into = _merged(tracks, reason == 0, config)
-    reason[merged_into > 0] = int(EndReason.MERGED)
-    return Ends(reason, merged_into)
-
-
-def _merged(tracks: TrackStore, alive: B, config: TrackerConfig) -> npt.NDArray[np.uint64]:
-    """(N,) id of the track that each track is a duplicate of, or 0. The longer-lived of a pair stays."""
-    into = np.zeros(len(tracks), np.uint64)
-    rank = np.where(tracks.confirmed, 1e6, 0.0) + tracks.hits - 10.0 * tracks.misses + tracks.quality
-    velocity = np.where(tracks.moving[:, None], tracks.mean[:, VELOCITY], 0.0)
-    seen = tracks.confirmed & (tracks.misses == 0)
-    for i, j in _duplicates(tracks, config):
-        if not (alive[i] and alive[j]) or into[i] or into[j]:
-            continue
-        # Two that are both seen and pass each other are two.
-        if seen[i] and seen[j] and np.hypot(*(velocity[i] - velocity[j])) > _PASSING_MPS:
-            continue
-        loser, winner = (j, i) if rank[i] >= rank[j] else (i, j)
-        into[loser] = tracks.id[winner]
-    return into
-
-
-def _duplicates(tracks: TrackStore, config: TrackerConfig) -> I64:
-    """(K, 2) pairs of like tracks on one place, most overlapping first, so that the order of rows decides nothing."""
-    # More than half of a rectangle in a convex shape: its centre lies in the shape (a line through it halves it).
-    reach = np.hypot(tracks.size_m[:, 0], tracks.size_m[:, 1]) / 2
-    d = tracks.position_m[:, None] - tracks.position_m[None]
-    near = np.hypot(d[..., 0], d[..., 1]) <= np.maximum(reach[:, None], reach[None])
-    rows = np.flatnonzero(near.sum(axis=1) > 1)
-    if len(rows) == 0:
-        return np.zeros((0, 2), np.int64)
-    box = (tracks.center_m[rows], tracks.size_m[rows], tracks.yaw_rad[rows])
-    area = box[1][:, 0] * box[1][:, 1]
-    share = _overlap_area(box, box) / np.minimum(area[:, None], area[None])
-    probabilities = tracks.class_probabilities[rows]
-    close = np.triu(
-        (share > config.merge_overlap) & (agreement(probabilities, probabilities) > _RELATED), k=1
-    )
-    pairs = rows[np.argwhere(close)]
-    return np.asarray(pairs[np.argsort(-share[close], kind="stable")])
+    out = all_end(tracks, EndReason.NONE)
+    if len(tracks):
+        x, y = odom_from_base.translation_m[:2].tolist()
+        base = (x, y, odom_from_base.yaw_rad)
+        _ends(tracks.rows, (stamp_ns, base), config.numbers, out.reason, out.merged_into)
+    return out
 
 
 def all_end(tracks: TrackStore, reason: EndReason) -> Ends:
@@ -172,8 +54,92 @@ def all_end(tracks: TrackStore, reason: EndReason) -> Ends:
     return Ends(np.full(len(tracks), int(reason), np.uint8), np.zeros(len(tracks), np.uint64))
 
 
-def _overlap_area(a: tuple[F64, F64, F64], b: tuple[F64, F64, F64]) -> F64:
-    """(N, M) common area of footprints, m2."""
-    iou = iou_bev(a, b)
-    both = (a[1][:, 0] * a[1][:, 1])[:, None] + (b[1][:, 0] * b[1][:, 1])[None]
-    return np.asarray(iou * both / (1 + iou))
+@compiled
+def _ends(tracks: Any, now: Any, c: Any, reason: Any, merged_into: Any) -> None:
+    stamp_ns, base = now
+    for i in range(len(tracks)):
+        reason[i] = _end(tracks[i], stamp_ns, base, c)
+    _merge(tracks, reason, c, merged_into)
+
+
+@compiled
+def _end(t: Any, stamp_ns: int, base: Any, c: Any) -> int:
+    age_s = (stamp_ns - t.updated_ns) * 1e-9
+    occluded = t.visibility < _OCCLUDED
+    # Nothing is remembered for longer than it has been seen.
+    seen_s = (t.updated_ns - t.born_ns) * 1e-9
+    limit = min(c.coast_occluded_s if occluded else c.coast_visible_s, c.coast_per_seen * seen_s + 0.15)
+    if t.misses > 0 and not in_view(t, base, c):
+        return _LEFT_FOV
+    if not t.confirmed and t.misses >= c.tentative_misses:
+        return _MISSED
+    if age_s > limit:
+        return _OCCLUDED_TIMEOUT if occluded else _MISSED
+    return _LOW_EXISTENCE if t.presence < c.delete_existence else 0
+
+
+@compiled
+def _merge(tracks: Any, reason: Any, c: Any, into: Any) -> None:
+    """Of duplicates the longer-lived stays; most overlapping first, so that the order of rows decides nothing."""
+    share, rows = np.full(_MOST_PAIRS, np.inf), np.zeros(_MOST_PAIRS, np.int64)
+    _find_duplicates(tracks, reason, c, share, rows)
+    for k in range(_MOST_PAIRS):
+        if share[k] == np.inf:
+            break
+        i, j = rows[k] // len(tracks), rows[k] % len(tracks)
+        a, b = tracks[i], tracks[j]
+        if into[i] > 0 or into[j] > 0:
+            continue
+        # Two that are both seen and pass each other are two.
+        seen = a.confirmed and b.confirmed and a.misses == 0 and b.misses == 0
+        if seen and _speed_between(a, b) > _PASSING_MPS:
+            continue
+        loser, winner = (j, i) if _rank(a) >= _rank(b) else (i, j)
+        into[loser] = tracks[winner].id
+        reason[loser] = _MERGED
+
+
+@compiled
+def _rank(t: Any) -> float:
+    return float((1e6 if t.confirmed else 0.0) + t.hits - 10.0 * t.misses + t.quality)
+
+
+@compiled
+def _speed_between(a: Any, b: Any) -> float:
+    ax, ay = (a.mean[VX], a.mean[VY]) if a.moving else (0.0, 0.0)
+    bx, by = (b.mean[VX], b.mean[VY]) if b.moving else (0.0, 0.0)
+    return float(np.hypot(ax - bx, ay - by))
+
+
+@compiled
+def _find_duplicates(tracks: Any, reason: Any, c: Any, share: Any, rows: Any) -> None:
+    """Pairs of like tracks on one place that both live, as first row times N plus second, with minus the share of the
+    smaller footprint that both have; into what holds the most overlapping ones, in order.
+    """
+    n = len(tracks)
+    poses, reach = np.zeros((n, 3)), np.zeros(n)
+    for i in range(n):
+        poses[i, 0], poses[i, 1], poses[i, 2] = pose_of(tracks[i])
+        reach[i] = np.hypot(tracks[i].size_m[0], tracks[i].size_m[1]) / 2
+    buffers = (np.empty(16), np.empty(16), np.empty(16), np.empty(16))
+    for i in range(n):
+        for j in range(i + 1, n):
+            # More than half of a rectangle in a convex shape: its centre lies in it (a line through it halves it).
+            dx, dy = poses[j, 0] - poses[i, 0], poses[j, 1] - poses[i, 1]
+            far = max(reach[i], reach[j])
+            if dx * dx + dy * dy > far * far or reason[i] != 0 or reason[j] != 0:
+                continue
+            common = _common_share(tracks[i], tracks[j], poses[i], poses[j], buffers)
+            alike = agreement(tracks[i].class_sum, tracks[j].class_sum, c)
+            if common > c.merge_overlap and alike > _RELATED:
+                insert(share, rows, -common, i * n + j)
+
+
+@compiled
+def _common_share(a: Any, b: Any, pose_a: Any, pose_b: Any, buffers: Any) -> float:
+    half_a, half_b = (0.5 * a.size_m[0], 0.5 * a.size_m[1]), (0.5 * b.size_m[0], 0.5 * b.size_m[1])
+    dx, dy, turn = pose_b[0] - pose_a[0], pose_b[1] - pose_a[1], pose_b[2] - pose_a[2]
+    cos, sin = np.cos(pose_a[2]), np.sin(pose_a[2])
+    offset = (dx * cos + dy * sin, dy * cos - dx * sin)
+    area = overlap_area(half_a, half_b, offset, (np.cos(turn), np.sin(turn)), buffers)
+    return float(area / (4 * min(half_a[0] * half_a[1], half_b[0] * half_b[1])))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import UNKNOWN, Detections3D, Orientation, SourceMask
+from perception_nodes.datatypes import NUM_LABELS, UNKNOWN, Detections3D, Orientation, SourceMask
 
 from . import classes
+from .algebra import clip
+from .compiled import compiled
 
 F64 = npt.NDArray[np.float64]
 
@@ -18,168 +21,209 @@ _MIN_SIZE_M = 0.02
 _MAX_SIZE_M = 40.0
 _MIN_STD = 0.02
 UNKNOWN_VAR = 1e6
+_LIDAR: Final = int(SourceMask.LIDAR)
+_KNOWN_SIGN: Final = int(Orientation.AVAILABLE)
+_NUMBERS: Final = classes.record({})
 
-
-@dataclass(frozen=True)
-class Footprints:
-    """What `shape.py` needs of M boxes: yaw (M,), whether it is known up to quarter turns only, size, size_var, face
-    (M, 2) along length and width.
-    """
-
-    yaw: F64
-    free: npt.NDArray[np.bool_]
-    size: F64
-    size_var: F64
-    face: F64
-
-    def select(self, index: npt.NDArray[Any]) -> Footprints:
-        """The boxes picked by an index."""
-        return Footprints(
-            self.yaw[index], self.free[index], self.size[index], self.size_var[index], self.face[index]
-        )
+_GIVEN: Final = (
+    "center_m",
+    "lwh_m",
+    "yaw_rad",
+    "velocity_mps",
+    "score",
+    "existence_probability",
+    "class_probabilities",
+    "covariance",
+    "num_points",
+    "label",
+    "orientation",
+    "source_mask",
+)
+ROW: Final = np.dtype(
+    [
+        ("center_m", "f8", (3,)),
+        ("lwh_m", "f8", (3,)),
+        ("yaw_rad", "f8"),
+        ("velocity_mps", "f8", (2,)),
+        ("score", "f8"),
+        ("existence_probability", "f8"),
+        ("class_probabilities", "f8", (NUM_LABELS,)),
+        ("covariance", "f8", (9, 9)),
+        ("pose", "f8", (3,)),
+        ("pose_cov", "f8", (3, 3)),
+        ("bottom_m", "f8"),
+        ("bottom_var", "f8"),
+        ("size_var", "f8", (3,)),
+        ("velocity_cov", "f8", (2, 2)),
+        ("class_weight", "f8"),
+        ("quality", "f8"),
+        ("face", "f8", (2,)),
+        ("num_points", "i8"),
+        ("label", "i8"),
+        ("has_velocity", "?"),
+        ("free", "?"),
+        ("orientation", "u1"),
+        ("source_mask", "u1"),
+    ],
+    align=True,
+)
+_REASONS: Final = ("nan_position", "nan_size", "nan_yaw", "zero_size", "huge_size", "negative_variance")
 
 
 @dataclass(frozen=True)
 class Measurements:
-    """M valid detections in odom.
+    """M valid detections in odom, `detections` as they came; `rows` (M,) of the type `ROW`, which has beside them
 
-    pose (M, 3) x, y, yaw and pose_cov (M, 3, 3); bottom_m, bottom_var (M,); size_m, size_var (M, 3);
-    velocity (M, 2) with velocity_cov (M, 2, 2), valid where has_velocity; probabilities (M, 11); class_weight (M,)
-    how much this view says about the class; quality (M,) probability that it is an object; face (M, 2): the side of
-    the box that the sensor sees along its length and width, -1..1 (0: both or none); detections: the rows as they came.
+    pose (3,) x, y, yaw and pose_cov (3, 3); bottom_m, bottom_var; size_var (3,); velocity_cov (2, 2), valid where
+    has_velocity; class_probabilities made whole; class_weight: how much this view says about the class; quality:
+    probability that it is an object; face (2,): the side of the box that the sensor sees along its length and width,
+    -1..1 (0: both or none); free: the yaw is known up to quarter turns only.
     """
 
     detections: Detections3D
-    pose: F64
-    pose_cov: F64
-    bottom_m: F64
-    bottom_var: F64
-    size_m: F64
-    size_var: F64
-    velocity: F64
-    velocity_cov: F64
-    has_velocity: npt.NDArray[np.bool_]
-    probabilities: F64
-    class_weight: F64
-    quality: F64
-    face: F64
+    rows: npt.NDArray[Any]
 
     def __len__(self) -> int:
-        return len(self.pose)
-
-    @property
-    def footprints(self) -> Footprints:
-        """The boxes seen from above."""
-        free = self.detections.orientation != int(Orientation.AVAILABLE)
-        return Footprints(self.pose[:, 2], free, self.size_m[:, :2], self.size_var[:, :2], self.face)
-
-    def select(self, index: npt.NDArray[Any]) -> Measurements:
-        """The measurements picked by a mask or an index."""
-        arrays = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "detections"}
-        return Measurements(detections=self.detections.select(index), **arrays)
+        return len(self.rows)
 
 
-def rejections(detections: Detections3D) -> dict[str, npt.NDArray[np.bool_]]:
-    """(N,) mask for each reason for which a detection cannot be used; a detection can have several."""
-    center, lwh, yaw = detections.center_m, detections.lwh_m, detections.yaw_rad
-    diagonal = np.diagonal(detections.covariance, axis1=1, axis2=2)
-    with np.errstate(invalid="ignore"):
-        return {
-            "nan_position": ~np.isfinite(center).all(axis=1),
-            "nan_size": ~np.isfinite(lwh).all(axis=1),
-            "nan_yaw": ~np.isfinite(yaw) & (detections.orientation != 0),
-            "zero_size": (lwh < _MIN_SIZE_M).any(axis=1),
-            "huge_size": (lwh > _MAX_SIZE_M).any(axis=1),
-            "negative_variance": (diagonal < 0).any(axis=1) | np.isinf(diagonal).any(axis=1),
-        }
+def accepted(detections: Detections3D) -> tuple[Detections3D, Counter[str]]:
+    """Those that can be used, and how many cannot, by reason (one that has several counts under the first)."""
+    reason = np.zeros(len(detections), np.int64)
+    _judge(_copied(detections), reason)
+    if not reason.any():
+        return detections, Counter()
+    counts = np.bincount(reason, minlength=len(_REASONS) + 1)[1:].tolist()
+    why = Counter({name: count for name, count in zip(_REASONS, counts, strict=True) if count})
+    return detections.select(reason == 0), why
 
 
 def prepare(detections: Detections3D, sensor_xy_m: F64) -> Measurements:
     """Measurements from valid detections; `sensor_xy_m` (2,): where they were seen from, same frame."""
-    label = detections.label.astype(np.int64)
-    defaults = _default_variances(detections, label, sensor_xy_m)
-    cov = _known_or(detections.covariance, defaults)
-    yaw_unknown = detections.orientation == 0
-    cov[yaw_unknown, 3, :] = 0.0
-    cov[yaw_unknown, :, 3] = 0.0
-    cov[yaw_unknown, 3, 3] = UNKNOWN_VAR
-    yaw = np.where(np.isfinite(detections.yaw_rad), detections.yaw_rad, 0.0)
-    probabilities = _probabilities(detections)
-    pose_index = np.array([0, 1, 3])
-    has_velocity: npt.NDArray[np.bool_] = np.asarray(np.isfinite(detections.velocity_mps).all(axis=1))
-    size_var = np.stack([cov[:, k, k] for k in (4, 5, 6)], axis=1)
-    return Measurements(
-        detections=detections,
-        pose=np.column_stack([detections.center_m[:, :2], yaw]),
-        pose_cov=cov[:, pose_index[:, None], pose_index],
-        bottom_m=detections.center_m[:, 2] - detections.lwh_m[:, 2] / 2,
-        bottom_var=cov[:, 2, 2],
-        size_m=detections.lwh_m.copy(),
-        size_var=size_var,
-        velocity=np.where(has_velocity[:, None], detections.velocity_mps, 0.0),
-        velocity_cov=cov[:, 7:, 7:],
-        has_velocity=has_velocity,
-        probabilities=probabilities,
-        class_weight=1.3 - probabilities[:, UNKNOWN],
-        quality=_quality(detections),
-        face=_seen_faces(detections, yaw, sensor_xy_m),
-    )
+    rows = _copied(detections)
+    _prepare(rows, float(sensor_xy_m[0]), float(sensor_xy_m[1]), _NUMBERS)
+    return Measurements(detections, rows)
 
 
-def _default_variances(detections: Detections3D, label: npt.NDArray[np.int64], sensor: F64) -> F64:
-    """(N, 9) variances by class; position and yaw get worse with range and with few points."""
-    range_m = np.linalg.norm(detections.center_m[:, :2] - sensor, axis=1)
-    worse = (
-        1.0
-        + range_m / 50.0
-        + np.where(detections.num_points > 0, 2.0 / np.maximum(detections.num_points, 1), 0.0)
-    )
-    position = classes.POSITION_STD_M[label] * worse
-    size = classes.SIZE_MEASUREMENT_STD_M[label] * worse
-    yaw = np.minimum(classes.YAW_STD_RAD[label] * worse, 1.5)
-    ones = np.ones_like(position)
-    z = classes.Z_STD_M * worse
-    std = [position, position, z, yaw, size, 0.5 * size, 0.5 * size, 0.5 * ones, 0.5 * ones]
-    return np.stack(std, axis=1) ** 2
+def _copied(detections: Detections3D) -> npt.NDArray[Any]:
+    rows = np.empty(len(detections), ROW)
+    for name in _GIVEN:
+        rows[name] = getattr(detections, name)
+    return rows
 
 
-def _known_or(covariance: F64, default_var: F64) -> F64:
-    """The covariance with unknown variances replaced by the defaults and unknown correlations by zero."""
-    out = np.where(np.isfinite(covariance), covariance, 0.0)
-    diagonal = np.diagonal(covariance, axis1=1, axis2=2)
-    known = np.isfinite(diagonal)
-    out *= known[:, :, None] & known[:, None, :]
-    k = np.arange(9)
-    out[:, k, k] = np.maximum(np.where(known, diagonal, default_var), _MIN_STD**2)
-    return out
+@compiled
+def _judge(rows: Any, reason: Any) -> None:
+    """Number (from 1) in `_REASONS` of the first reason for which each detection cannot be used, 0: it can."""
+    for i in range(len(rows)):
+        m = rows[i]
+        x, y, z = m.center_m[0], m.center_m[1], m.center_m[2]
+        long, wide, high = m.lwh_m[0], m.lwh_m[1], m.lwh_m[2]
+        if not np.isfinite(x + y + z):
+            reason[i] = 1
+        elif not np.isfinite(long + wide + high):
+            reason[i] = 2
+        elif not np.isfinite(m.yaw_rad) and m.orientation != 0:
+            reason[i] = 3
+        elif min(long, wide, high) < _MIN_SIZE_M:
+            reason[i] = 4
+        elif max(long, wide, high) > _MAX_SIZE_M:
+            reason[i] = 5
+        else:
+            for k in range(9):
+                if m.covariance[k, k] < 0 or np.isinf(m.covariance[k, k]):
+                    reason[i] = 6
 
 
-def _probabilities(detections: Detections3D) -> F64:
-    p = np.where(np.isfinite(detections.class_probabilities), detections.class_probabilities, 0.0)
-    p = np.maximum(p, 0.0) + 1e-9
-    return np.asarray(p / p.sum(axis=1, keepdims=True))
+@compiled
+def _prepare(rows: Any, sensor_x: float, sensor_y: float, c: Any) -> None:
+    variance = np.zeros(9)
+    for i in range(len(rows)):
+        m = rows[i]
+        dx, dy = sensor_x - m.center_m[0], sensor_y - m.center_m[1]
+        _default_variances(m, np.sqrt(dx * dx + dy * dy), c, variance)
+        _fill_covariance(m, variance)
+        m.pose[0], m.pose[1] = m.center_m[0], m.center_m[1]
+        m.pose[2] = m.yaw_rad if np.isfinite(m.yaw_rad) else 0.0
+        columns = (0, 1, 3)
+        for a in range(3):
+            m.size_var[a] = m.covariance[4 + a, 4 + a]
+            for b in range(3):
+                m.pose_cov[a, b] = m.covariance[columns[a], columns[b]]
+        m.bottom_m, m.bottom_var = m.center_m[2] - m.lwh_m[2] / 2, m.covariance[2, 2]
+        m.has_velocity = np.isfinite(m.velocity_mps[0] + m.velocity_mps[1])
+        for a in range(2):
+            for b in range(2):
+                m.velocity_cov[a, b] = m.covariance[7 + a, 7 + b]
+        _make_whole(m.class_probabilities)
+        m.class_weight = 1.3 - m.class_probabilities[UNKNOWN]
+        m.quality = _quality(m)
+        m.free = m.orientation != _KNOWN_SIGN
+        _see_faces(m, dx, dy)
 
 
-def _quality(detections: Detections3D) -> F64:
+@compiled
+def _default_variances(m: Any, range_m: float, c: Any, out: Any) -> None:
+    """(9,) variances by class; position and yaw get worse with range and with few points."""
+    worse = 1.0 + range_m / 50.0
+    if m.num_points > 0:
+        worse += 2.0 / m.num_points
+    size = c.size_measurement_std_m[m.label] * worse
+    out[0] = out[1] = (c.position_std_m[m.label] * worse) ** 2
+    out[2] = (c.z_std_m * worse) ** 2
+    out[3] = min(c.yaw_std_rad[m.label] * worse, 1.5) ** 2
+    out[4] = size**2
+    out[5] = out[6] = (0.5 * size) ** 2
+    out[7] = out[8] = 0.5**2
+
+
+@compiled
+def _fill_covariance(m: Any, default_var: Any) -> None:
+    """Unknown variances are replaced by the defaults, unknown correlations by zero; an unknown yaw by a huge one."""
+    cov = m.covariance
+    for a in range(9):
+        for b in range(9):
+            # Of a finite variance and a NaN or infinite one the sum is not finite either.
+            if a != b and not (np.isfinite(cov[a, a] + cov[b, b]) and np.isfinite(cov[a, b])):
+                cov[a, b] = 0.0
+    for a in range(9):
+        cov[a, a] = max(cov[a, a] if np.isfinite(cov[a, a]) else default_var[a], _MIN_STD**2)
+        if m.orientation == 0:
+            cov[a, 3] = cov[3, a] = 0.0
+    if m.orientation == 0:
+        cov[3, 3] = UNKNOWN_VAR
+
+
+@compiled
+def _make_whole(p: Any) -> None:
+    """Class probabilities (11,) without holes, none of them zero, of sum one; in place."""
+    total = 0.0
+    for k in range(len(p)):
+        p[k] = (max(p[k], 0.0) if np.isfinite(p[k]) else 0.0) + 1e-9
+        total += p[k]
+    for k in range(len(p)):
+        p[k] /= total
+
+
+@compiled
+def _quality(m: Any) -> float:
     """Calibrated existence where given, else a score that looks like a probability, else 0.5."""
-    score = np.where((detections.score >= 0) & (detections.score <= 1), detections.score, 0.5)
-    return np.clip(
-        np.where(np.isfinite(detections.existence_probability), detections.existence_probability, score),
-        0.02,
-        0.98,
-    )
+    quality = m.score if 0.0 <= m.score <= 1.0 else 0.5
+    if np.isfinite(m.existence_probability):
+        quality = m.existence_probability
+    return clip(quality, 0.02, 0.98)
 
 
-def _seen_faces(detections: Detections3D, yaw: F64, sensor: F64) -> F64:
-    """(N, 2) +1: the sensor stands before the front / left face, -1: behind the rear / right one, 0: between them.
+@compiled
+def _see_faces(m: Any, dx: float, dy: float) -> None:
+    """+1: the sensor stands before the front / left face, -1: behind the rear / right one, 0: between them.
 
-    Boxes without lidar (a camera's guess of the extent) show no face: they are centred.
+    (dx, dy): from the centre to the sensor. Boxes without lidar (a camera's guess of the extent) show no face: they
+    are centred.
     """
-    d = sensor - detections.center_m[:, :2]
-    c, s = np.cos(yaw), np.sin(yaw)
-    along = np.stack([d[:, 0] * c + d[:, 1] * s, d[:, 1] * c - d[:, 0] * s], axis=1)
-    beyond = np.clip((np.abs(along) - detections.lwh_m[:, :2] / 2) / 0.5, 0.0, 1.0)
-    mask = detections.source_mask
-    lidar = (mask == 0) | ((mask & int(SourceMask.LIDAR)) > 0)
-    out: npt.NDArray[Any] = np.sign(along) * beyond * lidar[:, None]
-    return out
+    lidar = m.source_mask == 0 or (m.source_mask & _LIDAR) > 0
+    cos, sin = np.cos(m.pose[2]), np.sin(m.pose[2])
+    along = (dx * cos + dy * sin, dy * cos - dx * sin)
+    for k in range(2):
+        beyond = clip((abs(along[k]) - m.lwh_m[k] / 2) / 0.5, 0.0, 1.0)
+        m.face[k] = np.sign(along[k]) * beyond if lidar else 0.0

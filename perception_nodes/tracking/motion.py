@@ -2,178 +2,180 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-import numpy.typing as npt
 
-from perception_nodes.geometry import wrap_angle
-
-from . import classes
+from .algebra import clip, copy, copy_square, log_likelihood, sandwich, update, wrap
+from .compiled import compiled
 from .config import TrackerConfig
-from .kalman import log_likelihood, symmetric, update
-from .store import AX, AY, POSITION, VELOCITY, VX, VY, YAW, YAW_RATE, TrackStore, X, Y
-
-F64 = npt.NDArray[np.float64]
+from .existence import survive
+from .store import AX, AY, VX, VY, YAW, YAW_RATE, TrackStore, X, Y, label_of
 
 _STATIC_POSITION_DRIFT_M = 0.03
 _STATIC_YAW_DRIFT_RAD = 0.02
-_SURE_STANDING = np.log(9.0)
+SURE_STANDING = np.log(9.0)
 _MAX_LOG_ODDS = 5.0
 
 
 def predict(tracks: TrackStore, dt_s: float, config: TrackerConfig) -> None:
-    """Move both hypotheses of every track ahead by dt_s (> 0), in place."""
-    if len(tracks) == 0:
-        return
-    label = tracks.label
-    jacobian = _advance(tracks.mean, classes.STEERED[label], dt_s, config)
-    noise = _process_noise(label, dt_s, config)
-    tracks.cov = symmetric(jacobian @ tracks.cov @ np.swapaxes(jacobian, 1, 2) + noise)
-    drift = np.array([_STATIC_POSITION_DRIFT_M, _STATIC_POSITION_DRIFT_M, _STATIC_YAW_DRIFT_RAD])
-    tracks.static_cov += np.diag(drift**2 * dt_s)
-    tracks.size_var += config.size_drift_m**2 * dt_s
-    tracks.bottom_var += 0.05**2 * dt_s + np.where(tracks.moving, 0.1**2 * dt_s, 0.0)
-    tracks.static_log_odds = _switched(tracks.static_log_odds, dt_s, config)
+    """Move both hypotheses of every track ahead by dt_s, in place; what is unseen gets less likely to be there."""
+    if dt_s > 0 and len(tracks):
+        _predict(tracks.rows, dt_s, config.numbers)
 
 
-def _advance(mean: F64, steered: npt.NDArray[np.bool_], dt: float, config: TrackerConfig) -> F64:
-    """Advance the means (N, 8) in place; return the Jacobians (N, 8, 8).
+@compiled
+def _predict(tracks: Any, dt_s: float, c: Any) -> None:
+    jacobian, noise = np.eye(8), np.zeros((8, 8))
+    for i in range(len(tracks)):
+        t = tracks[i]
+        label = label_of(t)
+        _advance(t.mean, c.steered[label], dt_s, c, jacobian)
+        _process_noise(label, dt_s, c, noise)
+        sandwich(jacobian, t.cov[:], noise)
+        for k in range(3):
+            drift = _STATIC_YAW_DRIFT_RAD if k == YAW else _STATIC_POSITION_DRIFT_M
+            t.static_cov[k, k] += drift**2 * dt_s
+            t.size_var[k] += c.size_drift_m**2 * dt_s
+        t.bottom_var += 0.05**2 * dt_s + (0.1**2 * dt_s if t.moving else 0.0)
+        t.static_log_odds = _switched(t.static_log_odds, dt_s, c)
+        t.presence = survive(t.presence, dt_s, c)
+
+
+@compiled
+def _advance(mean: Any, steered: bool, dt: float, c: Any, jacobian: Any) -> None:
+    """Advance the mean (8,) in place; write the Jacobian (8, 8) into what was the unit matrix or another Jacobian.
 
     v' = R(w dt) v + a dt, p' = p + R(w dt / 2) v dt + a dt^2 / 2, yaw' = yaw + w dt; w and a decay exponentially.
     Only steered classes turn their velocity with the yaw.
     """
-    n = len(mean)
-    turn = np.where(steered, mean[:, YAW_RATE] * dt, 0.0)
-    c, s, ch, sh = np.cos(turn), np.sin(turn), np.cos(turn / 2), np.sin(turn / 2)
-    vx, vy = mean[:, VX].copy(), mean[:, VY].copy()
-    keep_a, keep_w = np.exp(-dt / config.acceleration_time_s), np.exp(-dt / config.turn_time_s)
-    jacobian: F64 = np.broadcast_to(np.eye(8), (n, 8, 8)).copy()
-    jacobian[:, [X, Y], [VX, VY]] = (ch * dt)[:, None]
-    jacobian[:, X, VY], jacobian[:, Y, VX] = -sh * dt, sh * dt
-    jacobian[:, [X, Y], [AX, AY]] = dt * dt / 2
-    jacobian[:, [VX, VY], [VX, VY]] = c[:, None]
-    jacobian[:, VX, VY], jacobian[:, VY, VX] = -s, s
-    jacobian[:, [VX, VY], [AX, AY]] = dt
-    jacobian[:, X, YAW_RATE] = steered * (-sh * vx - ch * vy) * dt * dt / 2
-    jacobian[:, Y, YAW_RATE] = steered * (ch * vx - sh * vy) * dt * dt / 2
-    jacobian[:, VX, YAW_RATE] = steered * (-s * vx - c * vy) * dt
-    jacobian[:, VY, YAW_RATE] = steered * (c * vx - s * vy) * dt
-    jacobian[:, YAW, YAW_RATE] = dt
-    jacobian[:, YAW_RATE, YAW_RATE] = keep_w
-    jacobian[:, [AX, AY], [AX, AY]] = keep_a
-    mean[:, X] += (ch * vx - sh * vy) * dt + mean[:, AX] * dt * dt / 2
-    mean[:, Y] += (sh * vx + ch * vy) * dt + mean[:, AY] * dt * dt / 2
-    mean[:, VX] = c * vx - s * vy + mean[:, AX] * dt
-    mean[:, VY] = s * vx + c * vy + mean[:, AY] * dt
-    mean[:, YAW] = wrap_angle(mean[:, YAW] + mean[:, YAW_RATE] * dt)
-    mean[:, YAW_RATE] *= keep_w
-    mean[:, AX] *= keep_a
-    mean[:, AY] *= keep_a
-    return jacobian
+    turns = 1.0 if steered else 0.0
+    turn = mean[YAW_RATE] * dt * turns
+    cos, sin, ch, sh = np.cos(turn), np.sin(turn), np.cos(turn / 2), np.sin(turn / 2)
+    vx, vy = mean[VX], mean[VY]
+    keep_a, keep_w = np.exp(-dt / c.acceleration_time_s), np.exp(-dt / c.turn_time_s)
+    jacobian[X, VX] = jacobian[Y, VY] = ch * dt
+    jacobian[X, VY], jacobian[Y, VX] = -sh * dt, sh * dt
+    jacobian[X, AX] = jacobian[Y, AY] = dt * dt / 2
+    jacobian[VX, VX] = jacobian[VY, VY] = cos
+    jacobian[VX, VY], jacobian[VY, VX] = -sin, sin
+    jacobian[VX, AX] = jacobian[VY, AY] = dt
+    jacobian[X, YAW_RATE] = turns * (-sh * vx - ch * vy) * dt * dt / 2
+    jacobian[Y, YAW_RATE] = turns * (ch * vx - sh * vy) * dt * dt / 2
+    jacobian[VX, YAW_RATE] = turns * (-sin * vx - cos * vy) * dt
+    jacobian[VY, YAW_RATE] = turns * (cos * vx - sin * vy) * dt
+    jacobian[YAW, YAW_RATE] = dt
+    jacobian[YAW_RATE, YAW_RATE] = keep_w
+    jacobian[AX, AX] = jacobian[AY, AY] = keep_a
+    mean[X] += (ch * vx - sh * vy) * dt + mean[AX] * dt * dt / 2
+    mean[Y] += (sh * vx + ch * vy) * dt + mean[AY] * dt * dt / 2
+    mean[VX] = cos * vx - sin * vy + mean[AX] * dt
+    mean[VY] = sin * vx + cos * vy + mean[AY] * dt
+    mean[YAW] = wrap(mean[YAW] + mean[YAW_RATE] * dt)
+    mean[YAW_RATE] *= keep_w
+    mean[AX] *= keep_a
+    mean[AY] *= keep_a
 
 
-def _process_noise(label: npt.NDArray[np.int64], dt: float, config: TrackerConfig) -> F64:
-    """(N, 8, 8) white jerk and white turn acceleration that keep the stationary variances of the classes."""
-    jerk = 2 * classes.ACCELERATION_STD_MPS2[label] ** 2 / config.acceleration_time_s
-    swerve = 2 * classes.YAW_RATE_STD_RPS[label] ** 2 / config.turn_time_s
-    noise: F64 = np.zeros((len(label), 8, 8))
+@compiled
+def _process_noise(label: int, dt: float, c: Any, noise: Any) -> None:
+    """(8, 8) white jerk and white turn acceleration that keep the stationary variances of the class."""
+    jerk = 2 * c.acceleration_std_mps2[label] ** 2 / c.acceleration_time_s
+    swerve = 2 * c.yaw_rate_std_rps[label] ** 2 / c.turn_time_s
     for p, v, a in ((X, VX, AX), (Y, VY, AY)):
-        noise[:, p, p] = jerk * dt**5 / 20
-        noise[:, p, v] = noise[:, v, p] = jerk * dt**4 / 8
-        noise[:, p, a] = noise[:, a, p] = jerk * dt**3 / 6
-        noise[:, v, v] = jerk * dt**3 / 3
-        noise[:, v, a] = noise[:, a, v] = jerk * dt**2 / 2
-        noise[:, a, a] = jerk * dt
-    noise[:, YAW, YAW] = swerve * dt**3 / 3 + 1e-6
-    noise[:, YAW, YAW_RATE] = noise[:, YAW_RATE, YAW] = swerve * dt**2 / 2
-    noise[:, YAW_RATE, YAW_RATE] = swerve * dt
-    return noise
+        noise[p, p] = jerk * dt**5 / 20
+        noise[p, v] = noise[v, p] = jerk * dt**4 / 8
+        noise[p, a] = noise[a, p] = jerk * dt**3 / 6
+        noise[v, v] = jerk * dt**3 / 3
+        noise[v, a] = noise[a, v] = jerk * dt**2 / 2
+        noise[a, a] = jerk * dt
+    noise[YAW, YAW] = swerve * dt**3 / 3 + 1e-6
+    noise[YAW, YAW_RATE] = noise[YAW_RATE, YAW] = swerve * dt**2 / 2
+    noise[YAW_RATE, YAW_RATE] = swerve * dt
 
 
-def _switched(log_odds: F64, dt_s: float, config: TrackerConfig) -> F64:
-    """Belief in standing after objects had dt_s to start or stop (Markov chain with two states)."""
-    stay = (1 - 2 * config.static_switch) ** (dt_s / 0.1)
+@compiled
+def _switched(log_odds: float, dt_s: float, c: Any) -> float:
+    """Belief in standing after an object had dt_s to start or stop (Markov chain with two states)."""
+    stay = (1 - 2 * c.static_switch) ** (dt_s / 0.1)
     p = 0.5 + stay * (1 / (1 + np.exp(-log_odds)) - 0.5)
-    return np.asarray(np.log(p / (1 - p)))
+    return float(np.log(p / (1 - p)))
 
 
-def constrain(tracks: TrackStore, config: TrackerConfig) -> None:
+@compiled
+def constrain(t: Any, c: Any) -> None:
     """What is known without measuring: vehicles do not slide sideways and turn no tighter than they can; what
     stands has no speed. Applied as measurements of value zero, in place.
     """
-    if len(tracks) == 0 or not config.world_fixed:
+    if not c.world_fixed:
         return
-    steered = np.flatnonzero(classes.STEERED[tracks.label] & tracks.yaw_known)
-    if len(steered):
-        _no_slip(tracks, steered, config)
-    standing = np.flatnonzero(tracks.static_log_odds > _SURE_STANDING)
-    if len(standing):
-        model = np.zeros((3, 8))
-        model[[0, 1, 2], [VX, VY, YAW_RATE]] = 1.0
-        noise = np.broadcast_to(np.diag([1.0, 1.0, 0.04]), (len(standing), 3, 3))
-        innovation = -tracks.mean[standing][:, [VX, VY, YAW_RATE]]
-        tracks.mean[standing], tracks.cov[standing] = update(
-            tracks.mean[standing], tracks.cov[standing], model, innovation, noise
-        )
+    if c.steered[label_of(t)] and t.yaw_known:
+        _no_slip(t, c)
+    if t.static_log_odds > SURE_STANDING:
+        model, noise, innovation = np.zeros((3, 8)), np.zeros((3, 3)), np.zeros(3)
+        for a, k, var in ((0, VX, 1.0), (1, VY, 1.0), (2, YAW_RATE, 0.04)):
+            model[a, k], noise[a, a], innovation[a] = 1.0, var, -t.mean[k]
+        update(t.mean[:], t.cov[:], model, innovation, noise)
 
 
-def _no_slip(tracks: TrackStore, index: npt.NDArray[np.int64], config: TrackerConfig) -> None:
-    mean = tracks.mean[index]
-    c, s = np.cos(mean[:, YAW]), np.sin(mean[:, YAW])
-    vx, vy = mean[:, VX], mean[:, VY]
+@compiled
+def _no_slip(t: Any, c: Any) -> None:
+    mean = t.mean
+    cos, sin = np.cos(mean[YAW]), np.sin(mean[YAW])
+    vx, vy = mean[VX], mean[VY]
     speed = np.hypot(vx, vy)
-    model = np.zeros((len(index), 2, 8))
-    model[:, 0, VX], model[:, 0, VY] = -s, c
-    model[:, 0, YAW] = -c * vx - s * vy
-    model[:, 1, YAW_RATE] = 1.0
-    noise = np.zeros((len(index), 2, 2))
-    noise[:, 0, 0] = config.slip_std_mps**2 + (0.05 * speed) ** 2
-    noise[:, 1, 1] = (speed / config.min_turn_radius_m + 0.02) ** 2 * 4
-    innovation = -np.stack([-s * vx + c * vy, mean[:, YAW_RATE]], axis=1)
+    model, noise = np.zeros((2, 8)), np.zeros((2, 2))
+    model[0, VX], model[0, VY] = -sin, cos
     # At walking pace and below the direction of the velocity says nothing about the yaw.
-    slow = speed < 1.0
-    model[slow, 0, YAW] = 0.0
-    tracks.mean[index], tracks.cov[index] = update(mean, tracks.cov[index], model, innovation, noise)
-    tracks.mean[index, YAW] = wrap_angle(tracks.mean[index, YAW])
+    model[0, YAW] = -cos * vx - sin * vy if speed >= 1.0 else 0.0
+    model[1, YAW_RATE] = 1.0
+    noise[0, 0] = c.slip_std_mps**2 + (0.05 * speed) ** 2
+    noise[1, 1] = (speed / c.min_turn_radius_m + 0.02) ** 2 * 4
+    update(mean[:], t.cov[:], model, np.array([sin * vx - cos * vy, -mean[YAW_RATE]]), noise)
+    mean[YAW] = wrap(mean[YAW])
 
 
-def judge_standing(
-    tracks: TrackStore, index: npt.NDArray[np.int64], innovation: F64, spread: F64, config: TrackerConfig
-) -> None:
-    """Update the belief in standing of the tracks `index` (K,), after their measurement update.
+@compiled
+def judge_standing(t: Any, evidence: float, c: Any) -> None:
+    """Update the belief in standing after the measurement update.
 
-    innovation (K, 2, 2), spread (K, 2, 2, 2): position innovations from before the update and their covariances, of
-    the moving [:, 0] and the standing [:, 1] hypothesis.
+    evidence: log likelihood of the measured position under standing, less that under moving, from before the update.
     """
-    if not config.world_fixed:
-        tracks.static_log_odds[index], tracks.moving[index] = -_MAX_LOG_ODDS, True
-        _rest_here(tracks, index)
+    if not c.world_fixed:
+        t.static_log_odds, t.moving = -_MAX_LOG_ODDS, True
+        _rest_here(t)
         return
-    likelihood = log_likelihood(innovation, spread)
-    ratio = likelihood[:, 1] - likelihood[:, 0]
-    velocity = tracks.mean[index][:, VELOCITY]
-    cov = tracks.cov[index][:, VELOCITY, VELOCITY]
-    eye = np.eye(2)
-    at_rest = log_likelihood(velocity, cov + 0.2**2 * eye) - log_likelihood(velocity, cov + 3.0**2 * eye)
+    vx, vy, cov = t.mean[VX], t.mean[VY], t.cov
+    at_rest = _speed_likelihood(vx, vy, cov, 0.2) - _speed_likelihood(vx, vy, cov, 3.0)
     # Speeds of successive frames are one piece of evidence, not many: weight one tenth.
-    evidence = np.clip(ratio, -3.0, 3.0) + np.clip(0.1 * at_rest, -1.0, 0.3)
-    belief = np.clip(tracks.static_log_odds[index] + evidence, -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
-    tracks.static_log_odds[index] = belief
-    speed = np.hypot(velocity[:, 0], velocity[:, 1])
-    was = tracks.moving[index]
-    starts = ~was & (belief < -1.5) & (speed > config.moving_speed_mps)
-    stops = was & ((belief > 1.5) | ((belief > 0) & (speed < config.moving_speed_mps)))
-    tracks.moving[index] = (was | starts) & ~stops
-    _rest_here(tracks, index[belief < -_SURE_STANDING])
+    added = clip(evidence, -3.0, 3.0) + clip(0.1 * at_rest, -1.0, 0.3)
+    belief = clip(t.static_log_odds + added, -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
+    t.static_log_odds = belief
+    fast = np.hypot(vx, vy) > c.moving_speed_mps
+    slow = np.hypot(vx, vy) < c.moving_speed_mps
+    if t.moving:
+        t.moving = not (belief > 1.5 or (belief > 0 and slow))
+    else:
+        t.moving = belief < -1.5 and fast
+    if belief < -SURE_STANDING:
+        _rest_here(t)
 
 
-def _rest_here(tracks: TrackStore, index: npt.NDArray[np.int64]) -> None:
+@compiled
+def _speed_likelihood(vx: float, vy: float, cov: Any, std_mps: float) -> float:
+    more = std_mps**2
+    return log_likelihood(vx, vy, (cov[VX, VX] + more, cov[VX, VY], cov[VY, VY] + more))
+
+
+@compiled
+def _rest_here(t: Any) -> None:
     """Should what moves for sure come to rest, then it does here: put the standing hypothesis onto the moving one."""
-    pose = np.array([X, Y, YAW])
-    tracks.static_mean[index] = tracks.mean[index[:, None], pose]
-    tracks.static_cov[index] = tracks.cov[index[:, None, None], pose[:, None], pose]
+    copy(t.static_mean[:], t.mean[:], 3)
+    copy_square(t.static_cov[:], t.cov[:], 3)
 
 
-def position_covariances(tracks: TrackStore, config: TrackerConfig) -> F64:
-    """(N, 2, 2, 2) position covariance of the moving [:, 0] and the standing [:, 1] hypothesis, with its jitter."""
-    jitter = config.static_jitter_m**2 * np.eye(2)
-    return np.stack([tracks.cov[:, POSITION, POSITION], tracks.static_cov[:, :2, :2]], axis=1) + jitter
+@compiled
+def position_cov(cov: Any, c: Any) -> Any:
+    """Position covariance (xx, xy, yy) of a hypothesis with the jitter of successive boxes."""
+    jitter = c.static_jitter_m**2
+    return cov[0, 0] + jitter, cov[0, 1], cov[1, 1] + jitter

@@ -2,63 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import MotionState, Tracks, TrackState
+from perception_nodes.datatypes import NUM_LABELS, MotionState, Tracks, TrackState
 
+from .algebra import copy_square
+from .compiled import compiled
 from .config import TrackerConfig
 from .existence import published_existence
 from .heading import orientation
-from .shape import axes
-from .store import ACCELERATION, VELOCITY, YAW, YAW_RATE, TrackStore
-
-F64 = npt.NDArray[np.float64]
+from .store import AX, VX, YAW, YAW_RATE, TrackStore, label_of, pose_of
 
 _NO_SPEED_STD_MPS = 0.1
 _NO_TURN_STD_RPS = 0.02
 _UNSURE_LOG_ODDS = 1.0
 _LASTING_YAW_RAD = 0.03
+_MOVING: Final = int(MotionState.MOVING)
+_STATIONARY: Final = int(MotionState.STATIONARY)
+_UNSURE: Final = int(MotionState.UNKNOWN)
+_COPIED: Final = ("id", "visibility", "source_mask", "source_mask_history")
 
 
 def states(tracks: TrackStore, stamp_ns: int, missed: bool, config: TrackerConfig) -> npt.NDArray[np.uint8]:
     """(N,) TENTATIVE, CONFIRMED or COASTING; `missed`: a track without a detection at this stamp counts as coasting."""
     age_s = (stamp_ns - tracks.updated_ns) * 1e-9
     coasting = age_s > (0.0 if missed else config.coasting_after_s)
-    out = np.where(coasting, int(TrackState.COASTING), int(TrackState.CONFIRMED))
-    return np.where(tracks.confirmed, out, int(TrackState.TENTATIVE)).astype(np.uint8)
-
-
-def size_std(tracks: TrackStore, config: TrackerConfig) -> F64:
-    """(N, 3) std of length, width, height: what is wrong with the extent of one view is wrong with the next."""
-    return np.asarray(config.alike_factor * np.sqrt(tracks.size_var))
-
-
-def covariances(tracks: TrackStore, config: TrackerConfig) -> F64:
-    """(N, 8, 8): of the moving hypothesis, or of the standing one with its speed known to be zero.
-
-    On top of the filter's own, which takes the errors of successive frames as independent: half of the uncertainty
-    of the extent (the side that is not seen), and errors that stay the same from frame to frame.
-    """
-    out: F64 = tracks.cov.copy()
-    rest = ~tracks.moving
-    still = np.zeros((int(rest.sum()), 8, 8))
-    still[:, :3, :3] = tracks.static_cov[rest]
-    unsure = tracks.static_log_odds[rest] < _UNSURE_LOG_ODDS
-    speed_var = np.where(
-        unsure, np.maximum(tracks.cov[rest, 3, 3], tracks.cov[rest, 4, 4]), _NO_SPEED_STD_MPS**2
-    )
-    still[:, [3, 4], [3, 4]] = speed_var[:, None]
-    still[:, YAW_RATE, YAW_RATE] = _NO_TURN_STD_RPS**2
-    still[:, [6, 7], [6, 7]] = _NO_SPEED_STD_MPS**2
-    out[rest] = still
-    direction = axes(tracks.yaw_rad)
-    bias = (size_std(tracks, config)[:, :2] / 2) ** 2 + config.lasting_error_m**2
-    out[:, :2, :2] += np.swapaxes(direction, 1, 2) @ (bias[..., None] * direction)
-    out[:, YAW, YAW] += _LASTING_YAW_RAD**2
-    return out
+    out = np.where(coasting, np.uint8(TrackState.COASTING), np.uint8(TrackState.CONFIRMED))
+    return np.where(tracks.confirmed, out, np.uint8(TrackState.TENTATIVE))
 
 
 def to_tracks(
@@ -74,34 +47,89 @@ def to_tracks(
     known: `end_reason`, `merged_into`, `measurements` where there are any.
     """
     n = len(tracks)
-    moving = tracks.moving[:, None]
-    sure = config.world_fixed & (np.abs(tracks.static_log_odds) > _UNSURE_LOG_ODDS)
-    motion = np.where(tracks.moving, int(MotionState.MOVING), int(MotionState.STATIONARY))
-    return Tracks(
-        stamp_ns=stamp_ns,
-        frame_id=frame_id,
-        id=tracks.id.copy(),
-        state=state,
-        end_reason=known.get("end_reason", np.zeros(n, np.uint8)),
-        merged_into=known.get("merged_into", np.zeros(n, np.uint64)),
-        label=tracks.label.astype(np.uint8),
-        class_probabilities=tracks.class_probabilities,
-        existence_probability=published_existence(tracks, stamp_ns, config),
-        center_m=tracks.center_m,
-        lwh_m=tracks.size_m.copy(),
-        lwh_std_m=size_std(tracks, config),
-        yaw_rad=tracks.yaw_rad,
-        orientation=orientation(tracks),
-        velocity_mps=np.where(moving, tracks.mean[:, VELOCITY], 0.0),
-        acceleration_mps2=np.where(moving, tracks.mean[:, ACCELERATION], 0.0),
-        yaw_rate_rps=np.where(tracks.moving, tracks.mean[:, YAW_RATE], 0.0),
-        covariance=covariances(tracks, config),
-        z_std_m=np.sqrt(tracks.bottom_var + (size_std(tracks, config)[:, 2] / 2) ** 2),
-        motion_state=np.where(sure, motion, int(MotionState.UNKNOWN)).astype(np.uint8),
-        age_s=np.asarray((stamp_ns - tracks.born_ns) * 1e-9, np.float64),
-        time_since_update_s=np.asarray((stamp_ns - tracks.updated_ns) * 1e-9, np.float64),
-        visibility=tracks.visibility.copy(),
-        source_mask=tracks.source_mask.copy(),
-        source_mask_history=tracks.source_mask_history.copy(),
-        measurements=known.get("measurements", ()),
+    known.setdefault("end_reason", np.zeros(n, np.uint8))
+    known.setdefault("merged_into", np.zeros(n, np.uint64))
+    whole: dict[str, Any] = {name: np.zeros(n, np.uint8) for name in ("label", "orientation", "motion_state")}
+    floats: dict[str, Any] = {name: np.zeros((n, *tail)) for name, tail in _FLOATS.items()}
+    _publish(tracks.rows, stamp_ns, config.numbers, tuple(whole.values()), tuple(floats.values()))
+    copied: dict[str, Any] = {name: tracks.rows[name].copy() for name in _COPIED}
+    return Tracks(stamp_ns=stamp_ns, frame_id=frame_id, state=state, **whole, **floats, **copied, **known)
+
+
+# In the order in which `_publish` takes them.
+_FLOATS: Final[dict[str, tuple[int, ...]]] = {
+    "center_m": (3,),
+    "lwh_m": (3,),
+    "lwh_std_m": (3,),
+    "yaw_rad": (),
+    "z_std_m": (),
+    "class_probabilities": (NUM_LABELS,),
+    "existence_probability": (),
+    "velocity_mps": (2,),
+    "acceleration_mps2": (2,),
+    "yaw_rate_rps": (),
+    "covariance": (8, 8),
+    "age_s": (),
+    "time_since_update_s": (),
+}
+
+
+@compiled
+def _publish(tracks: Any, stamp_ns: int, c: Any, whole: Any, floats: Any) -> None:
+    label, direction, motion = whole
+    center, lwh, lwh_std, yaw, z_std, classes, existence, velocity, acceleration, turn, cov, age, unseen = (
+        floats
     )
+    for i in range(len(tracks)):
+        t = tracks[i]
+        label[i], direction[i], motion[i] = label_of(t), orientation(t), _motion_state(t, c)
+        center[i, 0], center[i, 1], yaw[i] = pose_of(t)
+        center[i, 2] = t.bottom_m + t.size_m[2] / 2
+        for k in range(3):
+            # What is wrong with the extent of one view is wrong with the next.
+            lwh[i, k], lwh_std[i, k] = t.size_m[k], c.alike_factor * np.sqrt(t.size_var[k])
+        z_std[i] = np.sqrt(t.bottom_var + (lwh_std[i, 2] / 2) ** 2)
+        total = t.class_sum.sum()
+        for k in range(NUM_LABELS):
+            classes[i, k] = t.class_sum[k] / total
+        existence[i] = published_existence(t, stamp_ns, c)
+        if t.moving:
+            for k in range(2):
+                velocity[i, k], acceleration[i, k] = t.mean[VX + k], t.mean[AX + k]
+            turn[i] = t.mean[YAW_RATE]
+        _covariance(t, lwh_std[i], yaw[i], c, cov[i])
+        age[i], unseen[i] = (stamp_ns - t.born_ns) * 1e-9, (stamp_ns - t.updated_ns) * 1e-9
+
+
+@compiled
+def _motion_state(t: Any, c: Any) -> int:
+    if not c.world_fixed or abs(t.static_log_odds) <= _UNSURE_LOG_ODDS:
+        return _UNSURE
+    return _MOVING if t.moving else _STATIONARY
+
+
+@compiled
+def _covariance(t: Any, size_std: Any, yaw: float, c: Any, out: Any) -> None:
+    """(8, 8): of the moving hypothesis, or of the standing one with its speed known to be zero.
+
+    On top of the filter's own, which takes the errors of successive frames as independent: half of the uncertainty
+    of the extent (the side that is not seen), and errors that stay the same from frame to frame.
+    """
+    if t.moving:
+        copy_square(out, t.cov[:], 8)
+    else:
+        copy_square(out, t.static_cov[:], 3)
+        speed_var = _NO_SPEED_STD_MPS**2
+        if t.static_log_odds < _UNSURE_LOG_ODDS:
+            speed_var = max(t.cov[3, 3], t.cov[4, 4])
+        out[3, 3] = out[4, 4] = speed_var
+        out[YAW_RATE, YAW_RATE] = _NO_TURN_STD_RPS**2
+        out[6, 6] = out[7, 7] = _NO_SPEED_STD_MPS**2
+    along = (size_std[0] / 2) ** 2 + c.lasting_error_m**2
+    across = (size_std[1] / 2) ** 2 + c.lasting_error_m**2
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    out[0, 0] += cos * cos * along + sin * sin * across
+    out[1, 1] += sin * sin * along + cos * cos * across
+    out[0, 1] += cos * sin * (along - across)
+    out[1, 0] += cos * sin * (along - across)
+    out[YAW, YAW] += _LASTING_YAW_RAD**2

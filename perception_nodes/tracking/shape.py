@@ -2,100 +2,110 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from perception_nodes.geometry import wrap_angle
-
-from .config import TrackerConfig
-from .measurement import Footprints
-
-F64 = npt.NDArray[np.float64]
+from .algebra import wrap
+from .compiled import compiled
 
 _LEAST_SHARE = 0.4
 
 
-@dataclass(frozen=True)
-class Aligned:
-    """Measured boxes described in the axes of the tracks; arrays broadcast over pairs (..., ).
+class Aligned(NamedTuple):
+    """A measured box described in the axes of a track.
 
     yaw: the measured yaw turned by half (or quarter) turns to the one nearest to the track's; residual: yaw minus the
-    track's; quarter: length and width have been exchanged; size, size_var, face (..., 2): along and across `yaw`.
+    track's; turns: by how many quarter turns (0..3); size, size_var, face: along and across `yaw`.
     """
 
-    yaw: F64
-    residual: F64
-    turns: npt.NDArray[np.int64]
-    quarter: npt.NDArray[np.bool_]
-    size: F64
-    size_var: F64
-    face: F64
+    yaw: float
+    residual: float
+    turns: int
+    size: tuple[float, float]
+    size_var: tuple[float, float]
+    face: tuple[float, float]
 
 
-def align(boxes: Footprints, track_yaw: F64) -> Aligned:
-    """Boxes (M,) as seen by tracks with yaw (..., M) (broadcast).
+class Placed(NamedTuple):
+    """Where a box is: its centre (x, y) and its covariance (xx, xy, yy)."""
+
+    x: float
+    y: float
+    cov: tuple[float, float, float]
+
+
+@compiled
+def align(m: Any, track_yaw: float) -> Aligned:
+    """The measurement as seen by a track of this yaw.
 
     A box whose direction is known up to its sign only is also allowed to be turned by 90 degrees: of a car seen
     from behind the longest side is its width.
     """
-    difference = track_yaw - boxes.yaw
-    quarter_turns = np.round(difference / (np.pi / 2)).astype(np.int64)
-    half_turns = 2 * np.round(difference / np.pi).astype(np.int64)
-    turns = np.where(boxes.free, quarter_turns, half_turns) % 4
-    quarter = turns % 2 == 1
-    aligned = wrap_angle(boxes.yaw + turns * np.pi / 2)
-    size, var, face = boxes.size, boxes.size_var, boxes.face
-    swap = quarter[..., None]
-    sign_l = np.where(turns >= 2, -1.0, 1.0)
-    sign_w = np.where((turns == 1) | (turns == 2), -1.0, 1.0)
-    turned = np.where(swap, face[..., ::-1], face) * np.stack([sign_l, sign_w], axis=-1)
+    difference = track_yaw - m.pose[2]
+    quarter_turns = int(np.rint(difference / (np.pi / 2)))
+    half_turns = 2 * int(np.rint(difference / np.pi))
+    turns = (quarter_turns if m.free else half_turns) % 4
+    yaw = wrap(m.pose[2] + turns * np.pi / 2)
+    sign_l = -1.0 if turns >= 2 else 1.0
+    sign_w = -1.0 if turns in (1, 2) else 1.0
+    a, b = (1, 0) if turns % 2 == 1 else (0, 1)
     return Aligned(
-        yaw=aligned,
-        residual=np.asarray(wrap_angle(aligned - track_yaw)),
-        turns=turns,
-        quarter=quarter,
-        size=np.where(swap, size[..., ::-1], size),
-        size_var=np.where(swap, var[..., ::-1], var),
-        face=turned,
+        yaw,
+        wrap(yaw - track_yaw),
+        turns,
+        (m.lwh_m[a], m.lwh_m[b]),
+        (m.size_var[a], m.size_var[b]),
+        (m.face[a] * sign_l, m.face[b] * sign_w),
     )
 
 
-def axes(yaw: F64) -> F64:
-    """(..., 2, 2) unit vectors along and across yaw (row 0, row 1)."""
-    c, s = np.cos(yaw), np.sin(yaw)
-    return np.stack([np.stack([c, s], axis=-1), np.stack([-s, c], axis=-1)], axis=-2)
-
-
-def anchored(center_xy: F64, cov_xy: F64, aligned: Aligned, size_lw: F64) -> tuple[F64, F64]:
-    """Centres (..., 2) of boxes of the size `size_lw` that share the seen sides of the measured boxes (centre (..., 2),
-    covariance (..., 2, 2)), and their covariances (..., 2, 2).
+@compiled
+def anchored(m: Any, aligned: Any, length_m: float, width_m: float) -> Placed:
+    """The centre of a box of this length and width that shares the seen sides with the measured box.
 
     Where a side is seen, the error of the measured centre is mostly that of the measured extent, which anchoring
     takes away. Along an axis of which no side is seen the box may slide inside the larger one.
     """
-    direction = axes(aligned.yaw)
-    lack = size_lw - aligned.size
-    shift = -0.5 * aligned.face * lack
-    center = center_xy + (shift[..., None] * direction).sum(axis=-2)
-    own = direction @ cov_xy @ np.swapaxes(direction, -1, -2)
-    std = np.sqrt(np.diagonal(own, axis1=-2, axis2=-1))
-    side = np.maximum(std - np.abs(aligned.face) * np.sqrt(aligned.size_var) / 2, _LEAST_SHARE * std)
-    scale = side / std
-    own = own * scale[..., :, None] * scale[..., None, :]
-    slide = (1 - np.abs(aligned.face)) * np.abs(lack) / 2
-    own[..., [0, 1], [0, 1]] += slide**2 / 3
-    return center, np.swapaxes(direction, -1, -2) @ own @ direction
+    c, s = np.cos(aligned.yaw), np.sin(aligned.yaw)
+    lack_l, lack_w = length_m - aligned.size[0], width_m - aligned.size[1]
+    shift_l, shift_w = -0.5 * aligned.face[0] * lack_l, -0.5 * aligned.face[1] * lack_w
+    x = m.pose[0] + (shift_l * c - shift_w * s)
+    y = m.pose[1] + (shift_l * s + shift_w * c)
+    xx, xy, yy = m.pose_cov[0, 0], m.pose_cov[0, 1], m.pose_cov[1, 1]
+    own_l = c * c * xx + 2 * c * s * xy + s * s * yy
+    own_w = s * s * xx - 2 * c * s * xy + c * c * yy
+    between = c * s * (yy - xx) + (c * c - s * s) * xy
+    scale_l = _side_share(np.sqrt(own_l), aligned.face[0], aligned.size_var[0])
+    scale_w = _side_share(np.sqrt(own_w), aligned.face[1], aligned.size_var[1])
+    own_l = own_l * scale_l * scale_l + ((1 - abs(aligned.face[0])) * abs(lack_l) / 2) ** 2 / 3
+    own_w = own_w * scale_w * scale_w + ((1 - abs(aligned.face[1])) * abs(lack_w) / 2) ** 2 / 3
+    between = between * scale_l * scale_w
+    return Placed(
+        x,
+        y,
+        (
+            c * c * own_l - 2 * c * s * between + s * s * own_w,
+            c * s * (own_l - own_w) + (c * c - s * s) * between,
+            s * s * own_l + 2 * c * s * between + c * c * own_w,
+        ),
+    )
 
 
-def filter_size(mean: F64, var: F64, measured: F64, noise: F64, config: TrackerConfig) -> tuple[F64, F64]:
-    """Posterior size and variance (K, 3).
+@compiled
+def _side_share(std: float, face: float, size_var: float) -> float:
+    """Std of the seen side over the std of the centre."""
+    return float(max(std - abs(face) * np.sqrt(size_var) / 2, _LEAST_SHARE * std) / std)
+
+
+@compiled
+def filter_size(mean: float, var: float, measured: float, noise: float, c: Any) -> Any:
+    """Posterior and variance of one side of the box.
 
     A box smaller than the estimate is most likely a partial view, a larger one may be two objects in one cluster:
     both are distrusted in proportion to the difference, the smaller one more.
     """
     e = measured - mean
-    caution = np.where(e < 0, config.shrink_caution, config.grow_caution)
+    caution = c.shrink_caution if e < 0 else c.grow_caution
     gain = var / (var + noise + (caution * e) ** 2)
-    return mean + gain * e, np.maximum((1 - gain) * var, 0.02**2)
+    return mean + gain * e, max((1 - gain) * var, 0.02**2)

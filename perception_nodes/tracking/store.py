@@ -1,30 +1,76 @@
-"""All live tracks as a struct of arrays."""
+"""All live tracks: one row a track, so that a kernel takes them all at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from perception_nodes.datatypes import NUM_LABELS
 
+from .algebra import largest
+from .compiled import compiled
+
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 B = npt.NDArray[np.bool_]
 U8 = npt.NDArray[np.uint8]
+U64 = npt.NDArray[np.uint64]
 
 X, Y, YAW, VX, VY, YAW_RATE, AX, AY = range(8)
-POSITION = slice(0, 2)
-AXIS_BINS = 18
 VELOCITY = slice(3, 5)
-ACCELERATION = slice(6, 8)
+AXIS_BINS = 18
+
+ROW: Final = np.dtype(
+    [
+        ("id", "u8"),
+        ("mean", "f8", (8,)),
+        ("cov", "f8", (8, 8)),
+        ("static_mean", "f8", (3,)),
+        ("static_cov", "f8", (3, 3)),
+        ("static_log_odds", "f8"),
+        ("bottom_m", "f8"),
+        ("bottom_var", "f8"),
+        ("size_m", "f8", (3,)),
+        ("size_var", "f8", (3,)),
+        ("class_sum", "f8", (NUM_LABELS,)),
+        ("presence", "f8"),
+        ("quality", "f8"),
+        ("quality_weight", "f8"),
+        ("sign_belief", "f8"),
+        ("axis_log", "f8", (AXIS_BINS,)),
+        ("visibility", "f8"),
+        ("detectable", "f8"),
+        ("hits", "i8"),
+        ("misses", "i8"),
+        ("born_ns", "i8"),
+        ("updated_ns", "i8"),
+        ("yaw_known", "?"),
+        ("moving", "?"),
+        ("confirmed", "?"),
+        ("source_mask", "u1"),
+        ("source_mask_history", "u1"),
+    ],
+    align=True,
+)
 
 
-@dataclass
+class _Column:
+    """One field of all rows: reading gives a view, assigning writes into the rows."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, store: TrackStore, owner: type | None = None) -> npt.NDArray[Any]:
+        return store.rows[self._name]
+
+    def __set__(self, store: TrackStore, value: Any) -> None:
+        store.rows[self._name] = value
+
+
 class TrackStore:
-    """N tracks in odom; row i of every array is the same track.
+    """N tracks in odom; `rows` (N,) of the type `ROW`, a view of each field under its name.
 
     mean (N, 8), cov (N, 8, 8): moving hypothesis, `TRACK_STATE` order;
     static_mean (N, 3), static_cov (N, 3, 3): standing hypothesis (x, y, yaw);
@@ -33,100 +79,66 @@ class TrackStore:
     class_sum (N, 11): weighted sum of the detections' class probabilities;
     presence (N,): Bernoulli existence; quality (N,), quality_weight (N,): running mean of the detections' existence;
     sign_belief (N,): log odds that the heading is right rather than off by pi;
-    axis_log (N, 18): log belief over offsets of the long side's direction from the yaw.
+    axis_log (N, 18): log belief over offsets of the long side's direction from the yaw;
+    visibility (N,) share that nothing hides; detectable (N,) probability of a detection at this stamp.
     """
 
-    id: npt.NDArray[np.uint64]
-    mean: F64
-    cov: F64
-    static_mean: F64
-    static_cov: F64
-    static_log_odds: F64
-    bottom_m: F64
-    bottom_var: F64
-    size_m: F64
-    size_var: F64
-    class_sum: F64
-    presence: F64
-    quality: F64
-    quality_weight: F64
-    sign_belief: F64
-    axis_log: F64
-    yaw_known: B
-    moving: B
-    confirmed: B
-    hits: I64
-    misses: I64
-    born_ns: I64
-    updated_ns: I64
-    visibility: F64
-    source_mask: U8
-    source_mask_history: U8
+    id = _Column()
+    mean = _Column()
+    cov = _Column()
+    static_mean = _Column()
+    static_cov = _Column()
+    static_log_odds = _Column()
+    class_sum = _Column()
+    presence = _Column()
+    quality = _Column()
+    quality_weight = _Column()
+    visibility = _Column()
+    detectable = _Column()
+    updated_ns = _Column()
+    confirmed = _Column()
+
+    def __init__(self, rows: npt.NDArray[Any]) -> None:
+        self.rows = rows
 
     def __len__(self) -> int:
-        return len(self.id)
+        return len(self.rows)
 
     @classmethod
     def empty(cls, count: int = 0) -> TrackStore:
         """`count` rows of zeros (0: no tracks)."""
-        return cls(**{name: np.zeros((count, *tail), dtype) for name, (tail, dtype) in _LAYOUT.items()})
+        return cls(np.zeros(count, ROW))
 
     def select(self, index: npt.NDArray[Any]) -> TrackStore:
         """A copy of the rows picked by a mask or an index."""
-        return TrackStore(**{name: getattr(self, name)[index].copy() for name in _LAYOUT})
+        return TrackStore(self.rows[index])
+
+    def copy(self) -> TrackStore:
+        """A copy of all rows."""
+        return TrackStore(self.rows.copy())
 
     def extend(self, other: TrackStore) -> None:
         """Append the rows of another store."""
-        for name in _LAYOUT:
-            setattr(self, name, np.concatenate([getattr(self, name), getattr(other, name)]))
+        n = len(self)
+        rows = np.empty(n + len(other), ROW)
+        rows[:n], rows[n:] = self.rows, other.rows
+        self.rows = rows
 
     def keep(self, mask: B) -> None:
         """Drop the rows where the mask is False."""
         if not mask.all():
-            for name in _LAYOUT:
-                setattr(self, name, getattr(self, name)[mask])
-
-    @property
-    def class_probabilities(self) -> F64:
-        """(N, 11) rows sum to one."""
-        return np.asarray(self.class_sum / self.class_sum.sum(axis=1, keepdims=True))
-
-    @property
-    def label(self) -> I64:
-        """(N,) most probable class."""
-        return np.asarray(self.class_sum.argmax(axis=1), np.int64)
-
-    @property
-    def position_m(self) -> F64:
-        """(N, 2) centre under the more probable hypothesis."""
-        return np.where(self.moving[:, None], self.mean[:, POSITION], self.static_mean[:, :2])
-
-    @property
-    def yaw_rad(self) -> F64:
-        """(N,) yaw under the more probable hypothesis."""
-        return np.where(self.moving, self.mean[:, YAW], self.static_mean[:, 2])
-
-    @property
-    def center_m(self) -> F64:
-        """(N, 3) box centre."""
-        z = self.bottom_m + self.size_m[:, 2] / 2
-        return np.concatenate([self.position_m, z[:, None]], axis=1)
+            self.rows = self.rows[mask]
 
 
-_TAILS: dict[str, tuple[int, ...]] = {
-    "mean": (8,),
-    "cov": (8, 8),
-    "static_mean": (3,),
-    "static_cov": (3, 3),
-    "size_m": (3,),
-    "size_var": (3,),
-    "axis_log": (AXIS_BINS,),
-    "class_sum": (NUM_LABELS,),
-}
-_TYPES: dict[str, Any] = {
-    "id": np.uint64,
-    **dict.fromkeys(("yaw_known", "moving", "confirmed"), np.bool_),
-    **dict.fromkeys(("hits", "misses", "born_ns", "updated_ns"), np.int64),
-    **dict.fromkeys(("source_mask", "source_mask_history"), np.uint8),
-}
-_LAYOUT = {f.name: (_TAILS.get(f.name, ()), _TYPES.get(f.name, np.float64)) for f in fields(TrackStore)}
+@compiled
+def label_of(t: Any) -> int:
+    """Most probable class of a track."""
+    return largest(t.class_sum)
+
+
+@compiled
+def pose_of(t: Any) -> Any:
+    """x, y, yaw of a track under the more probable hypothesis."""
+    if t.moving:
+        return t.mean[X], t.mean[Y], t.mean[YAW]
+    return t.static_mean[0], t.static_mean[1], t.static_mean[2]

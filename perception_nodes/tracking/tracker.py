@@ -19,12 +19,14 @@ from perception_nodes.datatypes import (
 )
 from perception_nodes.geometry import Transform
 
-from . import existence, heading, lifecycle, motion
+from . import lifecycle, motion
 from .association import Assignment, associate, no_pairs
+from .birth import born, may_begin
 from .config import TrackerConfig
 from .correction import correct
+from .existence import look
 from .history import History, Moment
-from .measurement import Measurements, prepare, rejections
+from .measurement import Measurements, accepted, prepare
 from .output import states, to_tracks
 from .store import TrackStore
 
@@ -69,7 +71,10 @@ class MultiObjectTracker:
         late = self._history.reaches(detections.stamp_ns)
         if not late:
             self._elapsed_s(detections.stamp_ns)
-        moment = Moment(self._tracks, self._stamp_ns, self._accepted(detections), odom_from_base)
+        good, self.last_rejected = accepted(detections)
+        self.rejected += self.last_rejected
+        measured = prepare(good, odom_from_base.translation_m[:2])
+        moment = Moment(self._tracks, self._stamp_ns, measured, odom_from_base)
         return self._step_late(moment) if late else self._step_now(moment)
 
     def _step_late(self, late: Moment) -> Tracks:
@@ -100,29 +105,33 @@ class MultiObjectTracker:
         return to_tracks(tracks, stamp_ns, self._frame_id, state, self._now, **known)
 
     def _step_now(self, moment: Moment, replay: bool = False) -> Tracks:
-        detections, odom_from_base = moment.detections, moment.odom_from_base
+        measured, odom_from_base = moment.measured, moment.odom_from_base
         if self.config.late_window_s > 0:
-            before = self._tracks.select(np.arange(len(self._tracks)))
-            self._history.remember(Moment(before, self._stamp_ns, detections, odom_from_base))
+            before = self._tracks.copy()
+            self._history.remember(Moment(before, self._stamp_ns, measured, odom_from_base))
+        detections = measured.detections
         dt_s = self._elapsed_s(detections.stamp_ns)
-        measured = prepare(detections, odom_from_base.translation_m[:2])
         self._stamp_ns, self._frame_id = detections.stamp_ns, detections.frame_id
-        fixed = self.config.world_fixed and detections.frame_id != self.config.vehicle_frame
-        if fixed != self._now.world_fixed:
-            self._now = replace(self.config, world_fixed=fixed)
-        if dt_s > self.config.max_gap_s:
-            pairs, ended = no_pairs(), lifecycle.all_end(self._tracks, EndReason.RESET)
+        self._now = self._config_of(detections.frame_id)
+        tracks, config = self._tracks, self._now
+        if dt_s > config.max_gap_s:
+            pairs, ended = no_pairs(), lifecycle.all_end(tracks, EndReason.RESET)
         else:
-            self._predict(dt_s)
-            probability = existence.detection_probability(self._tracks, odom_from_base, self.config)
-            pairs = associate(self._tracks, measured, self.config)
-            self._correct(pairs, measured, probability)
-            ended = lifecycle.ends(self._tracks, detections.stamp_ns, odom_from_base, self.config)
+            motion.predict(tracks, dt_s, config)
+            look(tracks, odom_from_base, config)
+            pairs = associate(tracks, measured, config)
+            correct(tracks, pairs.track, measured, pairs.detection, config)
+            ended = lifecycle.ends(tracks, detections.stamp_ns, odom_from_base, config)
         begun = self._begin(pairs, measured, ended)
         out = self._publish(detections.stamp_ns, ended, self._provenance(pairs, begun, measured))
-        if not replay:
+        if self.config.late_window_s > 0 and not replay:
             self._history.end(list(_ended(out)), out.stamp_ns)
         return out
+
+    def _config_of(self, frame_id: str) -> TrackerConfig:
+        """Detections in the vehicle's own frame mean that nothing is fixed to the world."""
+        fixed = self.config.world_fixed and frame_id != self.config.vehicle_frame
+        return self._now if fixed == self._now.world_fixed else replace(self.config, world_fixed=fixed)
 
     def predict(self, stamp_ns: int) -> Tracks:
         """The live tracks predicted to `stamp_ns` without changing the tracker.
@@ -133,11 +142,8 @@ class MultiObjectTracker:
             return Tracks.empty(stamp_ns, self._frame_id)
         if stamp_ns < self._stamp_ns:
             raise OutOfOrder(f"tracker: predict to {stamp_ns} ns: wanted at least {self._stamp_ns} ns")
-        copy = self._tracks.select(np.arange(len(self._tracks)))
-        dt_s = (stamp_ns - self._stamp_ns) * 1e-9
-        if dt_s > 0:
-            motion.predict(copy, dt_s, self.config)
-            copy.presence = existence.survive(copy.presence, dt_s, self.config)
+        copy = self._tracks.copy()
+        motion.predict(copy, (stamp_ns - self._stamp_ns) * 1e-9, self.config)
         return to_tracks(
             copy, stamp_ns, self._frame_id, states(copy, stamp_ns, False, self.config), self._now
         )
@@ -160,48 +166,17 @@ class MultiObjectTracker:
             raise OutOfOrder(f"tracker: stamp {stamp_ns} ns: wanted later than {self._stamp_ns} ns")
         return (stamp_ns - self._stamp_ns) * 1e-9
 
-    def _accepted(self, detections: Detections3D) -> Detections3D:
-        reasons = rejections(detections)
-        self.last_rejected = Counter()
-        bad = np.zeros(len(detections), bool)
-        for name, mask in reasons.items():
-            new = mask & ~bad
-            if new.any():
-                self.last_rejected[name] = int(new.sum())
-            bad |= mask
-        self.rejected += self.last_rejected
-        return detections.select(~bad) if bad.any() else detections
-
-    def _predict(self, dt_s: float) -> None:
-        if dt_s > 0 and len(self._tracks):
-            motion.predict(self._tracks, dt_s, self.config)
-            self._tracks.presence = existence.survive(self._tracks.presence, dt_s, self.config)
-
-    def _correct(
-        self, pairs: Assignment, measured: Measurements, probability: npt.NDArray[np.float64]
-    ) -> None:
-        tracks = self._tracks
-        if len(pairs.track):
-            correct(tracks, pairs.track, measured.select(pairs.detection), self._now)
-        missed = _others(len(tracks), pairs.track)
-        existence.average_quality(tracks, missed, np.full(len(missed), 0.05), probability[missed])
-        tracks.presence[missed] = existence.miss(tracks.presence[missed], probability[missed])
-        tracks.misses[missed] += 1
-        motion.constrain(tracks, self._now)
-        heading.follow_motion(tracks, self._now)
-        lifecycle.confirm(tracks, self.config)
-
     def _begin(self, pairs: Assignment, measured: Measurements, ended: lifecycle.Ends) -> I64:
         """Start tracks from detections that belong to none that lives on; returns those detections."""
         free = _others(len(measured), pairs.detection)
         if len(free) == 0:
             return free
-        free = lifecycle.may_begin(self._tracks.select(ended.reason == 0), measured, free, self.config)
+        free = may_begin(self._tracks, ended.reason, measured, free, self.config)
         if len(free) == 0:
             return free
         ids = np.array(self._history.ids(measured.detections, free, self._next_id), np.uint64)
         self._next_id = max(self._next_id, int(ids.max(initial=0)) + 1)
-        self._tracks.extend(lifecycle.born(self._tracks, measured, free, ids, self._now))
+        self._tracks.extend(born(self._tracks, measured, free, ids, self._now))
         return free
 
     def _provenance(

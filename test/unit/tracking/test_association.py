@@ -8,12 +8,13 @@ import pytest
 from perception_nodes.datatypes import LABEL_INDEX, NUM_LABELS, PEDESTRIAN, UNKNOWN
 from perception_nodes.tracking import TrackerConfig
 from perception_nodes.tracking.association import associate, pair_costs
+from perception_nodes.tracking.birth import born
 from perception_nodes.tracking.classes import agreement
-from perception_nodes.tracking.lifecycle import born
 from perception_nodes.tracking.measurement import prepare
 from perception_nodes.tracking.store import TrackStore
 
 SENSOR = np.zeros(2)
+NUMBERS = TrackerConfig().numbers
 
 
 def tracks_of(d):
@@ -28,14 +29,16 @@ def one_hot(*names):
 
 def test_agreement_of_classes():
     a = one_hot("car", "pedestrian", "unknown")
-    got = agreement(a, one_hot("truck", "pedestrian", "unknown"))
+    b = one_hot("truck", "pedestrian", "unknown")
+    got = [[agreement(p, q, NUMBERS) for q in b] for p in a]
     np.testing.assert_allclose(got, [[1.0, 0.02, 1.0], [0.02, 1.0, 1.0], [1.0, 1.0, 1.0]])
 
 
 def test_half_known_classes_half_disagree():
     half = np.zeros((1, NUM_LABELS))
     half[0, [PEDESTRIAN, UNKNOWN]] = 0.5
-    assert agreement(half, one_hot("car"))[0, 0] == pytest.approx(0.5)
+    # In any scale: the sums of a track are not of one.
+    assert agreement(7 * half[0], one_hot("car")[0], NUMBERS) == pytest.approx(0.5)
 
 
 def test_another_class_costs_more(make_detections):

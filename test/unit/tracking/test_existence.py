@@ -23,40 +23,41 @@ CAR = np.array([4.5, 1.9, 1.6])
 def share(centers, sizes, yaws, blocks=None):
     n = len(centers)
     blocks = np.ones(n, bool) if blocks is None else np.array(blocks)
-    return visible_share(
-        np.array(centers, float), np.array(sizes, float), np.array(yaws, float), SENSOR, blocks
-    )
+    out = np.ones(n)
+    boxes = np.column_stack([np.reshape(centers, (n, 3)), np.reshape(sizes, (n, 3)), np.reshape(yaws, n)])
+    visible_share(boxes.astype(float), SENSOR, blocks, out)
+    return out
 
 
 def test_a_miss_by_the_bernoulli_formula():
     # 0.8 there, seen with 0.9 when there: 0.8 * 0.1 / (0.8 * 0.1 + 0.2).
-    assert miss(np.array([0.8]), np.array([0.9]))[0] == pytest.approx(0.08 / 0.28)
+    assert miss(0.8, 0.9) == pytest.approx(0.08 / 0.28)
 
 
 def test_a_miss_where_nothing_can_be_seen_says_nothing():
-    assert miss(np.array([0.8]), np.array([0.0]))[0] == pytest.approx(0.8)
+    assert miss(0.8, 0.0) == pytest.approx(0.8)
 
 
 def test_a_hit_multiplies_the_odds():
     config = TrackerConfig(detection_probability=0.9, clutter_ratio=0.3)
     # Odds 1, quality 0.6: 1 * (0.6 * 0.9) / (0.4 * 0.3) = 4.5.
-    assert hit(np.array([0.5]), np.array([0.6]), config)[0] == pytest.approx(4.5 / 5.5)
+    assert hit(0.5, 0.6, config.numbers) == pytest.approx(4.5 / 5.5)
 
 
 def test_presence_never_becomes_certain():
     config = TrackerConfig(existence_max=0.99)
-    presence = np.array([0.9])
+    presence = 0.9
     for _ in range(50):
-        presence = hit(presence, np.array([0.97]), config)
-    assert presence[0] == 0.99
+        presence = hit(presence, 0.97, config.numbers)
+    assert presence == 0.99
 
 
 def test_survival_does_not_depend_on_the_frame_rate():
-    config = TrackerConfig(survival_per_s=0.9)
-    slow, fast = survive(np.array([1.0]), 1.0, config), np.array([1.0])
+    numbers = TrackerConfig(survival_per_s=0.9).numbers
+    slow, fast = survive(1.0, 1.0, numbers), 1.0
     for _ in range(20):
-        fast = survive(fast, 0.05, config)
-    assert slow[0] == pytest.approx(fast[0]) == pytest.approx(0.9)
+        fast = survive(fast, 0.05, numbers)
+    assert slow == pytest.approx(fast) == pytest.approx(0.9)
 
 
 def test_a_box_right_behind_a_tall_one_is_hidden():
@@ -127,15 +128,15 @@ def quality_store():
 def test_quality_is_a_mean_not_a_product():
     tracks = quality_store()
     for _ in range(25):
-        average_quality(tracks, np.array([0]), np.array([0.5]), np.array([1.0]))
+        average_quality(tracks.rows[0], 0.5, 1.0)
     assert tracks.quality[0] == pytest.approx(0.5)
-    assert published_existence(tracks, 0, TrackerConfig())[0] == pytest.approx(0.9 * 0.5)
+    assert published_existence(tracks.rows[0], 0, TrackerConfig().numbers) == pytest.approx(0.9 * 0.5)
 
 
 def test_published_existence_fades_while_nothing_confirms_it():
     tracks = quality_store()
-    config = TrackerConfig(fade_time_s=2.0)
-    now, later = (published_existence(tracks, t, config)[0] for t in (0, 2_000_000_000))
+    numbers = TrackerConfig(fade_time_s=2.0).numbers
+    now, later = (published_existence(tracks.rows[0], t, numbers) for t in (0, 2_000_000_000))
     assert later == pytest.approx(now / np.e)
 
 

@@ -1,4 +1,4 @@
-"""The batch filter against the Kalman algebra written out, one track at a time."""
+"""The filter against the Kalman algebra written out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.linalg import expm
 
 from perception_nodes.datatypes import CAR, NUM_LABELS, PEDESTRIAN
 from perception_nodes.tracking import TrackerConfig, classes, motion
-from perception_nodes.tracking.kalman import log_likelihood, mahalanobis2, update
+from perception_nodes.tracking.algebra import insert, inverse, log_likelihood, mahalanobis2, update
 from perception_nodes.tracking.store import TrackStore
 
 
@@ -21,8 +21,9 @@ def test_update_equals_the_algebra_written_out():
     rng = np.random.default_rng(0)
     mean, cov = rng.normal(size=(7, 8)), random_spd(rng, 7, 8)
     model, noise, innovation = rng.normal(size=(7, 3, 8)), random_spd(rng, 7, 3), rng.normal(size=(7, 3))
-    new_mean, new_cov = update(mean, cov, model, innovation, noise)
+    new_mean, new_cov = mean.copy(), cov.copy()
     for i in range(7):
+        update(new_mean[i], new_cov[i], model[i], innovation[i], noise[i])
         h, p, r = model[i], cov[i], noise[i]
         s = h @ p @ h.T + r
         k = p @ h.T @ np.linalg.inv(s)
@@ -32,11 +33,25 @@ def test_update_equals_the_algebra_written_out():
 
 def test_update_of_a_scalar_by_hand():
     # Prior N(0, 4), measurement 3 with variance 12: gain 1/4.
-    mean, cov = update(
-        np.zeros((1, 1)), np.full((1, 1, 1), 4.0), np.eye(1), np.full((1, 1), 3.0), np.full((1, 1, 1), 12.0)
-    )
-    assert mean[0, 0] == pytest.approx(0.75)
-    assert cov[0, 0, 0] == pytest.approx(3.0)
+    mean, cov = np.zeros(1), np.full((1, 1), 4.0)
+    update(mean, cov, np.eye(1), np.full(1, 3.0), np.full((1, 1), 12.0))
+    assert mean[0] == pytest.approx(0.75)
+    assert cov[0, 0] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_the_inverse_of_matrices_of_unlike_scales(size):
+    matrix = random_spd(np.random.default_rng(3), 1, size)[0]
+    matrix[-1, -1] += 1e6
+    np.testing.assert_allclose(inverse(matrix), np.linalg.inv(matrix), rtol=1e-9, atol=1e-15)
+
+
+def test_what_is_inserted_stays_in_order_and_the_largest_drops_out():
+    values, rows = np.full(3, np.inf), np.zeros(3, np.int64)
+    for row, value in enumerate([5.0, 2.0, 9.0, 2.0, 1.0]):
+        insert(values, rows, value, row)
+    assert values.tolist() == [1.0, 2.0, 2.0]
+    assert rows.tolist() == [4, 1, 3]
 
 
 def test_mahalanobis_and_likelihood_against_the_inverse():
@@ -44,8 +59,9 @@ def test_mahalanobis_and_likelihood_against_the_inverse():
     e, s = rng.normal(size=(5, 2)), random_spd(rng, 5, 2)
     for i in range(5):
         d2 = e[i] @ np.linalg.inv(s[i]) @ e[i]
-        assert mahalanobis2(e, s)[i] == pytest.approx(d2)
-        assert log_likelihood(e, s)[i] == pytest.approx(-0.5 * (d2 + np.log(np.linalg.det(s[i]))))
+        spread = (s[i, 0, 0], s[i, 0, 1], s[i, 1, 1])
+        assert mahalanobis2(*e[i], spread) == pytest.approx(d2)
+        assert log_likelihood(*e[i], spread) == pytest.approx(-0.5 * (d2 + np.log(np.linalg.det(s[i]))))
 
 
 def store_of(means, label):
