@@ -20,7 +20,8 @@ h1 { font-size:24px; margin:0 0 2px; } h2 { font-size:18px; margin:30px 0 10px; 
 p { color:#667085; margin:4px 0 12px; max-width:80em; } b.key { padding:0 6px; }
 .grid { display:grid; grid-template-columns:repeat(auto-fill,minmax(380px,1fr)); gap:14px; }
 figure { background:#fff; border:1px solid #dfe3ea; border-radius:8px; margin:0; padding:10px 10px 4px; }
-figcaption { font-weight:600; } figcaption span { float:right; color:#667085; font-weight:400; }
+figcaption { font-weight:600; display:flex; justify-content:space-between; gap:8px; }
+figcaption span { color:#667085; font-weight:400; white-space:nowrap; }
 svg { display:block; width:100%; } svg text { font:11px system-ui,"DejaVu Sans",sans-serif; fill:#667085; }
 table { border-collapse:collapse; width:100%; background:#fff; font-size:14px; font-variant-numeric:tabular-nums; }
 th,td { text-align:right; padding:4px 8px; border-bottom:1px solid #dfe3ea; }

@@ -85,19 +85,24 @@ def _grid(curve: Curve, axes: _Axes) -> str:
         value = axes.top * k / 4
         y = axes.y(value)
         out.append(f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="#e5e7eb"/>')
-        out.append(f'<text x="{_LEFT - 4}" y="{y + 4:.1f}" text-anchor="end">{value:.3g}</text>')
-    ticks = list(enumerate(curve.names)) if curve.names else [(v, f"{v:.4g}") for v in _ticks(*axes.x_range)]
+        out.append(f'<text x="{_LEFT - 4}" y="{y + 4:.1f}" text-anchor="end">{_text(value)}</text>')
+    ticks = list(enumerate(curve.names)) if curve.names else [(v, _text(v)) for v in _ticks(*axes.x_range)]
     for value, text in ticks:
         where = f'x="{axes.x(value):.1f}" y="{_HEIGHT - _BOTTOM + 14}"'
         out.append(f'<text {where} text-anchor="middle">{html.escape(text)}</text>')
     return "".join(out)
 
 
+def _text(value: float) -> str:
+    """Short, without exponents and without a minus before zero."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value + 0.0:.3g}"
+
+
 def _ticks(low: float, high: float) -> list[float]:
     rough = (high - low) / 6
     unit = 10.0 ** np.floor(np.log10(rough))
     step = next(k * unit for k in (1, 2, 2.5, 5, 10) if k * unit >= rough)
-    return [float(round(v, 9)) for v in np.arange(np.ceil(low / step) * step, high + 1e-9, step)]
+    return [float(round(v, 9)) + 0.0 for v in np.arange(np.ceil(low / step) * step, high + 1e-9, step)]
 
 
 def _drawn(curve: Curve, axes: _Axes, side: tuple[F64, F64, str], k: int) -> str:

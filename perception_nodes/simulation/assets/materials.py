@@ -1,8 +1,9 @@
 """What surfaces are made of, as lidar, camera and radar see it.
 
 Lidar reflectivities are diffuse, near 905 nm: orders of magnitude from the data sheets of lidar makers (targets of 10 %
-and 80 %, retro-reflectors far above 100 %), the ECOSTRESS spectral library (asphalt 0.1, concrete 0.25-0.35, foliage
-0.4-0.5 in the near infrared) and, for paints, W. Jiang et al. on dark and light automotive clear coats (0.03 to 0.6).
+and 80 %, retro-reflectors far above 100 %), the ECOSTRESS spectral library (asphalt 0.1 new to 0.2 worn, concrete
+0.25-0.35, foliage 0.4-0.5 in the near infrared) and, for paints, W. Jiang et al. on dark and light automotive clear
+coats (0.03 to 0.6).
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class _Row(NamedTuple):
 
 
 _ROWS: Final = {
-    Material.ASPHALT: _Row(0.11, 0.05, 0, (0.16, 0.16, 0.17), 0.02),
+    Material.ASPHALT: _Row(0.15, 0.05, 0, (0.16, 0.16, 0.17), 0.02),
     Material.PAVEMENT: _Row(0.24, 0.05, 0, (0.42, 0.41, 0.40), 0.03),
     Material.KERB: _Row(0.28, 0.05, 0, (0.50, 0.49, 0.47), 0.05),
     Material.FACADE: _Row(0.38, 0.03, 0, (0.62, 0.56, 0.48), 0.15),

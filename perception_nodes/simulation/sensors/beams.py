@@ -135,8 +135,8 @@ LIDARS: Final[dict[str, LidarSpec]] = {
     "dense32": LidarSpec(_DENSE32),
     "hdl32": LidarSpec(_HDL32, columns=1090, half_range_m=45.0, max_range_m=100.0, intensity_gain=100.0),
     "hdl64": LidarSpec(
-        _HDL64, _HDL64_OFFSETS, columns=2160, half_range_m=85.0, max_range_m=120.0, min_range_m=1.5,
-        range_std_m=0.01, range_step_m=0.002, dropout=0.001, intensity_gain=210.0, intensity_gamma=0.5,
+        _HDL64, _HDL64_OFFSETS, columns=2160, half_range_m=75.0, max_range_m=120.0, min_range_m=1.5,
+        range_std_m=0.01, range_step_m=0.002, dropout=0.001, intensity_gain=178.0, intensity_gamma=0.5,
         intensity_fade=7.5,
     ),
     "pandar64": LidarSpec(
