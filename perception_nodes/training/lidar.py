@@ -94,10 +94,20 @@ def train_lidar(options: LidarOptions, console: Console) -> Path:
     began = time.monotonic()
     network_config(options.config.size)  # before minutes of simulation
     place = find_place()
+    if options.config.batch % place.world:
+        raise ConfigurationError(
+            f"batch {options.config.batch}: wanted a multiple of {place.world} processes"
+        )
     if place.is_first:
         _check_output(options)
-    run = _data(options, console, began)
-    run = replace(run, config=_plan(run, place, began))
+        run = _data(options, console, began)
+        run = replace(run, config=_plan(run, place, began))
+    if place.world > 1:
+        torch.distributed.barrier()
+    if not place.is_first:
+        # The first has simulated and planned: the others find both, as a run that goes on does.
+        run = _data(replace(options, resume=True), Console(quiet=True), began)
+        run = replace(run, config=_plan(run, place, began))
     model = _fit(run, place)
     if not place.is_first:
         return options.output

@@ -9,6 +9,7 @@ import pickle
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,7 +52,8 @@ def find_place() -> Place:
     if gpu:
         torch.cuda.set_device(local)
     if world > 1 and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if gpu else "gloo")
+        # The others wait while the first one simulates.
+        torch.distributed.init_process_group("nccl" if gpu else "gloo", timeout=timedelta(hours=12))
     return Place(torch.device("cuda", local) if gpu else torch.device("cpu"), rank, world)
 
 

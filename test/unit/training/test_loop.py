@@ -54,6 +54,7 @@ def test_resumed_equals_uninterrupted_to_the_bit(frames: FrameStore, tmp_path: P
     assert again.best == whole.best == 6.0
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on(frames: FrameStore, tmp_path: Path) -> None:
     """SIGKILL at whatever step it has come to; the checkpoint is whole, and the end is the same."""
     whole = run(frames, tmp_path / "whole", jobs.LONGER)
@@ -144,6 +145,7 @@ def test_learning_rate_rises_and_falls() -> None:
     assert rates[-1] < 0.02
 
 
+@pytest.mark.slow
 def test_torchrun_of_two_gives_both_the_same_weights(frames: FrameStore, tmp_path: Path) -> None:
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(SCRIPT)]
     subprocess.run([*start, str(where(frames)), str(tmp_path)], check=True, capture_output=True, timeout=100)
