@@ -151,7 +151,7 @@ class Simulator(PerceptionNode):
 
     def _note(self, frame: SimFrame) -> None:
         objects, command = self._lockstep.take_objects(), self._lockstep.wanted
-        reported = None if objects is None else object_columns(objects)["box"][:, :2]
+        reported = None if objects is None else _confirmed(object_columns(objects))
         self._record.step(frame, reported, None if command is None else _decided(command))
 
     def _wait_for_subscribers(self) -> bool:
@@ -172,6 +172,10 @@ class Simulator(PerceptionNode):
             raise self._failure
         if self._config.exit_at_end and not self._thread.is_alive():
             os.kill(os.getpid(), signal.SIGTERM)  # the handler in run_node ends the loop as for any other end
+
+
+def _confirmed(columns: dict[str, Any]) -> Any:
+    return columns["box"][~columns["tentative"], :2]
 
 
 def _wanted(message: Any) -> EgoCommand | None:

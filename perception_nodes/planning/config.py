@@ -36,7 +36,7 @@ class PlannerConfig:
         4.5, "The same for people: then they may be anywhere, s", low=1.0, high=15.0
     )
     step_s: float = param(0.2, "Step of the prediction, s", low=0.05, high=0.5)
-    step_out_m: float = param(1.6, "People who appear so near beside the way may walk onto it, m", low=0.0)
+    step_out_m: float = param(1.2, "People who appear so near beside the way may walk onto it, m", low=0.0)
     step_out_mps: float = param(1.4, "And so fast, m/s", low=0.0)
     turn_decay_s: float = param(1.5, "In this time a turn rate has died down to 1/e, s", low=0.1)
     lane_angle_rad: float = param(
@@ -56,7 +56,13 @@ class PlannerConfig:
     hidden_within_m: float = param(1.6, "Near is: this far beside the vehicle's way, m", low=0.0)
 
     # What counts
-    min_existence: float = param(0.1, "Objects less likely than this are not there", low=0.0, high=1.0)
+    min_existence: float = param(0.3, "Objects less likely than this are not there", low=0.0, high=1.0)
+    min_existence_kept: float = param(
+        0.1, "The same for those that have been more likely before", low=0.0, high=1.0
+    )
+    tentative_s: float = param(0.2, "Objects not confirmed yet count from this age on, s", low=0.0)
+    tentative_within_m: float = param(20.0, "And this near, m", low=0.0)
+    alarm_ttc_s: float = param(1.0, "An emergency nearer than this needs no second look, s", low=0.0)
     overhead_m: float = param(2.3, "Objects whose underside is higher over the road do not count, m", low=0.5)
     stale_s: float = param(0.35, "Objects older than this are as good as none, s", low=0.05)
 

@@ -12,7 +12,7 @@ from perception_nodes.datatypes import InputError, Tracks, TrackState
 from perception_nodes.datatypes.checks import check_shape
 
 F64 = npt.NDArray[np.float64]
-_COLUMNS = ("label", "low_m", "high_m", "velocity_std_mps", "yaw_rate_rps", "existence", "age_s")
+_COLUMNS = ("label", "low_m", "high_m", "velocity_std_mps", "yaw_rate_rps", "existence", "age_s", "tentative")
 
 
 class Reason(IntEnum):
@@ -32,7 +32,8 @@ class Obstacles:
 
     id (N,) uint64; label (N,) uint8; box (N, 5): x, y of the centre (m), yaw (rad), length, width (m); low_m, high_m
     (N,) of underside and top over odom's zero; velocity_mps (N, 2) over ground and velocity_std_mps (N,), the larger of
-    both; yaw_rate_rps (N,); existence (N,) 0..1; age_s (N,) since it was first seen.
+    both; yaw_rate_rps (N,); existence (N,) 0..1; age_s (N,) since it was first seen; tentative (N,) bool: not
+    confirmed yet.
     Raises InputError for a box that is not of finite numbers or has no size; an unknown motion is NaN on the way in and
     zero here.
     """
@@ -48,6 +49,7 @@ class Obstacles:
     yaw_rate_rps: F64
     existence: F64
     age_s: F64
+    tentative: npt.NDArray[np.bool_]
 
     def __post_init__(self) -> None:
         n = len(self.id)
@@ -71,23 +73,22 @@ class Obstacles:
     @classmethod
     def empty(cls, stamp_ns: int) -> Obstacles:
         """Nothing there."""
-        none = np.zeros(0)
+        none, no = np.zeros(0), np.zeros(0, bool)
         ids, labels = np.zeros(0, np.uint64), np.zeros(0, np.uint8)
-        return cls(
-            stamp_ns, ids, labels, np.zeros((0, 5)), none, none, np.zeros((0, 2)), none, none, none, none
-        )
+        two, five = np.zeros((0, 2)), np.zeros((0, 5))
+        return cls(stamp_ns, ids, labels, five, none, none, two, none, none, none, none, no)
 
     @classmethod
     def of_tracks(cls, tracks: Tracks) -> Obstacles:
-        """Confirmed and coasting tracks."""
-        there = np.isin(tracks.state, (TrackState.CONFIRMED, TrackState.COASTING))
+        """All that live."""
+        there = np.isin(tracks.state, (TrackState.TENTATIVE, TrackState.CONFIRMED, TrackState.COASTING))
         t = tracks.select(there)
         half = 0.5 * t.lwh_m[:, 2]
         box = np.column_stack([t.center_m[:, :2], t.yaw_rad, t.lwh_m[:, :2]])
         return cls(
             t.stamp_ns, t.id, t.label, box, t.center_m[:, 2] - half, t.center_m[:, 2] + half,
             t.velocity_mps, np.sqrt(t.covariance[:, [3, 4], [3, 4]].max(axis=1, initial=0.0)), t.yaw_rate_rps,
-            t.existence_probability, t.age_s,
+            t.existence_probability, t.age_s, t.state == TrackState.TENTATIVE,
         )  # fmt: skip
 
     def select(self, index: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Obstacles:
@@ -95,7 +96,7 @@ class Obstacles:
         return Obstacles(
             self.stamp_ns, self.id[index], self.label[index], self.box[index], self.low_m[index],
             self.high_m[index], self.velocity_mps[index], self.velocity_std_mps[index], self.yaw_rate_rps[index],
-            self.existence[index], self.age_s[index],
+            self.existence[index], self.age_s[index], self.tentative[index],
         )  # fmt: skip
 
 

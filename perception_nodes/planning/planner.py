@@ -34,6 +34,8 @@ class ReferencePlanner:
         self._reference = LaneReference(self.config)
         self._engaged = False
         self._last_ns: int | None = None
+        self._believed: frozenset[int] = frozenset()
+        self._alarmed = False
 
     def warm(self) -> None:
         """Compile the kernels on a straight road with one object, without a trace."""
@@ -41,7 +43,7 @@ class ReferencePlanner:
         one, box = np.ones(1), np.array([[40.0, 0.5, 0.0, 4.5, 1.9]])
         there = Obstacles(
             0, np.ones(1, np.uint64), np.zeros(1, np.uint8), box, 0.0 * one, one, np.full((1, 2), 3.0), 0.1 * one,
-            one, one, one,
+            one, one, one, one < 0,
         )  # fmt: skip
         other = ReferencePlanner(self.config)
         other.step(
@@ -76,7 +78,15 @@ class ReferencePlanner:
         decides = int(objects.id[speed.row]) if speed.row >= 0 else 0
         if not usable and speed.acceleration_mps2 > -self.config.safe_stop_mps2:
             return Decision(steering, -self.config.safe_stop_mps2, Reason.SAFE_STOP, speed.ttc_s)
-        return Decision(steering, speed.acceleration_mps2, speed.reason, speed.ttc_s, decides)
+        a, reason = self._confirmed(speed)
+        return Decision(steering, a, reason, speed.ttc_s, decides)
+
+    def _confirmed(self, speed: Speed) -> tuple[float, Reason]:
+        """An emergency that is not upon the vehicle has to be seen twice: one wrong velocity shall not stop it."""
+        alarmed, self._alarmed = self._alarmed, speed.reason == Reason.EMERGENCY
+        if not self._alarmed or alarmed or speed.ttc_s < self.config.alarm_ttc_s:
+            return speed.acceleration_mps2, speed.reason
+        return max(speed.acceleration_mps2, -self.config.comfort_braking_mps2), Reason.YIELD
 
     @property
     def lane_offset_m(self) -> float:
@@ -118,9 +128,16 @@ class ReferencePlanner:
         half = 0.5 * np.hypot(known.box[:, 3], known.box[:, 4])
         rear = c.centre_m - 0.5 * c.length_m
         distance = np.hypot(*offset.T)
-        there = known.existence >= c.min_existence
+        # What has been believed once is kept longer: existence fades while an object is hidden or too near to be seen.
+        enough = np.where(
+            np.isin(known.id, list(self._believed)) | known.tentative, c.min_existence_kept, c.min_existence
+        )
+        there = known.existence >= enough
+        self._believed = frozenset(known.id[there & ~known.tentative].tolist())
         before = offset @ ahead > rear - 0.3 * half
         # The road may rise ahead: what hangs is told apart with more room the further away it is.
         low = known.low_m - ego.z_m < c.overhead_m + 0.06 * distance
         near = distance < 40.0 + (ego.speed_mps + 15.0) * c.horizon_s
-        return known.select(there & before & low & near)
+        # What is not confirmed yet counts if it stays and is near: something small right before the vehicle.
+        sure = ~known.tentative | ((known.age_s >= c.tentative_s) & (distance < c.tentative_within_m))
+        return known.select(there & before & low & near & sure)

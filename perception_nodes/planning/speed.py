@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perception_nodes.datatypes import PEDESTRIAN, TWO_WHEELERS, VEHICLES
+from perception_nodes.geometry import wrap_angle
 
 from .config import PlannerConfig
 from .inputs import Obstacles, Reason
@@ -27,6 +28,9 @@ _TIGHT_M: Final = (0.12, 0.3)  # beside, before: what must stay free in an emerg
 _MOVES_MPS: Final = 0.6
 _PEOPLE: Final = (PEDESTRIAN, *TWO_WHEELERS)
 _SURE: Final = 1.5
+_YOUNG_S: Final = 0.5
+_DOUBTFUL_MPS2: Final = 4.0  # no more for what may only happen
+_STRAIGHT: Final = 0.06  # sine of the angle to the road below which a vehicle keeps its lane
 _HIDES_LENGTH_M, _HIDES_WITHIN_M, _HIDES_HEIGHT_M = 3.0, 6.0, 1.6
 _APPEARED_S, _APPEARED_HORIZON_S = 0.6, 2.0
 
@@ -73,15 +77,18 @@ class SpeedPlanner:
         speed = np.hypot(*objects.velocity_mps.T)
         heading = np.arctan2(objects.velocity_mps[:, 1], objects.velocity_mps[:, 0])
         follows = np.zeros(len(objects), bool)
+        velocity = np.where((speed > _MOVES_MPS)[:, None], objects.velocity_mps, 0.0)
         for i in np.flatnonzero((speed > 2.0) & (objects.label != PEDESTRIAN)):
             gap = np.hypot(*(line.points_m - objects.box[i, :2]).T)
             k = min(int(np.argmin(gap)), len(gap) - 2)
             if not 0 < k < len(gap) - 2 or gap[k] > 12.0:
                 continue
             step = line.points_m[k + 1] - line.points_m[k]
-            off = abs(np.sin(heading[i] - np.arctan2(step[1], step[0])))
-            follows[i] = off < np.sin(c.lane_angle_rad)
-        velocity = np.where((speed > _MOVES_MPS)[:, None], objects.velocity_mps, 0.0)
+            off = float(wrap_angle(heading[i] - np.arctan2(step[1], step[0])))
+            follows[i] = abs(np.sin(off)) < np.sin(c.lane_angle_rad)
+            # Who drives along the road keeps the lane, unless it clearly leaves it.
+            if follows[i] and abs(np.sin(off)) < (_STRAIGHT if np.cos(off) > 0 else 2 * _STRAIGHT):
+                velocity[i] = speed[i] * np.cos(off) * step / np.hypot(*step)
         turn = np.where(speed > 1.0, np.clip(objects.yaw_rate_rps, -0.8, 0.8), 0.0)
         turn[np.isin(objects.label, (PEDESTRIAN,))] = 0.0
         return np.asarray(
@@ -99,6 +106,14 @@ class SpeedPlanner:
         velocity[speed < np.maximum(_MOVES_MPS, _SURE * objects.velocity_std_mps)] = 0.0
         ahead = np.stack([np.cos(objects.box[:, 2]), np.sin(objects.box[:, 2])], axis=1)
         along = (velocity * ahead).sum(axis=1)
+        # A box that is matched with another thing in its first frames flies across the road.
+        young = (objects.label != PEDESTRIAN) & (objects.age_s < _YOUNG_S) & (speed > _MOVES_MPS)
+        for i in np.flatnonzero(young):
+            k = min(int(np.argmin(np.hypot(*(line.points_m - objects.box[i, :2]).T))), len(line.points_m) - 2)
+            step = line.points_m[k + 1] - line.points_m[k]
+            across = float(step[0] * velocity[i, 1] - step[1] * velocity[i, 0]) / float(np.hypot(*step))
+            if abs(across) > np.sin(self._config.lane_angle_rad) * speed[i]:
+                velocity[i] = 0.0
         slips = np.isin(objects.label, VEHICLES) & (speed > 2.0) & (np.abs(along) < 0.8 * speed)
         velocity[slips] = along[slips, None] * ahead[slips]
         hides = objects.box[(speed < _MOVES_MPS) & (objects.box[:, 3] > _HIDES_LENGTH_M), :2]
@@ -121,6 +136,8 @@ class SpeedPlanner:
         ttc, row = self._time_to_contact(scene, tight)
         wanted = min(wanted, self._by_followed(scene), key=lambda s: s.acceleration_mps2)
         free = self._free(scene, wide, tight)
+        if free.row >= 0 and _appeared(scene.objects)[free.row] and free.reason == Reason.EMERGENCY:
+            free = Speed(max(free.acceleration_mps2, -_DOUBTFUL_MPS2), Reason.YIELD, row=free.row)
         best = min(wanted, free, key=lambda s: s.acceleration_mps2)
         return Speed(best.acceleration_mps2, best.reason, ttc, best.row if best.row >= 0 else row)
 
@@ -225,6 +242,9 @@ class SpeedPlanner:
                 wish = c.standstill_m + max(0.0, v * c.headway_s + close)
                 top = max(float(scene.limit_mps[0]), 1.0)
                 a = c.max_acceleration_mps2 * (1.0 - min(v / top, 1.5) ** 4 - (wish / gap) ** 2)
+                # The model brakes harder than it has to when something comes into view; it need not.
+                needed = max(v - lead, 0.0) ** 2 / (2 * max(gap - 1.0, 0.2))
+                a = max(a, -max(_GENTLE_MPS2, 1.3 * needed))
                 if a < worst.acceleration_mps2:
                     worst = Speed(float(max(a, -4.0)), Reason.FOLLOW, row=int(row))
         return worst

@@ -22,11 +22,11 @@ F64 = npt.NDArray[np.float64]
 _COLUMNS = (
     "x", "y", "yaw", "length", "width", "z", "height", "vx", "vy", "yaw_rate", "existence_probability", "age_s",
 )  # fmt: skip
-_THERE = (int(TrackState.CONFIRMED), int(TrackState.COASTING))
+_THERE = (int(TrackState.TENTATIVE), int(TrackState.CONFIRMED), int(TrackState.COASTING))
 
 
 def object_columns(message: Any) -> dict[str, Any]:
-    """Of the confirmed and coasting objects of a TrackedObjectArray: the columns of `planning.Obstacles`."""
+    """Of the living objects of a TrackedObjectArray: the columns of `planning.Obstacles`."""
     there = [o for o in message.objects if o.state in _THERE]
     rows = np.array([[getattr(o, name) for name in _COLUMNS] for o in there], np.float64)
     rows = rows.reshape(len(there), len(_COLUMNS))
@@ -41,6 +41,7 @@ def object_columns(message: Any) -> dict[str, Any]:
         "yaw_rate_rps": rows[:, 9].copy(),
         "existence": rows[:, 10].copy(),
         "age_s": rows[:, 11].copy(),
+        "tentative": np.array([o.state == TrackState.TENTATIVE for o in there], bool),
         "velocity_std_mps": np.array([_velocity_std(o.covariance) for o in there], np.float64),
     }
 

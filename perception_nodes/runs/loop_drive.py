@@ -93,7 +93,7 @@ def drive_pipeline(scenario: Scenario, rig: Rig, seed: int, out: Path) -> dict[s
 
 
 def _reported(step: Step) -> Any:
-    return None if step.obstacles is None else step.obstacles.box[:, :2]
+    return None if step.obstacles is None else step.obstacles.box[~step.obstacles.tentative, :2]
 
 
 def _decided(step: Step) -> Decided | None:

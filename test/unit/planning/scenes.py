@@ -31,6 +31,7 @@ def things(
         "yaw_rate_rps": np.zeros(n),
         "existence": np.full(n, 0.9),
         "age_s": np.full(n, age_s),
+        "tentative": np.zeros(n, bool),
     } | columns
     return Obstacles(
         stamp_ns, np.arange(1, n + 1).astype(np.uint64), np.full(n, label, np.uint8), table[:, :5],
