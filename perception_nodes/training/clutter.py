@@ -13,30 +13,84 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from perception_nodes.detection.raster import pseudo_angle
+
+from .kernels import DIRECTIONS, first_obstacles
 from .store import StoredFrame
 
+F32 = npt.NDArray[np.float32]
 Rng = np.random.Generator
 # Kind: share; length, width, height, and how deep beams get in, least and most, m; whether it is round.
 _KINDS: Final = (
-    (0.4, (0.8, 5.0), (0.8, 2.5), (0.5, 2.2), (0.1, 0.8), True),     # bushes
-    (0.25, (5.0, 20.0), (0.5, 1.8), (0.5, 2.0), (0.05, 0.5), False),  # hedges
-    (0.2, (3.0, 15.0), (0.1, 0.4), (0.5, 2.5), (0.01, 0.1), False),   # walls, fences
-    (0.15, (0.1, 0.5), (0.1, 0.5), (0.8, 4.0), (0.01, 0.1), True),    # poles, posts, bins
+    (0.3, (0.8, 5.0), (0.8, 2.5), (0.5, 2.2), (0.1, 0.8), True),     # bushes
+    (0.15, (5.0, 20.0), (0.5, 1.8), (0.5, 2.0), (0.05, 0.5), False),  # hedges
+    (0.15, (3.0, 15.0), (0.1, 0.4), (0.5, 2.5), (0.01, 0.1), False),  # walls, fences
+    (0.1, (0.1, 0.5), (0.1, 0.5), (0.8, 4.0), (0.01, 0.1), True),    # poles, posts, bins
+    (0.3, (6.0, 35.0), (2.5, 9.0), (1.8, 8.0), (0.4, 4.0), True),    # edges of a wood, with its undergrowth
 )  # fmt: skip
 _RANGE_M: Final = (4.0, 48.0)
 _GAP_M: Final = 0.5
+# Higher points are not shown to the network.
+_HIGHEST_M: Final = 6.0
 
 
 def add_clutter(frame: StoredFrame, most: int, rng: Rng) -> StoredFrame:
     """Up to `most` things where no object is; the boxes stay, their points behind a thing are lost."""
-    xyh, rank = frame.points.xyh_m.copy(), frame.points.rank.copy()
+    points, ring = frame.points, frame.ring
+    upward = _upward_beams(frame)
     for _ in range(rng.integers(0, most + 1)):
         thing, depth_m, is_round = draw_thing(frame.origin_m, rng)
-        if _is_free(thing, frame.boxes):
-            chance = rng.random((2, len(xyh)), np.float32)
-            hit = stop_beams(xyh, frame.origin_m, thing, depth_m, is_round, chance)
-            rank[hit] = np.clip(rng.uniform(0.1, 0.9) + rng.normal(0.0, 0.15, int(hit.sum())), 0.0, 1.0)
-    return replace(frame, points=replace(frame.points, xyh_m=xyh, rank=rank))
+        if not _is_free(thing, frame.boxes):
+            continue
+        xyh, rank = points.xyh_m.copy(), points.rank.copy()
+        sky, sky_ring = _sky(thing, upward, frame.origin_m, first_obstacles(xyh, frame.origin_m))
+        level = float(rng.uniform(0.1, 0.9))
+        hit = stop_beams(xyh, frame.origin_m, thing, depth_m, is_round, rng.random((2, len(xyh)), np.float32))
+        rank[hit] = np.clip(level + rng.normal(0.0, 0.15, int(hit.sum())), 0.0, 1.0)
+        new = stop_beams(sky, frame.origin_m, thing, depth_m, is_round, rng.random((2, len(sky)), np.float32))
+        new &= sky[:, 2] < _HIGHEST_M
+        seen = np.clip(level + rng.normal(0.0, 0.15, int(new.sum())), 0.0, 1.0).astype(np.float32)
+        points = replace(
+            points,
+            xyh_m=np.concatenate([xyh, sky[new]]),
+            rank=np.concatenate([rank, seen]),
+            source=np.zeros(len(xyh) + len(seen), np.uint8),
+        )
+        ring = np.concatenate([ring, sky_ring[new]])
+    return replace(frame, points=points, ring=ring)
+
+
+def _upward_beams(frame: StoredFrame) -> tuple[list[tuple[int, float]], int]:
+    """Beams that do not meet the road nearby, (ring, rise per metre), and the number of firings in a turn.
+
+    Where such a beam meets nothing the sweep has no point: these beams have to be made.
+    """
+    step = frame.points.xyh_m - frame.origin_m
+    rise = step[:, 2] / np.maximum(np.hypot(step[:, 0], step[:, 1]), 0.1)
+    count = np.bincount(frame.ring, minlength=256)
+    beams = [(int(r), float(np.median(rise[frame.ring == r]))) for r in np.flatnonzero(count >= 10)]
+    return [b for b in beams if b[1] > -0.02], int(count.max(initial=0))
+
+
+def _sky(
+    thing: npt.NDArray[np.float64],
+    upward: tuple[list[tuple[int, float]], int],
+    origin_m: npt.NDArray[np.float32],
+    nearest_m: F32,
+) -> tuple[F32, npt.NDArray[np.uint8]]:
+    """(M, 3) far ends of the upward beams towards a thing that nothing hides, and their rings (M,)."""
+    beams, firings = upward
+    dx, dy = thing[0] - origin_m[0], thing[1] - origin_m[1]
+    reach, radius = float(np.hypot(dx, dy)), 0.5 * float(np.hypot(thing[3], thing[4]))
+    half = np.arcsin(min(1.0, radius / reach))
+    bearing = np.arctan2(dy, dx) + np.arange(-half, half, 2 * np.pi / max(firings, 1))
+    way = np.stack([np.cos(bearing), np.sin(bearing)], axis=1)
+    direction = [min(int(pseudo_angle(x, y) * (DIRECTIONS / 4.0)), DIRECTIONS - 1) for x, y in way.tolist()]
+    way = way[nearest_m[direction] > max(reach - radius, 1.0)]
+    far = 2.0 * (reach + radius)
+    ends = [np.column_stack([far * way, np.full(len(way), far * rise)]) + origin_m for _, rise in beams]
+    rings = np.repeat(np.array([r for r, _ in beams], np.uint8), len(way))
+    return np.concatenate([np.zeros((0, 3)), *ends]).astype(np.float32), rings
 
 
 def draw_thing(origin_m: npt.NDArray[np.float32], rng: Rng) -> tuple[npt.NDArray[np.float64], float, bool]:

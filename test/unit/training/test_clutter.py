@@ -67,10 +67,17 @@ def test_a_frame_keeps_its_boxes_and_mostly_their_points(rng: np.random.Generato
     frame = streets.frame(rng, ground=4000)
     changed = add_clutter(frame, 8, np.random.default_rng(3))
     np.testing.assert_array_equal(changed.boxes, frame.boxes)
-    assert len(changed.points) == len(frame.points)
-    moved = (changed.points.xyh_m != frame.points.xyh_m).any(axis=1)
+    old = len(frame.points)
+    assert (
+        len(changed.ring)
+        == len(changed.points.rank)
+        == len(changed.points.source)
+        == len(changed.points)
+        >= old
+    )
+    moved = (changed.points.xyh_m[:old] != frame.points.xyh_m).any(axis=1)
     assert moved.any()
-    assert (changed.points.rank[moved] != frame.points.rank[moved]).any()
+    assert (changed.points.rank[:old][moved] != frame.points.rank[moved]).any()
     assert (
         count_points(changed.points.xyh_m, changed.boxes) <= count_points(frame.points.xyh_m, frame.boxes) + 1
     ).all()
@@ -93,3 +100,23 @@ def test_nothing_where_boxes_are(rng: np.random.Generator) -> None:
     everywhere["lwh_m"][:, :2] = 200.0
     full = replace(frame, boxes=everywhere)
     np.testing.assert_array_equal(add_clutter(full, 8, rng).points.xyh_m, frame.points.xyh_m)
+
+
+def test_beams_into_the_sky_are_made_where_a_thing_rises_above_the_horizon(rng: np.random.Generator) -> None:
+    """Ring 5 looks up by 0.1 m a metre; it has points at a far wall only, all around elsewhere it met the sky."""
+    bearing = np.linspace(-np.pi, np.pi, 720)
+    road = np.stack([12 * np.cos(bearing), 12 * np.sin(bearing), np.zeros(720)], axis=1)
+    wall = np.stack([np.full(20, -40.0), np.linspace(-3, 3, 20), np.full(20, 1.8 + 4.0)], axis=1)
+    frame = streets.frame(rng)
+    xyh = np.concatenate([road, wall]).astype(np.float32)
+    ring = np.repeat([1, 5], [720, 20]).astype(np.uint8)
+    points = replace(
+        frame.points, xyh_m=xyh, rank=np.full(740, 0.5, np.float32), source=np.zeros(740, np.uint8)
+    )
+    frame = replace(frame, points=points, ring=ring, boxes=frame.boxes[:0], origin_m=ORIGIN)
+    grown = [add_clutter(frame, 8, np.random.default_rng(k)) for k in range(12)]
+    new = np.concatenate([g.points.xyh_m[740:] for g in grown])
+    assert len(new) > 50
+    assert all((g.ring[740:] == 5).all() for g in grown)
+    rise = (new[:, 2] - 1.8) / np.hypot(new[:, 0], new[:, 1])
+    np.testing.assert_allclose(rise, 0.1, atol=2e-3)
