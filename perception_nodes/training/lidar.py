@@ -40,7 +40,7 @@ from .loader import Samples, batches
 from .logs import Sink, open_sinks
 from .loop import CHECKPOINT, Evaluate, Job, Place, State, find_place, train, train_step
 from .report import card, commit, tell_scores
-from .score import ClassScore, found_frame, score_store, truth_frame
+from .score import ClassScore, detect_all, found_frame, score_frames, score_store, truth_frame
 from .simulate import HELD_OUT_SEED, TRAIN_SEED, make_all, shards
 from .store import JoinedStore
 
@@ -143,16 +143,23 @@ def finish(run: Run, model: BevDetector) -> Path:
 
 
 def compare(run: Run, path: Path, frames: range) -> dict[str, dict[str, Any]]:
-    """Scores and times of the float32 and the int8 file and of the geometric detector on the same frames."""
+    """Scores, of all rigs and of each, and times: of both files and of the geometric detector on the same frames."""
+    points = points_config(run.options.rigs[0])
+    detectors = {
+        name: of_file(
+            LearnedLidarDetector(file, LearnedConfig(points, runtime=RuntimeConfig(precision=name)))
+        )
+        for name, file in (("fp32", path), ("int8", int8_path(path)))
+    }
+    detectors["geometric"] = of_geometric(points)
     out: dict[str, dict[str, Any]] = {}
-    for precision, file in (("fp32", path), ("int8", int8_path(path))):
-        config = LearnedConfig(points_config(run.options.rigs[0]), runtime=RuntimeConfig(precision=precision))
-        detect = of_file(LearnedLidarDetector(file, config))
-        scores = score_store(run.held_out, detect, frames)
-        out[precision] = {"scores": scores, "ms": median_ms(detect, run.held_out)}
-    geometric = of_geometric(points_config(run.options.rigs[0]))
-    scores = score_store(run.held_out, geometric, frames)
-    out["geometric"] = {"scores": scores, "ms": median_ms(geometric, run.held_out)}
+    for name, detect in detectors.items():
+        truth, found = detect_all(run.held_out, detect, frames)
+        out[name] = {"scores": score_frames(truth, found), "ms": median_ms(detect, run.held_out), "rigs": {}}
+        for number, rig in enumerate(run.options.rigs):
+            rows = [k for k, index in enumerate(frames) if run.held_out.rig(index) == number]
+            if rows:
+                out[name]["rigs"][rig.name] = score_frames([truth[k] for k in rows], [found[k] for k in rows])
     return out
 
 
@@ -310,7 +317,14 @@ def _plain(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
     def scores(found: dict[str, ClassScore]) -> dict[str, Any]:
         return {name: dataclasses.asdict(s) for name, s in found.items()}
 
-    return {name: {"ms": v["ms"], "scores": scores(v["scores"])} for name, v in figures.items()}
+    return {
+        name: {
+            "ms": v["ms"],
+            "scores": scores(v["scores"]),
+            "rigs": {r: scores(s) for r, s in v["rigs"].items()},
+        }
+        for name, v in figures.items()
+    }
 
 
 def _bar(console: Console) -> Progress:

@@ -19,15 +19,28 @@ _NAMES: Final = {"fp32": "float32", "int8": "int8", "geometric": "geometric"}
 
 
 def tell_scores(figures: Mapping[str, Mapping[str, Any]], console: Console) -> None:
-    """AP by class and detector, on held-out simulated streets."""
-    table = Table(title=f"held-out streets, within {RANGE_M:g} m, {MIN_POINTS} points or more", box=None)
-    for column in ("class", "objects", *(_NAMES[n] for n in figures)):
-        table.add_column(column, justify="right" if column != "class" else "left")
-    first = next(iter(figures.values()))["scores"]
-    for name, score in first.items():
-        table.add_row(name, str(score.objects), *(f"{f['scores'][name].ap:.3f}" for f in figures.values()))
-    table.add_row("ms, points to boxes", "", *(f"{f['ms']:.1f}" for f in figures.values()))
-    console.print(table)
+    """AP by class and detector, on held-out simulated streets: of all rigs, and of each where there are several."""
+    rigs = next(iter(figures.values()))["rigs"]
+    for rig in ("", *(rigs if len(rigs) > 1 else ())):
+        table = Table(
+            title=f"held-out streets {rig}, within {RANGE_M:g} m, {MIN_POINTS} points or more", box=None
+        )
+        for column in ("class", "objects", *(_NAMES[n] for n in figures)):
+            table.add_column(column, justify="right" if column != "class" else "left")
+        for row in _rows(figures, rig):
+            table.add_row(*row)
+        if not rig:
+            table.add_row("ms, points to boxes", "", *(f"{f['ms']:.1f}" for f in figures.values()))
+        console.print(table)
+
+
+def _rows(figures: Mapping[str, Mapping[str, Any]], rig: str) -> list[list[str]]:
+    """Class, number of objects, AP of each detector; of one rig, or of all for an empty name."""
+    scores = [f["rigs"][rig] if rig else f["scores"] for f in figures.values()]
+    return [
+        [label, str(first.objects), *(f"{s[label].ap:.3f}" for s in scores)]
+        for label, first in scores[0].items()
+    ]
 
 
 def tell_real(kind: str, scores: Mapping[str, RealScore], console: Console) -> None:
@@ -54,11 +67,11 @@ def card(
     parity: Parity, data: Mapping[str, Any],
 ) -> str:  # fmt: skip
     """The model card, Markdown."""
+    rigs = next(iter(figures.values()))["rigs"]
     rows = [
-        f"| {label} | {s.objects} | "
-        + " | ".join(f"{f['scores'][label].ap:.3f}" for f in figures.values())
-        + " |"
-        for label, s in next(iter(figures.values()))["scores"].items()
+        f"| {rig} | " + " | ".join(row) + " |"
+        for rig in ("all", *(rigs if len(rigs) > 1 else ()))
+        for row in _rows(figures, "" if rig == "all" else rig)
     ]
     head = " | ".join(_NAMES[n] for n in figures)
     times = " | ".join(f"{f['ms']:.1f}" for f in figures.values())
@@ -78,10 +91,10 @@ def card(
         "",
         f"Held-out streets, AP (mean of 0.5, 1, 2, 4 m) within {RANGE_M:g} m, {MIN_POINTS} points or more:",
         "",
-        f"| class | objects | {head} |",
-        "|---|---|" + "---|" * len(figures),
+        f"| rig | class | objects | {head} |",
+        "|---|---|---|" + "---|" * len(figures),
         *rows,
-        f"| ms, points to boxes | | {times} |",
+        f"| all | ms, points to boxes | | {times} |",
         "",
     ]
     return "\n".join(lines)

@@ -49,12 +49,19 @@ def score_frames(
 
 def score_store(store: Frames, detect: Detect, frames: Iterable[int] | None = None) -> dict[str, ClassScore]:
     """Scores of a detector on stored frames (all, or those named)."""
+    return score_frames(*detect_all(store, detect, frames))
+
+
+def detect_all(
+    store: Frames, detect: Detect, frames: Iterable[int] | None = None
+) -> tuple[list[BoxFrame], list[BoxFrame]]:
+    """True boxes and what a detector finds in stored frames (all, or those named)."""
     truth, found = [], []
     for index in range(len(store)) if frames is None else frames:
         frame = store[index]
         truth.append(truth_frame(frame, index))
         found.append(found_frame(detect(frame), index))
-    return score_frames(truth, found)
+    return truth, found
 
 
 def truth_frame(frame: StoredFrame, stamp_ns: int) -> BoxFrame:
