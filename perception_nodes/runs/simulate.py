@@ -104,6 +104,7 @@ def open_simulation(options: SimulateOptions) -> Simulation:
     with rig_lines(options.rig):
         rig = find_rig(options.rig)
     sensors = chosen_sensors(rig, options.sensors)
+    check_faults(options.faults, rig, sensors)
     with rig_lines(options.rig), scenario_lines(options.scenario, scenario.world.osm):
         return Simulation(scenario, rig, options.seed, sensors=sensors, threads=0)
 
@@ -114,6 +115,22 @@ def chosen_sensors(rig: Rig, names: tuple[str, ...]) -> tuple[str, ...] | None:
     if unknown := [n for n in names if n not in known]:
         raise ConfigurationError(f"--sensors {unknown[0]}: rig {rig.name!r} has {known}")
     return names or None
+
+
+def check_faults(texts: tuple[str, ...], rig: Rig, sensors: tuple[str, ...] | None) -> None:
+    """Raises ConfigurationError if an option breaks a sensor that is not simulated."""
+    known = [*(s.name for s in rig.sensors), "inertial"] if sensors is None else list(sensors)
+    for text in texts:
+        if fault(text).sensor not in known:
+            raise ConfigurationError(f"--fault {text}: sensor {fault(text).sensor!r}: wanted one of {known}")
+
+
+def make_folder(folder: Path, option: str) -> None:
+    """Raises ConfigurationError if there cannot be such a folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{option}: cannot make the folder {folder}: {error.strerror}") from error
 
 
 def record(
@@ -129,10 +146,10 @@ def record(
 
     if output.suffix != ".mcap":
         raise ConfigurationError(f"--output {output}: wanted a name that ends in .mcap")
-    if output.exists() and not force:
+    if output.is_dir() or (output.exists() and not force):
         raise ConfigurationError(f"--output {output} exists: give another name, or --force")
     simulation = open_simulation(options)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(output.parent, f"--output {output}")
     with RunProgress(console) as bar:
         bar.stage(f"simulating {simulation.scenario.name}, seed {options.seed}")
         begin = time.perf_counter()
@@ -178,6 +195,7 @@ def make_gallery(names: tuple[str, ...], options: SimulateOptions, folder: Path,
 
     wanted = names or scenario_names()
     scenarios = [chosen_scenario(replace(options, scenario=name)) for name in wanted]
+    make_folder(folder, f"--gallery {folder}")
     with rig_lines(options.rig):
         rig = find_rig(options.rig)
         page = gallery(folder, scenarios, rig, options.seed, console)
@@ -193,6 +211,7 @@ def drive_loop(options: SimulateOptions, out: Path, console: Console, *, online:
     with rig_lines(options.rig):
         rig = find_rig(options.rig)
     sensors = chosen_sensors(rig, options.sensors)
+    make_folder(out, f"--output {out}")
     with rig_lines(options.rig), scenario_lines(options.scenario, scenario.world.osm):
         result = run_loop(scenario, rig, options.seed, out, console=console, online=online, sensors=sensors)
     console.print(f"{out}: summary.json, drive.json (every step)", highlight=False)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from perception_nodes.datatypes import ConfigurationError, PerceptionError
 from perception_nodes.resources import resource_path
 from perception_nodes.runs.simulate import (
     SimulateOptions,
     Targets,
+    carry_out,
     chosen_scenario,
     fault,
+    make_gallery,
     open_simulation,
+    record,
     weather_effect,
 )
 from perception_nodes.runs.yaml_lines import line_of
 from perception_nodes.simulation.faults import FaultKind
+from perception_nodes.simulation.scenarios import find_scenario, scenario_names
 
 SCENARIO = """\
 purpose: A test.
@@ -170,6 +176,49 @@ def test_weather_that_there_is_not(text: str) -> None:
 def test_faults_that_there_are_not(text: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=f"--fault {text}: .*{words}"):
         fault(text)
+
+
+def test_a_fault_by_option_of_a_sensor_that_is_not_simulated() -> None:
+    options = SimulateOptions("cut_in", sensors=("top",), faults=("front:off",))
+    with pytest.raises(
+        ConfigurationError, match=r"--fault front:off: sensor 'front': wanted one of \['top'\]"
+    ):
+        open_simulation(options)
+
+
+def test_outputs_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    below, console = tmp_path / "file" / "below", Console(file=io.StringIO())
+    options = SimulateOptions("cut_in", rig="vlp16", sensors=("lidar",), duration_s=0.5)
+    with pytest.raises(
+        ConfigurationError, match=f"--output {below}/a.mcap: cannot make the folder {below}: "
+    ):
+        record(options, below / "a.mcap", console)
+    with pytest.raises(ConfigurationError, match=f"--gallery {below}: cannot make the folder"):
+        make_gallery(("cut_in",), options, below, console)
+    (tmp_path / "old.mcap").mkdir()
+    with pytest.raises(ConfigurationError, match=r"old\.mcap exists"):
+        record(options, tmp_path / "old.mcap", console, force=True)
+    with pytest.raises(ConfigurationError, match=r"a\.bag: wanted a name that ends in \.mcap"):
+        record(options, tmp_path / "a.bag", console)
+
+
+def test_a_record_says_what_it_wrote_and_how_fast(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=200)
+    options = SimulateOptions("cut_in", rig="vlp16", sensors=("lidar",), duration_s=0.5)
+    info = record(options, tmp_path / "new" / "a.mcap", console)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert info.path.stat().st_size > 10_000
+    assert "/sensing/lidar/lidar/points" in said
+    assert re.search(r"5 frames in \d+\.\d s: \d+\.\d frames/s, \d+\.\d\d of real time", said)
+
+
+def test_the_list_has_every_scenario_with_its_purpose() -> None:
+    console = Console(file=io.StringIO(), width=300)
+    assert carry_out(SimulateOptions(""), Targets(list=True), console)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    for name in scenario_names():
+        assert name in said and find_scenario(name).purpose in said
 
 
 def test_options_go_over_the_scenario() -> None:
