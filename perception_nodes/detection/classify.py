@@ -35,7 +35,7 @@ _LARGE = {
 _LARGE_TOP_M, _LARGE_TALL_SHARE, _BUILDING_TOP_M, _SLAB_M, _SLAB = 2.3, 0.3, 4.3, 1.2, -4.0
 # The rear or the front of a lorry seen alone is a slab too: as wide as a lorry, clear of everything around, and with
 # room for the lorry behind it that no beam has crossed. Without it a lorry straight ahead is not there.
-_FACE_WIDTH_M, _FACE_TOP_M, _FACE = (2.0, 2.65), (2.4, 4.2), 1.5
+_FACE_WIDTH_M, _FACE_TOP_M, _FACE_DEPTH_M, _FACE = (2.0, 2.65), (2.4, 4.2), 1.8, 1.5
 _PERSON = {
     "bias": 0.1, "dense": 0.27, "range": -3.6, "attached": -10.5, "low": -3.7, "high": -4.0, "floating": -2.2,
     "long": -2.1, "wide": -0.8, "slender": -0.5, "thin": -3.3, "sparse": 0.0,
@@ -125,8 +125,9 @@ def _probability(
 def _lorry_face(boxes: FittedBoxes) -> F64:
     """(M,) 0..1: how much a slab looks like the rear or front of a lorry."""
     misfit = _outside(boxes["small_length"], _FACE_WIDTH_M, 0.12) + _outside(boxes["top"], _FACE_TOP_M, 0.2)
-    misfit = misfit + (np.maximum(boxes["small_width"] - _SLAB_M, 0.0) / 0.3) ** 2
-    alone = np.clip(1.0 - 8.0 * np.maximum(boxes["attached"], boxes["small_attached"]), 0.0, 1.0)
+    misfit = misfit + (np.maximum(boxes["small_width"] - _FACE_DEPTH_M, 0.0) / 0.3) ** 2
+    # Its own deck or bumper may stand before it.
+    alone = np.clip(1.3 - 4.0 * np.maximum(boxes["attached"], boxes["small_attached"]), 0.0, 1.0)
     return np.asarray(alone * np.clip(1.0 - 4.0 * boxes["free"], 0.0, 1.0) * np.exp(-misfit))
 
 
