@@ -32,6 +32,7 @@ from perception_nodes.simulation.iterator import Drives
 
 from .calibrate import calibration
 from .config import TrainConfig, digest, file_digest
+from .curves import write_curves
 from .detector import median_ms, of_file, of_geometric, of_network
 from .domain import statistics
 from .export import check_parity, export_onnx, quantise
@@ -138,6 +139,8 @@ def finish(run: Run, model: BevDetector) -> Path:
     tell_scores(figures, console)
     text = card(name, about, run.config, figures, parity, _described(run))
     (options.output / f"{name}.md").write_text(text)
+    if (options.output / "metrics.jsonl").is_file():
+        write_curves(options.output / "metrics.jsonl", options.output / "curves.svg")
     (options.output / "figures.json").write_text(json.dumps(_plain(figures), indent=1))
     return path
 
