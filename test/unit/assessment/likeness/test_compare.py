@@ -26,6 +26,7 @@ from perception_nodes.assessment.likeness.page import page
 from perception_nodes.assessment.likeness.real import file_rings, nearest_rings, real_views, setup_of
 from perception_nodes.assessment.likeness.simulated import simulated_views
 from perception_nodes.assessment.likeness.views import Boxes
+from perception_nodes.cli.likeness import likeness
 from perception_nodes.datasets.pandaset import PandaSetInput
 from perception_nodes.datasets.pandaset_files import read_classes
 from perception_nodes.datatypes import ConfigurationError, InputError
@@ -121,6 +122,17 @@ def test_figures_are_told_and_read_again(comparison: Comparison, tmp_path: Path)
     tell(comparison, console, got)
     text = console.export_text()
     assert "before" in text and all(c.curve.title in text for c in comparison.curves)
+
+
+def test_the_command_tells_writes_and_compares_with_earlier_figures(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    page_file, figures = tmp_path / "l.html", tmp_path / "l.json"
+    wish = {"rig": "", "half": "even", "seed": 3, "streets": 1, "frames": 1}
+    likeness(folder, **wish, output=page_file, json=figures, before=None)
+    assert "1 real sweeps" in capsys.readouterr().out and page_file.stat().st_size > 20_000
+    likeness(folder, **wish, output=None, json=None, before=figures)
+    assert "before" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
