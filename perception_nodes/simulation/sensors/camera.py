@@ -91,7 +91,7 @@ class CameraSensor:
             np.concatenate([getattr(b, name) for b in first]).reshape(shape)
             for name in ("range_m", "owner", "material", "marking")
         )
-        light = self._dazzled(moment, view, light)
+        self._dazzle(moment, view, light)
         light = self._through_lens(moment, light, range_m, rng)
         gain = metered_gain(light, self.spec)
         seed, width = int(rng.integers(2**62)), self.spec.width_px
@@ -126,22 +126,21 @@ class CameraSensor:
         position = position + rotation @ mount.translation_m
         return Shot(self.spec, self._local, rotation @ mount.rotation, position, fraction)
 
-    def _dazzled(self, moment: Moment, view: View, light: F32) -> F32:
-        """With what the lens scatters of a sun that shines on it."""
+    def _dazzle(self, moment: Moment, view: View, light: F32) -> None:
+        """Add what the lens scatters of a sun that shines on it."""
         lamp = light_of(moment.weather)
         placed = self._placed(moment)
         towards = placed.rotation.T @ lamp.sun
         if lamp.sun_rgb.max() <= 0 or towards[2] < _DAZZLING:
-            return light
+            return
         # The sun is behind something by and by: several rays to it, from places about the lens.
         around = np.array([[x, y, 0.0] for x in (-0.1, 0.0, 0.1) for y in (-0.1, 0.0, 0.1)])
         start = np.ascontiguousarray(placed.apply(around), np.float32)
         fraction = np.ones(len(start), np.float32)
         share = 1.0 - float(view.stops(start, lamp.sun, fraction, self.spec.far_m).mean())
-        if share == 0:
-            return light
-        veil = glare(self._local, towards, share * (1.0 + 3.0 * moment.weather.dirt))
-        return np.asarray(light + (veil * lamp.sun_rgb).reshape(light.shape), np.float32)
+        if share > 0:
+            glow = share * (1.0 + 3.0 * moment.weather.dirt) * lamp.sun_rgb
+            glare(self._local, towards, glow, light.reshape(-1, 3))
 
     def _through_lens(self, moment: Moment, light: F32, range_m: F32, rng: np.random.Generator) -> F32:
         """Bloom of what is too bright, falling rain and snow, drops and dirt."""

@@ -73,14 +73,18 @@ def _drops(seed: int, size: tuple[int, int], rain_mm_h: float, epoch: int) -> I3
     return out
 
 
-def glare(local: F64, towards: F64, share: float) -> F32:
-    """(N, 1) light that a lens scatters from the sun onto each pixel, as a share of what falls on a surface.
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def glare(local: Any, towards: Any, sun_rgb: Any, light: Any) -> None:
+    """Add to pixels (N, 3) what a lens scatters of the sun that shines on it.
 
-    local (N, 3) directions of the pixels, towards (3,) the sun, both in the optical frame; share: of the sun that is
-    seen. Falls with the square of the angle (Stiles and Holladay), a tenth of what an eye scatters.
+    local (N, 3) directions of the pixels, towards (3,) the sun, both in the optical frame. Falls with the square of the
+    angle (Stiles and Holladay), a tenth of what an eye scatters; twice one minus the cosine is the square of the angle.
     """
-    away = np.rad2deg(np.arccos(np.clip(local @ towards, -1.0, 1.0)))
-    return np.asarray(share * 3.0 / (away**2 + 1.5), np.float32)[:, None]
+    for i in range(len(light)):
+        cosine = local[i, 0] * towards[0] + local[i, 1] * towards[1] + local[i, 2] * towards[2]
+        veil = 3.0 / ((2.0 - 2.0 * cosine) * 3282.8 + 1.5)
+        for c in range(3):
+            light[i, c] += veil * sun_rgb[c]
 
 
 def blurred(picture: F32, sigma_px: float) -> F32:

@@ -240,13 +240,16 @@ class View:
         rays = np.empty_like(origins_m)
         rays[:] = towards
         out = self._scene._static.stops(origins_m, rays)
-        placed, left = self._placed, np.flatnonzero(~out)
-        if not len(left) or not len(placed.row):
+        placed = self._placed
+        if not len(placed.row):
             return out
-        origins, rays, fraction = origins_m[left], rays[left], fraction[left]
-        pairs = cull_parallel(origins, np.asarray(towards, np.float64), placed.middle, placed.reach, limit_m)
-        for found, body in self._scene._among(origins, rays, fraction, placed, pairs):
-            out[left[found.index[body.stops(found.origins, found.directions)]]] = True
+        index, place = cull_parallel(
+            origins_m, np.asarray(towards, np.float64), placed.middle, placed.reach, limit_m
+        )
+        open_still = ~out[index]
+        pairs = (index[open_still], place[open_still])
+        for found, body in self._scene._among(origins_m, rays, fraction, placed, pairs):
+            out[found.index[body.stops(found.origins, found.directions)]] = True
         return out
 
 
