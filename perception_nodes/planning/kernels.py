@@ -42,7 +42,7 @@ def pursuit(x: float, y: float, yaw: float, aim_x: float, aim_y: float, wheelbas
     """Angle of the front wheels that leads the rear axle on an arc through the aim."""
     dx, dy = aim_x - x, aim_y - y
     left = -np.sin(yaw) * dx + np.cos(yaw) * dy
-    return np.arctan2(2.0 * wheelbase * left, dx * dx + dy * dy)
+    return float(np.arctan2(2.0 * wheelbase * left, dx * dx + dy * dy))
 
 
 @njit(**_JIT)  # type: ignore[untyped-decorator]
@@ -106,7 +106,7 @@ def meets(
     dx, dy = bx - ax, by - ay
     ca, sa, cb, sb = np.cos(ayaw), np.sin(ayaw), np.cos(byaw), np.sin(byaw)
     c, q = abs(ca * cb + sa * sb), abs(ca * sb - sa * cb)
-    return (
+    return bool(
         abs(dx * ca + dy * sa) < 0.5 * (al + bl * c + bw * q)
         and abs(dy * ca - dx * sa) < 0.5 * (aw + bl * q + bw * c)
         and abs(dx * cb + dy * sb) < 0.5 * (bl + al * c + aw * q)

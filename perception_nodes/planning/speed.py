@@ -114,7 +114,7 @@ class SpeedPlanner:
             across = float(step[0] * velocity[i, 1] - step[1] * velocity[i, 0]) / float(np.hypot(*step))
             if abs(across) > np.sin(self._config.lane_angle_rad) * speed[i]:
                 velocity[i] = 0.0
-        slips = np.isin(objects.label, VEHICLES) & (speed > 2.0) & (np.abs(along) < 0.8 * speed)
+        slips = np.isin(objects.label, list(VEHICLES)) & (speed > 2.0) & (np.abs(along) < 0.8 * speed)
         velocity[slips] = along[slips, None] * ahead[slips]
         hides = objects.box[(speed < _MOVES_MPS) & (objects.box[:, 3] > _HIDES_LENGTH_M), :2]
         for i in np.flatnonzero(_appeared(objects) & (speed < _MOVES_MPS)):

@@ -210,3 +210,12 @@ def test_unknown_motion_is_none() -> None:
     there = things((20.0, 0.0, 0.0, *CAR_SIZE, np.nan, np.nan))
     assert (there.velocity_mps == 0.0).all()
     assert decide(there).acceleration_mps2 < -2.0
+
+
+def test_a_vehicle_does_not_slip_sideways() -> None:
+    """A box beside the road that stands along it and seems to fly across it: wrong matching, no danger."""
+    along = (12.0, -9.0, 0.0, *CAR_SIZE, 0.0, 6.0)
+    turned = (12.0, -9.0, np.pi / 2, *CAR_SIZE, 0.0, 6.0)
+    assert decide(things(along), 8.0).acceleration_mps2 > -0.3
+    assert decide(things(turned), 8.0).acceleration_mps2 < -1.0
+    assert decide(things(turned, age_s=0.2), 8.0).acceleration_mps2 > -0.3
