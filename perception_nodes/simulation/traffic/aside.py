@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from perception_nodes.simulation.world.roads import RoadGraph
 from .fleet import Fleet, Role
 from .kernels import MARGIN_M, WALKER_MARGIN_M, pose_on, room_at
 
+if TYPE_CHECKING:
+    from .walking import Walking
+
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
@@ -19,8 +22,10 @@ EDGE_M: Final = 0.5  # cyclists from the edge of a lane
 _ROOM_M: Final = np.array([0.05, 2 * (WALKER_MARGIN_M + 0.07)])
 _STEP_S: Final = 0.12
 _WALK_MPS: Final = 0.5
-_BACK_MPS: Final = 0.15
+_RETURN_MPS: Final = 0.15
+_BACK_MPS, _BACK_S = 0.4, 1.0
 _WALKERS_M: Final = (-0.6, 1.0)  # no further to the right and to the left of the own line
+_FURTHER_M: Final = 1.0  # unless one is stuck
 _SEEN_M: Final = 2.0
 _PASSING_M: Final = 35.0
 _OVER_LINE_M: Final = 0.1
@@ -37,35 +42,60 @@ def edge_side(width_m: float) -> float:
 class StepAside:
     """Moves bodies sideways, a little each step."""
 
-    def __init__(self, graph: RoadGraph) -> None:
+    def __init__(self, graph: RoadGraph, rows: int) -> None:
         self.graph = graph
+        self._towards = np.zeros(rows)  # to which side each one goes round the one before it
 
-    def step(self, fleet: Fleet, rows: I64, dt_s: float) -> None:
-        """For all rows that move by themselves."""
+    def step(self, fleet: Fleet, rows: I64, dt_s: float, walking: Walking) -> None:
+        """For all rows that move by themselves; walking: who is on the road, and how long people have been stuck."""
         role = fleet.role[rows]
         for row in rows[role == Role.WALKER]:
-            self._walker(fleet, int(row), dt_s)
+            stuck = walking.stuck_s[row] > _BACK_S
+            if not self._walker(fleet, int(row), dt_s, _FURTHER_M if stuck else 0.0):
+                patience = _BACK_S if not walking.crosses[row] else 3 * _BACK_S + 0.1 * (row % 7)
+                if walking.stuck_s[row] > patience:
+                    self._back(fleet, int(row), dt_s)
         for row in rows[np.isin(role, [Role.EGO, Role.VEHICLE, Role.CYCLIST])]:
             self._wheels(fleet, int(row), dt_s)
 
-    def _walker(self, fleet: Fleet, row: int, dt_s: float) -> None:
+    def _walker(self, fleet: Fleet, row: int, dt_s: float, further_m: float) -> bool:
+        """Whether it can go on, or round who is in the way."""
         leader = int(fleet.leader[row])
         side = float(fleet.side[row])
         if leader < 0 or fleet.gap[row] > _SEEN_M:
+            self._towards[row] = 0.0
             if side:
-                back = float(np.clip(-side, -_BACK_MPS * dt_s, _BACK_MPS * dt_s))
+                back = float(np.clip(-side, -_RETURN_MPS * dt_s, _RETURN_MPS * dt_s))
                 self._slide(fleet, row, side + back)
-            return
+            return True
         yaw = float(fleet.pose[row, 2])
         ahead = np.array([np.cos(yaw), np.sin(yaw)])
         if fleet.velocity[leader] @ ahead > 0.5 * fleet.wish[row]:
-            return  # one walks behind it
-        offset = fleet.pose[leader, :2] - fleet.pose[row, :2]
-        to_right = -ahead[1] * offset[0] + ahead[0] * offset[1] > -0.1
-        way = _WALK_MPS * dt_s
-        for step in (-way, way) if to_right else (way, -way):
-            if _WALKERS_M[0] <= side + step <= _WALKERS_M[1] and self._slide(fleet, row, side + step):
-                return
+            return True  # one walks behind it
+        if not self._towards[row]:
+            offset = fleet.pose[leader, :2] - fleet.pose[row, :2]
+            self._towards[row] = -1.0 if -ahead[1] * offset[0] + ahead[0] * offset[1] > -0.1 else 1.0
+        low, high = _WALKERS_M[0] - further_m, _WALKERS_M[1] + further_m
+        for towards in (self._towards[row], -self._towards[row]):
+            new = side + towards * _WALK_MPS * dt_s
+            if low <= new <= high and self._slide(fleet, row, new):
+                self._towards[row] = towards
+                return True
+        return False
+
+    @staticmethod
+    def _back(fleet: Fleet, row: int, dt_s: float) -> None:
+        """A small step backwards, so that others come through; who is on the road is patient for longer."""
+        s = float(fleet.s_m[row]) - _BACK_MPS * dt_s
+        if s < 0.3 or fleet.role[fleet.leader[row]] != Role.WALKER:
+            return
+        place = pose_on(
+            fleet.paths[row], fleet.last[row], fleet.spacing[row], s, fleet.base[row], False, fleet.side[row]
+        )
+        moved = _STEP_S * fleet.velocity
+        own = fleet.size[row] + [0.2, 0.2]
+        if room_at(row, np.array(place), own, fleet.pose, fleet.size, fleet.present, moved):
+            fleet.s_m[row] = s
 
     @staticmethod
     def _slide(fleet: Fleet, row: int, side: float) -> bool:

@@ -12,7 +12,7 @@ from perception_nodes.simulation.world.roads import Lane, RoadGraph
 from .aside import edge_side
 from .fleet import Fleet, Role
 from .right_of_way import RightOfWay
-from .spawn import Chooser
+from .spawn import Chooser, rightmost
 from .ways import WayMaker
 
 F64 = npt.NDArray[np.float64]
@@ -68,7 +68,7 @@ class Entering:
     def _enter(self, fleet: Fleet, row: int) -> bool:
         cyclist = fleet.role[row] == Role.CYCLIST
         lanes = (self._lanes["bicycle"] if cyclist else []) or self._lanes["driving"]
-        lanes = [n for n in lanes if not (cyclist and n.kind == "driving" and n.right)]
+        lanes = [n for n in lanes if not (cyclist and n.kind == "driving") or rightmost(self.graph, n)]
         for _ in range(_TRIES if lanes else 0):
             lane = lanes[int(self._rng.integers(len(lanes)))]
             if self._room(fleet, row, lane):

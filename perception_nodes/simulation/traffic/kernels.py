@@ -77,9 +77,7 @@ def overlapping_pairs(pose: Any, size: Any, present: Any) -> Any:
 
 
 @njit(**_JIT)  # type: ignore[untyped-decorator]
-def room_at(
-    row: int, place: Any, own: Any, pose: Any, size: Any, present: Any, moved: Any
-) -> bool:
+def room_at(row: int, place: Any, own: Any, pose: Any, size: Any, present: Any, moved: Any) -> bool:
     """Whether a body (length, width) at a place (x, y, yaw) overlaps nobody but the row itself, neither where they are
     nor where they will have moved (N, 2).
     """

@@ -13,7 +13,7 @@ from perception_nodes.datatypes import ConfigurationError
 from perception_nodes.geometry import arc_length
 from perception_nodes.simulation.assets import Asset, Catalogue
 from perception_nodes.simulation.scenarios.schema import Scenario
-from perception_nodes.simulation.world.roads import Lane
+from perception_nodes.simulation.world.roads import Lane, RoadGraph
 
 from .aside import edge_side
 from .fleet import Body, Role
@@ -103,7 +103,7 @@ class Spawner:
         for_all = [
             n for n in self.lanes if n.kind == "driving" and not n.junction and n.speed_mps < _FAST_MPS
         ]
-        lanes = lanes or [n for n in for_all if not n.right and n.length_m > 12]
+        lanes = lanes or [n for n in for_all if rightmost(self.graph, n) and n.length_m > 12]
         out = []
         for _ in range(self.scenario.traffic.cyclists if lanes else 0):
             body = self._driving(self.catalogue.random("bicycle", rng), lanes, rng, at_edge=True)
@@ -303,6 +303,11 @@ def standing_way(xy: F64, yaw: float) -> tuple[Way, float]:
     ahead = np.array([np.cos(yaw), np.sin(yaw)])
     line = np.stack([xy - 10 * ahead, xy + 10 * ahead])
     return Way(evenly(line, 1.0), 1.0, np.zeros(21)), 10.0
+
+
+def rightmost(graph: RoadGraph, lane: Lane) -> bool:
+    """No further driving lane lies to its right."""
+    return not lane.right or graph.lane(lane.right).kind != "driving"
 
 
 def _distance(lane: Lane, about_m: F64) -> float:

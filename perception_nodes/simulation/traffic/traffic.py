@@ -73,7 +73,7 @@ class Traffic:
         self._right = RightOfWay(world.graph)
         self._changes = LaneChanges(world.graph, self._way_maker, scenario.ego.change_lanes)
         self._walking = Walking(self._right, len(fleet))
-        self._aside = StepAside(world.graph)
+        self._aside = StepAside(world.graph, len(fleet))
         self._entering = Entering(world.graph, self._way_maker, self._right, seed)
         self._parking = Parking(world, self._way_maker, scenario, seed)
         fleet.foreseen_s[:] = np.where(fleet.role == Role.WALKER, 2.5, 0.0)
@@ -208,10 +208,13 @@ class Traffic:
         fleet = self._fleet
         v, a = fleet.speed[rows], fleet.acceleration[rows]
         way = np.maximum(v * dt_s + 0.5 * a * dt_s**2, 0.0)
+        # Who is on foot stops within a step when somebody comes into the way.
+        on_foot = (fleet.role[rows] == Role.WALKER) & (fleet.leader[rows] >= 0)
+        way = np.where(on_foot, np.minimum(way, 0.45 * np.maximum(fleet.gap[rows] - 0.02, 0.0)), way)
         fleet.s_m[rows] += way
         fleet.travelled_m[rows] += way
         fleet.speed[rows] = np.maximum(v + a * dt_s, 0.0)
-        self._aside.step(fleet, rows, dt_s)
+        self._aside.step(fleet, rows, dt_s, self._walking)
         moved = np.flatnonzero(fleet.present & (fleet.moving | (fleet.tow >= 0)))
         fleet.refresh(moved[moved > 0] if self._external else moved, dt_s)
         if ego is not None:
