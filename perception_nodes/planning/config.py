@@ -61,7 +61,7 @@ class PlannerConfig:
         0.1, "The same for those that have been more likely before", low=0.0, high=1.0
     )
     tentative_s: float = param(0.2, "Objects not confirmed yet count from this age on, s", low=0.0)
-    tentative_within_m: float = param(20.0, "And this near, m", low=0.0)
+    tentative_within_m: float = param(30.0, "And this near, m", low=0.0)
     alarm_ttc_s: float = param(1.0, "An emergency nearer than this needs no second look, s", low=0.0)
     overhead_m: float = param(2.3, "Objects whose underside is higher over the road do not count, m", low=0.5)
     stale_s: float = param(0.35, "Objects older than this are as good as none, s", low=0.05)

@@ -129,15 +129,13 @@ class ReferencePlanner:
         rear = c.centre_m - 0.5 * c.length_m
         distance = np.hypot(*offset.T)
         # What has been believed once is kept longer: existence fades while an object is hidden or too near to be seen.
-        enough = np.where(
-            np.isin(known.id, list(self._believed)) | known.tentative, c.min_existence_kept, c.min_existence
-        )
-        there = known.existence >= enough
+        # What is not confirmed yet has hardly any; for that it has to stay and to be near.
+        enough = np.where(np.isin(known.id, list(self._believed)), c.min_existence_kept, c.min_existence)
+        there = (known.existence >= enough) | known.tentative
         self._believed = frozenset(known.id[there & ~known.tentative].tolist())
         before = offset @ ahead > rear - 0.3 * half
         # The road may rise ahead: what hangs is told apart with more room the further away it is.
         low = known.low_m - ego.z_m < c.overhead_m + 0.06 * distance
         near = distance < 40.0 + (ego.speed_mps + 15.0) * c.horizon_s
-        # What is not confirmed yet counts if it stays and is near: something small right before the vehicle.
         sure = ~known.tentative | ((known.age_s >= c.tentative_s) & (distance < c.tentative_within_m))
         return known.select(there & before & low & near & sure)

@@ -219,3 +219,12 @@ def test_a_vehicle_does_not_slip_sideways() -> None:
     assert decide(things(along), 8.0).acceleration_mps2 > -0.3
     assert decide(things(turned), 8.0).acceleration_mps2 < -1.0
     assert decide(things(turned, age_s=0.2), 8.0).acceleration_mps2 > -0.3
+
+
+def test_what_is_not_confirmed_yet_counts_if_it_stays_and_is_near() -> None:
+    """A lorry that no class fits is a doubtful thing for the tracker all the way to it."""
+    doubtful = {"tentative": np.array([True]), "existence": np.array([0.05])}
+    near, far = (20.0, 0.0, 0.0, *CAR_SIZE, 0.0, 0.0), (40.0, 0.0, 0.0, *CAR_SIZE, 0.0, 0.0)
+    assert decide(things(near, age_s=0.4, **doubtful)).acceleration_mps2 < -2.0
+    assert decide(things(near, age_s=0.1, **doubtful)).acceleration_mps2 > -0.3
+    assert decide(things(far, age_s=0.4, **doubtful)).acceleration_mps2 > -0.3

@@ -47,11 +47,12 @@ def test_signals_close_lines_until_they_are_passed() -> None:
     line = np.column_stack([np.arange(100.0), np.zeros(100), np.zeros(100)])
     graph = RoadGraph(
         (Lane(1, line, 3.5, 10.0),),
-        signals=(Signal(7, (50.0, 3.0, 3.0), 0.0, 1, (("red", 5.0), ("green", 5.0))),),
+        signals=(Signal(7, (50.0, 3.0, 3.0), 0.0, 1, (("red", 5.0), ("green", 5.0), ("yellow", 3.0))),),
     )
     route = Route(line, np.where(np.arange(100) < 30, 10.0, 5.0), ((50.0, 7),))
     assert route.ahead(graph, 1.0, (20.0, 0.4), 3.7) == (50.0, 10.0)
     assert route.ahead(graph, 6.0, (20.0, 0.4), 3.7) == (np.inf, 10.0)
+    assert route.ahead(graph, 11.0, (20.0, 0.4), 3.7) == (50.0, 10.0)
     assert route.ahead(graph, 1.0, (47.0, 0.0), 3.7) == (50.0, 5.0)  # the front is 0.7 m over it
     assert route.ahead(graph, 1.0, (48.0, 0.0), 3.7) == (np.inf, 5.0)
 
