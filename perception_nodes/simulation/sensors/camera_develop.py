@@ -69,5 +69,6 @@ def _develop(light: Any, gain: float, noise: Any, seed: Any, curve: Any, out: An
                 electrons = well * value
                 value += share * np.sqrt(electrons + read * read) / well * bell(3 * (first + i) + c, key)
             value *= gain
-            level = int(top * 0.5 * np.sqrt(max(value, 0.0)) + 0.5)
-            out[i, 2 - c] = curve[min(level, top)]
+            # What is not a number is black, and what is infinite is white.
+            root = np.sqrt(value) if value > 0 else 0.0
+            out[i, 2 - c] = curve[int(min(0.5 * top * root + 0.5, top))]

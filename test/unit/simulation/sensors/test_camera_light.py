@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from perception_nodes.simulation.sensors.camera import CameraFrame
+from perception_nodes.simulation.sensors.camera_develop import developed
 from perception_nodes.simulation.sensors.camera_lens import lens_of
 from perception_nodes.simulation.sensors.shading import _lamp
 from perception_nodes.simulation.sensors.shading_light import light_of, scattering
@@ -165,3 +166,9 @@ def test_brakes_light_up_by_day_and_tail_lamps_by_night():
     ]
     assert light_of_lamp[0] == 0.0 < light_of_lamp[2] < light_of_lamp[3] < light_of_lamp[1]
     assert _lamp(1.0, True, 0.0, np.ones(3)) == 0.0 < _lamp(1.0, False, 1.0, np.ones(3))
+
+
+def test_light_that_is_no_number_is_black_and_without_end_white():
+    picture = np.array([[[np.nan, np.inf, 1e30]]], np.float32)
+    bgr = developed(picture, 1.0, replace(SPEC, noise=0.0), 0.004, (1, 0))
+    assert bgr.tolist() == [[[255, 255, 0]]]
