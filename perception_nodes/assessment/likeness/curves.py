@@ -94,8 +94,9 @@ CURVES: Final[tuple[Curve, ...]] = (
     Curve("box_face", "face of the box that points are next to", Form.HISTOGRAM, "face", "share", names=FACES),
     Curve("returned", "share of fired pulses that return", Form.SHARE, "elevation degrees", "share",
           (-26, -20, -15, -12, -10, -8, -6, -5, -4, -3, -2, -1, 0, 1, 2, 4, 8, 16), least=1000),
+    # Azimuths of encoders jitter: a full cell holds a pulse more or less.
     Curve("cells", "share of returns in cells of 5 degrees", Form.HISTOGRAM, "share of the cell's pulses that return",
-          "density", (-0.001, 0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98, 1.001)),
+          "density", (-0.001, 0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.945, 1.001)),
     Curve("gaps_ground", "gaps within the ground", Form.SHARE, "range m", "lost share", _RANGE, least=500),
     Curve("gaps_other", "gaps within other surfaces", Form.SHARE, "range m", "lost share", _RANGE, least=500),
     Curve("level_road", "intensity of road", Form.HISTOGRAM, "intensity 0..255", "density", _LEVELS),

@@ -137,7 +137,7 @@ LIDARS: Final[dict[str, LidarSpec]] = {
     "hdl64": LidarSpec(
         _HDL64, _HDL64_OFFSETS, columns=2160, half_range_m=75.0, max_range_m=120.0, min_range_m=1.5,
         range_std_m=0.01, range_step_m=0.002, dropout=0.001, intensity_gain=178.0, intensity_gamma=0.5,
-        intensity_fade=7.5,
+        intensity_fade=6.5,
     ),
     "pandar64": LidarSpec(
         _PANDAR64, columns=1800, half_range_m=150.0, max_range_m=200.0, min_range_m=0.5, divergence_mrad=2.6,

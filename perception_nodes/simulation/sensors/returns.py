@@ -161,6 +161,7 @@ def measure(seen: Any, lost: Any, tables: Any, limits: Any, noise: Any) -> Any:
             bright = bright**gamma
         if fade > 0.0:
             certain = (signal / fade) ** 2 * (signal / fade) ** 2
+            certain *= certain
             bright *= certain / (1.0 + certain)
         bright = gain * bright * (1.0 + spread * normals[1, i])
         out[i], level[i] = r, np.round(min(255.0, max(0.0, bright)))
