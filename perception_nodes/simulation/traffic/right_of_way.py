@@ -16,6 +16,7 @@ F64 = npt.NDArray[np.float64]
 _COMFORT_MPS2: Final = 2.5
 _APART_M: Final = 2.4
 _PATIENCE_S: Final = 5.0
+_STANDS_MPS: Final = 0.3
 _BESIDE_WALKERS_M: Final = 0.9
 _SPARE_S: Final = 1.5
 
@@ -103,11 +104,9 @@ class RightOfWay:
             self.inside.setdefault((row, gate.lane), gate.clear_s_m)
 
     def _left(self, fleet: Fleet, guest: int) -> None:
-        if guest >= 0 and fleet.speed[guest] < 0.3:
-            front = float(fleet.s_m[guest] + 0.5 * fleet.size[guest, 0])
-            for gate in fleet.ways[guest].gates:
-                if gate.s_m > front:
-                    self.inside.pop((guest, gate.lane), None)
+        for row, lane in list(self.inside):
+            if fleet.speed[row] < _STANDS_MPS and self._waits_before(fleet, row, lane, row == guest):
+                del self.inside[row, lane]
         for (row, lane), clear in list(self.inside.items()):
             rear = fleet.s_m[row] - 0.5 * fleet.size[row, 0]
             pulled = np.flatnonzero(fleet.tow == row)
@@ -115,6 +114,13 @@ class RightOfWay:
                 rear -= fleet.size[pulled[0], 0]
             if rear > clear or not fleet.present[row]:
                 del self.inside[row, lane]
+
+    @staticmethod
+    def _waits_before(fleet: Fleet, row: int, lane: int, guest: bool) -> bool:
+        """Whether a row that stands has not reached the line before a lane, and something is before it."""
+        front = float(fleet.s_m[row] + 0.5 * fleet.size[row, 0])
+        away = next((g.s_m - front for g in fleet.ways[row].gates if g.lane == lane), 0.0)
+        return away > 0.0 and (guest or bool(fleet.leader[row] >= 0 and fleet.gap[row] < away))
 
     def _yields_to_walkers(self, fleet: Fleet, row: int, gate: Gate, away: float) -> bool:
         speed = float(fleet.speed[row])
