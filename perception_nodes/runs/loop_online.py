@@ -23,7 +23,7 @@ from .log import interruptible
 from .online import GraphFailed, alone_in_domain
 
 _SIMULATOR = "simulator"
-_START_S = 120.0
+_START_S = 240.0
 _TRANSITION_S = 60.0
 _MATCH_S = 10.0
 _POLL_S = 0.05
@@ -49,9 +49,9 @@ def drive_graph(scenario: Scenario, rig: Rig, seed: int, out: Path, console: Con
             console.print("starting nodes ...")
             graph.start()
             driver.start()
-            _until(lambda: all(recorder.is_active(s.name) for s in nodes), _START_S, "ready", graph, stopped)
-            _transition(recorder, driver, CONFIGURE)
             names = [s.name for s in nodes]
+            _until(lambda: all(map(recorder.is_active, names)), _START_S, "ready", graph, stopped)
+            _transition(recorder, driver, CONFIGURE)
             _until(
                 lambda: recorder.inputs_matched(names), _MATCH_S, "connected", graph, stopped, needed=False
             )
