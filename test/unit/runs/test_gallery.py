@@ -134,6 +134,7 @@ def test_points_are_shown_where_they_were_at_the_end_of_the_sweep() -> None:
     owner = int(np.flatnonzero(frame.states.id == frame.truth.detection_id[row])[0])
     points, corners = shown.xyz_m[shown.owner == owner], shown.corners_m[row]
     assert len(points) > 30
+    assert abs(points[:, 0].min() - corners[:, 0].min()) < 0.15  # its back, which the pulses meet
     low, high = corners.min(axis=0) - 0.1, corners.max(axis=0) + 0.1
     assert np.mean(((points > low) & (points < high)).all(axis=1)) > 0.97
 

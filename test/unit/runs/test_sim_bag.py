@@ -17,7 +17,7 @@ from perception_nodes.datatypes import Rig
 from perception_nodes.geometry import Transform, interpolate
 from perception_nodes.ros.convert import from_msg
 from perception_nodes.runs import RunOptions, run_and_report
-from perception_nodes.runs.sim_bag import NOISE_LABEL, STREET_LABEL, simulate_to_bag
+from perception_nodes.runs.sim_bag import simulate_to_bag
 from perception_nodes.runs.simulate import fault
 from perception_nodes.simulation.scenarios import find_scenario
 from perception_nodes.simulation.simulation import SimFrame, Simulation
@@ -153,8 +153,8 @@ def test_counts_are_those_of_the_labelled_points(bag: Recorded, sensor: str) -> 
 
 def test_labels_of_points(bag: Recorded, frames: list[SimFrame]) -> None:
     rows, owner = columns(bag["/truth/lidar/top/points"][0]), frames[0].lidars["top"].owner
-    np.testing.assert_array_equal(rows["label"] == STREET_LABEL, owner == -1)
-    np.testing.assert_array_equal(rows["label"] == NOISE_LABEL, owner == -2)
+    np.testing.assert_array_equal(rows["label"] == 255, owner == -1)
+    np.testing.assert_array_equal(rows["label"] == 254, owner == -2)
     boxes = from_msg.detections_3d(bag["/truth/objects"][0])
     label = dict(zip(boxes.detection_id.tolist(), boxes.label.tolist(), strict=True))
     of_actors = rows[(rows["instance"] > 0) & np.isin(rows["instance"], list(label))]
