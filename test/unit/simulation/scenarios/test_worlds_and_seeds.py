@@ -24,7 +24,7 @@ def test_scenarios_know_the_words_for_all_worlds() -> None:
     assert sorted(WORLD_KINDS) == sorted(KINDS)
 
 
-def drive_bytes(seed: int, steps: int = 60) -> str:
+def drive_bytes(seed: int, steps: int = 25) -> str:
     """Digest of every state of a drive."""
     traffic = Traffic(world_of(RANDOM, seed), RANDOM, Catalogue(), seed)
     digest = hashlib.sha256()
@@ -36,7 +36,7 @@ def drive_bytes(seed: int, steps: int = 60) -> str:
     return digest.hexdigest()
 
 
-@pytest.mark.parametrize("hash_seed", ["0", "77"])
+@pytest.mark.parametrize("hash_seed", ["77"])
 def test_another_process_gives_the_same_bytes(hash_seed: str) -> None:
     here = os.path.dirname(__file__)  # noqa: PTH120  a path for the other process
     code = f"import sys; sys.path.insert(0, {here!r}); import test_worlds_and_seeds as t; print(t.drive_bytes(5))"
