@@ -60,6 +60,10 @@ class PlannerConfig:
     min_existence_kept: float = param(
         0.1, "The same for those that have been more likely before", low=0.0, high=1.0
     )
+    near_memory_m: float = param(
+        10.0, "What stands nearer than this is remembered when it is lost, m", low=0.0
+    )
+    near_memory_s: float = param(3.0, "For so long, s", low=0.0)
     tentative_s: float = param(0.2, "Objects not confirmed yet count from this age on, s", low=0.0)
     tentative_within_m: float = param(30.0, "And this near, m", low=0.0)
     alarm_ttc_s: float = param(1.0, "An emergency nearer than this needs no second look, s", low=0.0)

@@ -10,6 +10,7 @@ from perception_nodes.datatypes import MapElements, Mode
 from .config import PlannerConfig
 from .inputs import Decision, EgoMotion, Guidance, Obstacles, Reason
 from .kernels import driven_way, point_at, pursuit
+from .memory import NearMemory
 from .reference import LaneReference, Line
 from .speed import STEP_M, Scene, Speed, SpeedPlanner
 
@@ -36,6 +37,7 @@ class ReferencePlanner:
         self._last_ns: int | None = None
         self._believed: frozenset[int] = frozenset()
         self._alarmed = False
+        self._memory = NearMemory(self.config)
 
     def warm(self) -> None:
         """Compile the kernels on a straight road with one object, without a trace."""
@@ -73,7 +75,8 @@ class ReferencePlanner:
             self._reference.see(guidance, ego, elements, min(max(dt_s, 0.0), _MOST_STEP_S))
         line = self._reference.line(guidance, ego, self._reach(ego))
         known = obstacles if obstacles is not None and fresh else Obstacles.empty(ego.stamp_ns)
-        objects = self._speed.believed(self._relevant(ego, known), line)
+        relevant = self._memory.with_lost(self._relevant(ego, known), ego)
+        objects = self._speed.believed(relevant, line)
         speed, steering = self._drive(ego, line, objects, degraded=mode == Mode.DEGRADED)
         decides = int(objects.id[speed.row]) if speed.row >= 0 else 0
         if not usable and speed.acceleration_mps2 > -self.config.safe_stop_mps2:

@@ -228,3 +228,27 @@ def test_what_is_not_confirmed_yet_counts_if_it_stays_and_is_near() -> None:
     assert decide(things(near, age_s=0.4, **doubtful)).acceleration_mps2 < -2.0
     assert decide(things(near, age_s=0.1, **doubtful)).acceleration_mps2 > -0.3
     assert decide(things(far, age_s=0.4, **doubtful)).acceleration_mps2 > -0.3
+
+
+def test_what_stands_near_is_remembered_when_it_is_lost() -> None:
+    planner = ReferencePlanner()
+    lorry = (8.5, 0.0, 0.0, 6.5, 2.5, 0.0, 0.0)
+    accelerations = []
+    for k in range(36):
+        ego = EgoMotion(k * 100_000_000, 0.0, 0.0, 0.0, 0.0)
+        there = things(lorry, stamp_ns=ego.stamp_ns) if k == 0 else things(stamp_ns=ego.stamp_ns)
+        decision = planner.step(ego, route(), there, None, Mode.NOMINAL)
+        assert decision is not None
+        accelerations.append(decision.acceleration_mps2)
+    assert max(accelerations[:30]) < 0.1
+    assert accelerations[-1] > 0.5, "3 s later it is believed to be gone"
+
+
+def test_what_is_lost_and_found_again_counts_once() -> None:
+    planner = ReferencePlanner()
+    for k, x in enumerate((9.5, 9.8)):
+        ego = EgoMotion(k * 100_000_000, 0.0, 0.0, 0.0, 0.0)
+        there = things((x, 0.0, 0.0, 6.5, 2.5, 0.0, 0.0), stamp_ns=ego.stamp_ns)
+        object.__setattr__(there, "id", np.array([k + 7], np.uint64))
+        decision = planner.step(ego, route(), there, None, Mode.NOMINAL)
+    assert decision is not None and decision.object_id == 8
