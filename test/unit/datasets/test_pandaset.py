@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from perception_nodes.datasets import BagReader, open_input
+from perception_nodes.datasets.pandaset_files import read_classes
 from perception_nodes.datatypes import LABEL_INDEX, InputError
 
 # Lidar-pose axes: x right, y forward, z up. One point 10 m ahead and 2 m to the right, 1 m up, seen by lidar 0;
@@ -198,3 +199,19 @@ def test_a_rig_that_does_not_fit_is_refused(sequence: Path, rig_of: Callable[...
     with pytest.raises(ConfigurationError, match="/nowhere"):
         open_input(sequence, rig_of("/nowhere"))
     assert open_input(sequence, rig_of("/sensing/lidar/pandar64/points")).rig.name == "mine"
+
+
+def test_classes_go_with_the_points_of_each_lidar(sequence: Path) -> None:
+    classes, sensor = read_classes(sequence, 1)
+    assert classes.tolist() == [0, 0, 0, 0] and sensor.tolist() == SENSOR.tolist()
+    path = sequence / "lidar" / "01.bin.xz"
+    path.write_bytes(lzma.compress(lzma.decompress(path.read_bytes())[:-150]))
+    with pytest.raises(InputError, match=r"01\.bin\.xz: no semantic classes"):
+        read_classes(sequence, 1)
+
+
+def test_classes_of_the_official_layout(official: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {"class": np.array([7, 13, 13, 41]), "d": SENSOR}
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(read_pickle=lambda _: table))
+    classes, sensor = read_classes(official, 0)
+    assert classes.tolist() == [7, 13, 13, 41] and sensor.tolist() == SENSOR.tolist()
