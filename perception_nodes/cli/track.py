@@ -65,11 +65,11 @@ def track(
     track_and_write(options, Console())
 
 
-def sequence_numbers(text: str) -> tuple[int, ...]:
+def sequence_numbers(text: str, option: str = "--sequences") -> tuple[int, ...]:
     """Numbers of `1,6,8`; raises ConfigurationError on anything else."""
     from perception_nodes.datatypes import ConfigurationError
 
     words = [w.strip() for w in text.split(",") if w.strip()]
     if any(not w.isdigit() for w in words):
-        raise ConfigurationError(f"--sequences: wanted whole numbers with commas, as 1,6,8, got {text!r}")
+        raise ConfigurationError(f"{option}: wanted whole numbers with commas, as 1,6,8, got {text!r}")
     return tuple(dict.fromkeys(int(w) for w in words))

@@ -12,13 +12,19 @@ EXAMPLES = """
 **Examples**
 
 `perception tune tracker --truth kitti/label_02 --detections kitti --calib kitti/calib --classes Car`
+
+`perception tune consistency --seeds 11,12,13 --fit-seeds 1,2,3`
 """
 
 
 def tune(
-    what: Annotated[str, typer.Argument(help="tracker, or ablation: what each part adds")],
-    truth: Annotated[Path, typer.Option(help="folder of KITTI tracking labels SSSS.txt")],
-    detections: Annotated[Path, typer.Option(help="folder of KITTI detections, as of perception track")],
+    what: Annotated[
+        str, typer.Argument(help="tracker; ablation: what each part adds; consistency: simulated")
+    ],
+    truth: Annotated[Path | None, typer.Option(help="folder of KITTI tracking labels SSSS.txt")] = None,
+    detections: Annotated[
+        Path | None, typer.Option(help="folder of KITTI detections, as of perception track")
+    ] = None,
     calib: Annotated[Path | None, typer.Option(help="folder of calibration files SSSS.txt")] = None,
     classes: Annotated[str, typer.Option(help="as Car,Pedestrian")] = "Car,Pedestrian,Cyclist",
     sequences: Annotated[str, typer.Option(help="numbers, as 2,3; default: all that have labels")] = "",
@@ -28,8 +34,16 @@ def tune(
     trials: Annotated[int, typer.Option(help="settings of the tracker")] = 20,
     rankings: Annotated[int, typer.Option(help="settings of the ranking for each of them")] = 8,
     seed: Annotated[int, typer.Option(help="of what is drawn")] = 0,
+    seeds: Annotated[str, typer.Option(help="consistency: drives that are judged")] = "11,12,13",
+    fit_seeds: Annotated[
+        str, typer.Option("--fit-seeds", help="consistency: drives on which existence is calibrated")
+    ] = "",
+    seconds: Annotated[float, typer.Option(help="consistency: length of each drive, s")] = 20.0,
 ) -> None:
-    """Search parameters on development data; every figure also with the sequence it is of left out."""
+    """Search parameters on development data; every figure also with the sequence it is of left out.
+
+    consistency: whether covariances and existence are true statements, on simulated drives.
+    """
     from perception_nodes.assessment.tracks.ablation import ablation
     from perception_nodes.assessment.tracks.command import TrackOptions
     from perception_nodes.assessment.tracks.tune import TuneOptions, tune_and_tell
@@ -37,8 +51,18 @@ def tune(
 
     from .track import sequence_numbers
 
+    if what == "consistency":
+        from perception_nodes.assessment.tracks.consistency import ConsistencyOptions, consistency
+
+        judged, fitted = (
+            sequence_numbers(text, name) for text, name in ((seeds, "--seeds"), (fit_seeds, "--fit-seeds"))
+        )
+        consistency(ConsistencyOptions(seeds=judged, fit_seeds=fitted, seconds=seconds), Console())
+        return
     if what not in ("tracker", "ablation"):
-        raise ConfigurationError(f"perception tune: wanted tracker or ablation, got {what!r}")
+        raise ConfigurationError(f"perception tune: wanted tracker, ablation or consistency, got {what!r}")
+    if truth is None or detections is None:
+        raise ConfigurationError(f"perception tune {what}: wanted --truth and --detections")
     numbers = sequence_numbers(sequences)
     track = TrackOptions("kitti", detections, Path(), calib, sequences=numbers, detections_2d=detections_2d)
     work = tune_and_tell if what == "tracker" else ablation

@@ -95,7 +95,7 @@ def _pair_cost(t: Any, m: Any, c: Any, buffers: Any) -> Any:
     """Cost and squared Mahalanobis distance of one pair."""
     x, y, yaw = pose_of(t)
     placed = anchored(m, align(m, yaw), t.size_m[0], t.size_m[1])
-    moving, static = position_cov(t.cov, c), position_cov(t.static_cov, c)
+    moving, static = position_cov(t.cov, 1.0, c), position_cov(t.static_cov, 1.0, c)
     a, b, d = placed.cov
     d2 = min(
         mahalanobis2(

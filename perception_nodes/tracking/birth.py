@@ -70,7 +70,7 @@ def _born(new: Any, measured: Any, tracks: Any, stamp_ns: int, c: Any) -> None:
         for a in range(len(t.class_sum)):
             t.class_sum[a] = m.class_probabilities[a] * m.class_weight
         label = label_of(t)
-        t.static_log_odds = np.log((1 - c.moving_prior) / c.moving_prior)
+        t.static_log_odds = np.log((1 - c.moving_prior) / c.moving_prior) - c.moving_more[label]
         _begin_motion(t, m, label, c)
         if not c.world_fixed:
             _move_with_the_others(t, tracks, c.speed_std_mps[label])

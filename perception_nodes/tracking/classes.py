@@ -37,6 +37,11 @@ ACCELERATION_STD_MPS2: F64 = np.array([_TABLE[name][2] for name in LABELS])
 YAW_RATE_STD_RPS: F64 = np.array([_TABLE[name][3] for name in LABELS])
 SPEED_STD_MPS: F64 = np.array([_TABLE[name][4] for name in LABELS])
 
+# Share of `static_jitter_m` when standing is judged: boxes of small objects jitter less.
+JITTER_SHARE: F64 = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.6, 0.6, 0.4, 0.4, 0.6, 1.0])
+# Log odds of moving at birth beyond `moving_prior`.
+MOVING_MORE: F64 = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.5, -1.0, -1.0, 0.0])
+
 # Classes that move along their heading (bicycle-like); the others move any way they like.
 STEERED: npt.NDArray[np.bool_] = np.array([k in VEHICLES | TWO_WHEELERS for k in range(NUM_LABELS)])
 
@@ -63,6 +68,8 @@ _COLUMNS: dict[str, npt.NDArray[Any]] = {
     "acceleration_std_mps2": ACCELERATION_STD_MPS2,
     "yaw_rate_std_rps": YAW_RATE_STD_RPS,
     "speed_std_mps": SPEED_STD_MPS,
+    "jitter_share": JITTER_SHARE,
+    "moving_more": MOVING_MORE,
     "steered": STEERED.astype(np.uint8),  # numba knows no arrays of bools in records
     "position_std_m": POSITION_STD_M,
     "yaw_std_rad": YAW_STD_RAD,

@@ -103,8 +103,9 @@ def _repose(t: Any, m: Any, aligned: Any, turned: bool, c: Any) -> None:
         _replace(t.static_mean[:], t.static_cov[:], placed)
     # A direction that contradicts the track by more than its noise is a bad fit of the box, not a turn.
     noise[2, 2] = m.pose_cov[2, 2] + (3 * max(abs(aligned.residual) - _TURN_RAD, 0.0)) ** 2
-    evidence = _likelihood(t.static_mean[:], t.static_cov[:], placed, c)
-    evidence -= _likelihood(t.mean[:], t.cov[:], placed, c)
+    share = c.jitter_share[label_of(t)]
+    evidence = _likelihood(t.static_mean[:], t.static_cov[:], placed, share, c)
+    evidence -= _likelihood(t.mean[:], t.cov[:], placed, share, c)
     # Sliced, so that one compiled function serves states of both sizes.
     _pose_update(t.mean[:], t.cov[:], placed, aligned.yaw, noise)
     _pose_update(t.static_mean[:], t.static_cov[:], placed, aligned.yaw, noise)
@@ -127,9 +128,9 @@ def _replace(mean: Any, cov: Any, placed: Any) -> None:
 
 
 @compiled
-def _likelihood(mean: Any, cov: Any, placed: Any, c: Any) -> float:
+def _likelihood(mean: Any, cov: Any, placed: Any, share: float, c: Any) -> float:
     """Log likelihood of the measured position under a hypothesis."""
-    xx, xy, yy = position_cov(cov, c)
+    xx, xy, yy = position_cov(cov, share, c)
     spread = (xx + placed.cov[0], xy + placed.cov[1], yy + placed.cov[2])
     return log_likelihood(placed.x - mean[0], placed.y - mean[1], spread)
 

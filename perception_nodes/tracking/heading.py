@@ -16,6 +16,8 @@ from .store import VX, VY, YAW, label_of
 _MEMORY = 0.98
 _LIMIT = 8.0
 _KNOWN = 1.5
+_PER_FRAME = 0.5
+_WALKER_LIMIT = 4.0
 _DETECTOR_TRUST = 0.8
 _AVAILABLE: Final = int(Orientation.AVAILABLE)
 _SIGN_UNKNOWN: Final = int(Orientation.SIGN_UNKNOWN)
@@ -55,14 +57,18 @@ def follow_motion(t: Any, c: Any) -> None:
     goes = c.world_fixed and t.moving and speed > max(3 * std, 0.3)
     if not goes or c.steered[label_of(t)]:
         return
-    course = np.arctan2(mean[VY], mean[VX])
+    off = wrap(np.arctan2(mean[VY], mean[VX]) - mean[YAW])
+    back = abs(off) > np.pi / 2
+    t.sign_belief = min(t.sign_belief + (-_PER_FRAME if back else _PER_FRAME), _WALKER_LIMIT)
+    if back and t.sign_belief > -c.heading_flip_belief and t.sign_belief > _KNOWN - 2 * _PER_FRAME:
+        # It has gone the other way for long: a noisy velocity, unless that stays so.
+        return
     # Boxes of such objects have no front: begin with the half turn that is nearer to the course.
-    off = wrap(course - mean[YAW])
-    half = np.pi if abs(off) > np.pi / 2 else 0.0
+    half = np.pi if back else 0.0
+    t.sign_belief = abs(t.sign_belief)
     mean[YAW] = wrap(mean[YAW] + half + 0.3 * wrap(off + half))
     # The yaw is now taken from the course.
     forget_yaw(cov[:], (std / speed) ** 2 + 0.05**2)
-    t.sign_belief = min(t.sign_belief + 0.5, _LIMIT)
     t.yaw_known = True
 
 

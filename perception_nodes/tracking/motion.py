@@ -175,7 +175,7 @@ def _rest_here(t: Any) -> None:
 
 
 @compiled
-def position_cov(cov: Any, c: Any) -> Any:
-    """Position covariance (xx, xy, yy) of a hypothesis with the jitter of successive boxes."""
-    jitter = c.static_jitter_m**2
+def position_cov(cov: Any, share: float, c: Any) -> Any:
+    """Position covariance (xx, xy, yy) of a hypothesis with a share of the jitter of successive boxes."""
+    jitter = (c.static_jitter_m * share) ** 2
     return cov[0, 0] + jitter, cov[0, 1], cov[1, 1] + jitter

@@ -35,4 +35,17 @@ def test_sequences_that_are_no_numbers(sequence, monkeypatch, capsys):
 def test_only_the_tracker_can_be_tuned(sequence, monkeypatch, capsys):
     words = ("tune", "detector", "--truth", sequence / "label_02", "--detections", sequence)
     assert said(monkeypatch, *words) == 2
-    assert "wanted tracker or ablation" in capsys.readouterr().err
+    assert "wanted tracker, ablation or consistency" in capsys.readouterr().err
+
+
+def test_truth_is_needed_for_recorded_drives_only(sequence, monkeypatch, capsys):
+    assert said(monkeypatch, "tune", "tracker") == 2
+    assert "wanted --truth and --detections" in capsys.readouterr().err
+
+
+def test_consistency_of_one_short_drive(sequence, monkeypatch, capsys):
+    assert said(monkeypatch, "tune", "consistency", "--seeds", "7", "--seconds", "1.5") == 0
+    out = capsys.readouterr().out
+    assert "in 95 %" in out
+    assert "ECE" in out
+    assert "per 1,000" in out
