@@ -28,7 +28,7 @@ from .sensors.lidar import LidarModel, LidarSweep
 from .sensors.moment import Moment
 from .sensors.scene import Scene
 from .sensors.specs import Mounting
-from .traffic.ego import ExternalEgo
+from .traffic.ego import EgoVehicle, ExternalEgo
 from .traffic.states import ActorStates, EgoState
 from .traffic.traffic import Traffic
 from .truth import true_objects
@@ -142,18 +142,25 @@ class Simulation:
     def tick(self, command: EgoCommand | None = None) -> SimFrame:
         """The next 0.1 s. A command makes the vehicle externally driven, from the first one on."""
         before, start = self.traffic.states(self.time_s), self._ego
-        self.skip(command)
+        samples = self._step(command)
         after, end = self.traffic.states(self.time_s), self._ego
         moment = Moment(
             self._scene, self.world, self.traffic.assets, self.weather, self.time_s - STEP_S, self.time_s,
             (before, after), (start, end),
         )  # fmt: skip
-        return self._measured(moment)
+        return self._measured(moment, samples)
 
     def skip(self, command: EgoCommand | None = None) -> None:
-        """The next 0.1 s without any sensor."""
+        """The next 0.1 s, of which nothing is measured (what drifts drifts on)."""
+        self._step(command)
+
+    def _step(self, command: EgoCommand | None) -> tuple[InertialSample, ...]:
+        before = self._ego
         self.traffic.step(STEP_S, self._driven(command))
         self._index += 1
+        if self._inertial is None:
+            return ()
+        return tuple(self._inertial.step(before, self._ego, STEP_S, self._stamp_ns))
 
     def map_truth(self) -> MapElements:
         """Exact lines, crossings and signs of the street, odom."""
@@ -165,18 +172,22 @@ class Simulation:
 
     def _driven(self, command: EgoCommand | None) -> EgoState | None:
         if self._external is None and (command is not None or self.scenario.ego.drive == "external"):
-            self._external = ExternalEgo(self.world.surface, self.traffic.ego)
+            vehicle = EgoVehicle(deadman_s=self.scenario.ego.deadman_s)
+            self._external = ExternalEgo(self.world.surface, self.traffic.ego, vehicle)
         if self._external is None:
             return None
         if command is not None:
             self._external.command(command.steering_rad, command.acceleration_mps2)
         return self._external.step(STEP_S)
 
-    def _measured(self, moment: Moment) -> SimFrame:
-        stamp_ns = self.start_ns + round(self.time_s * _NS)
+    @property
+    def _stamp_ns(self) -> int:
+        return self.start_ns + round(self.time_s * _NS)
+
+    def _measured(self, moment: Moment, samples: tuple[InertialSample, ...]) -> SimFrame:
+        stamp_ns = self._stamp_ns
         due = [s for s in self._models.values() if s.due(self._index)]
         seen = {s.spec.name: s.measure(moment, stamp_ns, self._rng(s.spec.name)) for s in due}
-        samples = () if self._inertial is None else tuple(self._inertial.step(*moment.ego, STEP_S, stamp_ns))
         lidars, cameras, radars = (
             {s.spec.name: seen[s.spec.name] for s in due if s.spec.modality == modality}
             for modality in (Modality.LIDAR, Modality.CAMERA, Modality.RADAR)

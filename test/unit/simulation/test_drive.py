@@ -41,9 +41,12 @@ def test_each_step_is_a_tenth_of_a_second(frames: list[SimFrame]):
     assert all(f.lidars["lidar"].cloud.stamp_ns == f.stamp_ns for f in frames)
 
 
-def test_points_of_an_actor_lie_in_its_true_box(rig: Rig, frames: list[SimFrame]):
-    mount = Simulation(STREET, rig, 3).mounts["lidar"]
-    frame = frames[-1]
+def test_points_of_an_actor_lie_in_its_true_box(rig: Rig):
+    simulation = Simulation(STREET, _changed(rig, motion_compensated=True), 3)
+    mount = simulation.mounts["lidar"]
+    for _ in range(9):
+        simulation.skip()
+    frame = simulation.tick()
     sweep = frame.lidars["lidar"]
     odom = (frame.odom_from_base @ mount).apply(sweep.cloud.xyz_m.astype(np.float64)).astype(np.float32)
     rows = {int(i): k for k, i in enumerate(frame.states.id)}
@@ -54,7 +57,8 @@ def test_points_of_an_actor_lie_in_its_true_box(rig: Rig, frames: list[SimFrame]
         if n < 10:
             continue
         box = frame.truth.select(np.array([k]))
-        grown = box.lwh_m + np.array([1.0, 1.0, 0.3])  # mirrors, motion within the sweep
+        way = 0.2 * np.hypot(*box.velocity_mps[0])  # of the actor itself within the sweep
+        grown = box.lwh_m + np.array([0.4 + way, 0.4 + way, 0.3])
         assert points_in_boxes(own, box.center_m, grown, box.yaw_rad)[0] > 0.97 * n
         checked += 1
     assert checked >= 2
@@ -122,6 +126,28 @@ def test_commands_drive_the_ego_and_without_them_it_brakes(rig: Rig):
     for _ in range(60):
         frame = simulation.tick()
     assert frame.ego.speed_mps == 0.0
+
+
+def test_the_scenario_says_how_long_a_command_holds(rig: Rig):
+    patient = replace(STREET, ego=replace(STREET.ego, deadman_s=3.0))
+    speeds = []
+    for scenario in (STREET, patient):
+        simulation = Simulation(scenario, rig, 3, sensors=[])
+        simulation.tick(EgoCommand(0.0, 0.0))
+        for _ in range(15):
+            simulation.skip()
+        speeds.append(simulation.tick().ego.speed_mps)
+    assert speeds[0] < speeds[1] - 1.0
+
+
+def test_wheels_turn_also_while_nothing_is_measured(rig: Rig):
+    simulation, other = (Simulation(STREET, rig, 3, sensors=["inertial"]) for _ in range(2))
+    for _ in range(3):
+        simulation.skip()
+        other.tick()
+    one, two = simulation.tick(), other.tick()
+    assert [s.stamp_ns for s in one.inertial] == [s.stamp_ns for s in two.inertial]
+    np.testing.assert_array_equal(one.inertial[-1].acceleration_mps2, two.inertial[-1].acceleration_mps2)
 
 
 @pytest.mark.parametrize(
