@@ -15,7 +15,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
 from perception_nodes.datatypes import InputError
 from perception_nodes.detection.learned_config import DecodeConfig, RuntimeConfig
@@ -52,13 +51,12 @@ class Parity:
 
 
 def export_onnx(model: BevDetector, raster: RasterConfig, path: Path, about: dict[str, Any]) -> None:
-    """Write one file with the weights in it; `about` is kept in its metadata."""
+    """Write one file with the weights in it, normalisations folded by the exporter; `about` is kept in its metadata."""
     import onnx
 
     plain = BevDetector(model.config)
     plain.load_state_dict({k: v.cpu() for k, v in model.state_dict().items()})
     plain.eval()
-    fold_norms(plain)
     example = torch.zeros(1, model.config.channels, raster.cells, raster.cells)
     with _quiet():
         program: Any = torch.onnx.export(
@@ -67,14 +65,6 @@ def export_onnx(model: BevDetector, raster: RasterConfig, path: Path, about: dic
         )  # fmt: skip
     proto = program.model_proto
     _write(onnx, proto, path, about)
-
-
-def fold_norms(module: nn.Module) -> None:
-    """Put every normalisation into the convolution before it, in place: fewer nodes, and better to quantise."""
-    for child in module.modules():
-        if isinstance(child, nn.Sequential) and len(child) > 1 and isinstance(child[1], nn.BatchNorm2d):
-            fused = torch.nn.utils.fusion.fuse_conv_bn_eval(child[0], child[1])
-            child[0], child[1] = fused, nn.Identity()
 
 
 def check_parity(
