@@ -57,6 +57,10 @@ class PlannerConfig:
 
     # What counts
     min_existence: float = param(0.3, "Objects less likely than this are not there", low=0.0, high=1.0)
+    min_existence_large: float = param(
+        0.15, "The same for what is as long as a car: lorries fit no class well", low=0.0, high=1.0
+    )
+    large_m: float = param(3.4, "From this length on, m", low=0.0)
     min_existence_kept: float = param(
         0.1, "The same for those that have been more likely before", low=0.0, high=1.0
     )

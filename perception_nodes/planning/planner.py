@@ -133,7 +133,9 @@ class ReferencePlanner:
         distance = np.hypot(*offset.T)
         # What has been believed once is kept longer: existence fades while an object is hidden or too near to be seen.
         # What is not confirmed yet has hardly any; for that it has to stay and to be near.
-        enough = np.where(np.isin(known.id, list(self._believed)), c.min_existence_kept, c.min_existence)
+        small = known.box[:, 3] < c.large_m
+        enough = np.where(small, c.min_existence, c.min_existence_large)
+        enough = np.where(np.isin(known.id, list(self._believed)), c.min_existence_kept, enough)
         there = (known.existence >= enough) | known.tentative
         self._believed = frozenset(known.id[there & ~known.tentative].tolist())
         before = offset @ ahead > rear - 0.3 * half
