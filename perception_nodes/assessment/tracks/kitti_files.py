@@ -104,7 +104,7 @@ def read_detections(path: Path) -> list[KittiObjects]:
 
 def track_job(job: Job, options: TrackOptions) -> list[KittiObjects]:
     """The results of one class of one sequence."""
-    frames = [f.select(f.type == job.label) for f in read_detections(job.path)]
+    frames = [_of_class(f, job.label) for f in read_detections(job.path)]
     if any(not np.isfinite(f.score).all() for f in frames):
         raise InputError(f"{job.path}: a detection has no score")
     tracker = KittiTracker(
@@ -122,6 +122,11 @@ def track_job(job: Job, options: TrackOptions) -> list[KittiObjects]:
 
         return smoothed(written)
     return written
+
+
+def _of_class(objects: KittiObjects, label: str) -> KittiObjects:
+    mine = objects.type == label
+    return objects if mine.all() else objects.select(mine)
 
 
 def image_boxes(options: TrackOptions, job: Job, count: int) -> list[F64] | None:
