@@ -9,11 +9,21 @@ import pytest
 
 from perception_nodes.datatypes import ConfigurationError, PointCloud
 from perception_nodes.geometry import Transform
-from perception_nodes.simulation.assets import Asset, Material, Mesh, box, join, quads
+from perception_nodes.simulation.assets import (
+    REFLECTIVITY,
+    RETRO_GAIN,
+    Asset,
+    Material,
+    Mesh,
+    box,
+    join,
+    quads,
+)
 from perception_nodes.simulation.sensors.beams import LIDARS, LidarSpec, lidar_spec
 from perception_nodes.simulation.sensors.lidar import LidarModel, LidarSweep
 from perception_nodes.simulation.sensors.moment import Moment
-from perception_nodes.simulation.sensors.returns import measure
+from perception_nodes.simulation.sensors.optics import MIRRORED, ROUGHNESS, oren_nayar_ratio
+from perception_nodes.simulation.sensors.returns import measure, sent_back
 from perception_nodes.simulation.sensors.scene import Scene
 from perception_nodes.simulation.traffic.states import ActorStates, EgoState
 from perception_nodes.simulation.weather import Weather
@@ -157,13 +167,22 @@ def test_fog_takes_the_far_wall_and_gives_its_own_echo():
     assert len(floating) > 500 and floating.max() < 20.0
 
 
-def test_a_road_stays_bright_at_grazing_incidence():
-    road = quads(np.array([[[-99.0, -99, 0], [99, -99, 0], [99, 99, 0], [-99, 99, 0]]]), Material.ASPHALT)
-    got = sweep(moment(road), replace(EXACT, half_range_m=1000.0, intensity_gain=250.0, intensity_std=0.0))
-    distance = np.linalg.norm(got.cloud.xyz_m, axis=1) * (got.material == Material.ASPHALT)
-    near, far = (got.cloud.intensity[(distance > a) & (distance < b)].mean() for a, b in ((4, 6), (40, 90)))
-    # Cosines of 0.4 and 0.03: a Lambertian road would be 13 times darker.
-    assert 0.5 * near < far < near
+def test_a_road_stays_bright_at_grazing_incidence_and_a_car_does_not():
+    tables = (REFLECTIVITY, MIRRORED, RETRO_GAIN, ROUGHNESS)
+    steep, flat = (
+        {m: sent_back(int(m), cosine, 0.0, tables) for m in (Material.ASPHALT, Material.CAR_GREY)}
+        for cosine in (0.5, 0.03)
+    )
+    # Where a Lambertian surface would be 17 times darker.
+    assert 0.5 * steep[Material.ASPHALT] < flat[Material.ASPHALT] < steep[Material.ASPHALT]
+    assert flat[Material.CAR_GREY] < 0.2 * steep[Material.CAR_GREY]
+
+
+def test_roughness_is_the_ratio_of_oren_and_nayar():
+    # Slopes of 0.5 rad (28.6 degrees): A = 1 - 0.5 * 0.25 / 0.58, B = 0.45 * 0.25 / 0.34.
+    a, b = 1 - 0.125 / 0.58, 0.1125 / 0.34
+    assert oren_nayar_ratio(0.5) == pytest.approx(b / a)
+    assert oren_nayar_ratio(0.0) == 0.0
 
 
 def test_places_of_one_material_differ_and_stay_as_they_are():
