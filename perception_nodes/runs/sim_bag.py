@@ -226,10 +226,11 @@ def lidar_truth(
 ) -> Detections3D:
     """The true boxes that one sensor can know of, with its own counts.
 
-    actors (A,) ascending ids; counts: (A,) returns, and pulses that would have met the actor with nothing before it
+    actors (A,) ids, in any order; counts: (A,) returns, and pulses that would have met the actor with nothing before it
     (None: not known; then only actors with returns are kept and visibility is NaN).
     """
-    rows = np.searchsorted(actors, truth.detection_id.astype(np.int64))
+    order = np.argsort(actors)
+    rows = order[np.searchsorted(actors[order], truth.detection_id.astype(np.int64))]
     hits = np.asarray(counts[0])[rows].astype(np.int32)
     aimed = hits if counts[1] is None else np.asarray(counts[1])[rows]
     known = aimed > 0

@@ -154,7 +154,8 @@ class Scene:
         return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
     def _placed(self, start: ActorStates, end: ActorStates) -> _Placed:
-        row = np.flatnonzero(start.present & end.present)
+        # Who left the world within the time and came back as somebody else elsewhere was never in between.
+        row = np.flatnonzero(start.present & end.present & (start.id == end.id))
         low, high = start.pose[row].copy(), end.pose[row]
         low[:, 3] = high[:, 3] - wrap_angle(high[:, 3] - low[:, 3])
         asset = end.asset[row]

@@ -70,6 +70,16 @@ def test_who_is_absent_is_not_met():
     assert hits.owner[0] == -1
 
 
+def test_who_comes_back_as_somebody_else_is_not_met_on_the_way():
+    here, there = states((11.0, 0, 0, 0, 0, 0)), states((31.0, 0, 0, 0, 0, 0))
+    o, d, _ = ray((11, 0, 0.5))
+    half = np.array([0.5], np.float32)
+    scene = Scene(GROUND, [CUBE])
+    assert scene.cast(o, d, half, (here, there), 100.0).owner[0] == 0
+    somebody_else = replace(there, id=there.id + 7)
+    assert scene.cast(o, d, half, (here, somebody_else), 100.0).owner[0] == -1
+
+
 def _crowd(rng: np.random.Generator) -> tuple[list[Asset], ActorStates]:
     catalogue = Catalogue()
     assets = [catalogue.random(k, rng) for k in ("car", "truck", "pedestrian", "bicycle", "car", "cone")]
