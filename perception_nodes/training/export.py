@@ -166,6 +166,8 @@ def _write(onnx: Any, proto: Any, path: Path, about: dict[str, Any]) -> None:
     entry = proto.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, json.dumps(about)
     making = path.with_suffix(".making")
+    for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.initializer):
+        del part.metadata_props[:]  # the exporter's stack traces: paths of the machine that trained
     onnx.save(proto, str(making))
     making.replace(path)
 

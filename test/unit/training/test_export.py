@@ -112,3 +112,9 @@ def test_comparison_finds_what_differs(model: BevDetector, made: tuple[Path, Fra
     box, _, alone = export.compare(found, moved)
     assert box == pytest.approx(0.02, abs=1e-9)
     assert alone == 0
+
+
+def test_a_file_says_nothing_of_the_machine_that_made_it(model: BevDetector, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.onnx"
+    export.export_onnx(model, RASTER, path, ABOUT)
+    assert b"bev.py" not in path.read_bytes()
