@@ -24,7 +24,7 @@ from .learned_config import LearnedConfig
 from .learned_decode import BOX_CHANNELS, DecodedBoxes, decode
 from .learned_domain import DomainCheck, describe_points
 from .learned_points import PreparedPoints, prepare
-from .lidar import LidarFrame
+from .lidar import LidarFrame, practice_sweep
 from .raster import CHANNELS, RASTER_VERSION, RasterConfig, rasterize
 from .runtime import OnnxModel
 
@@ -56,11 +56,7 @@ class LearnedLidarDetector:
 
     def warm(self) -> None:
         """Compile (or load) the kernels and run once, so that the first real frame is not the slow one."""
-        rng = np.random.default_rng(0)
-        xyz = rng.uniform(-8, 8, (2000, 3)).astype(np.float32)
-        xyz[:1500, 2] = 0.0
-        cloud = PointCloud(0, "base_link", xyz, source=np.zeros(len(xyz), np.uint8))
-        self.detect(cloud, np.array([[0.0, 0.0, 1.8]]))
+        self.detect(*practice_sweep())
 
     def detect(self, cloud: PointCloud, origins_m: F64) -> LidarFrame:
         """Objects of one sweep.

@@ -53,6 +53,15 @@ class LidarFrame:
         return np.asarray(np.abs(self.height_m) <= self.ground_band_m)
 
 
+def practice_sweep() -> tuple[PointCloud, F64]:
+    """A sweep of the base frame and its sensor's place, to run a detector once before the first real one."""
+    rng = np.random.default_rng(0)
+    xyz = rng.uniform(-8, 8, (2000, 3)).astype(np.float32)
+    xyz[:1500, 2] = 0.0
+    cloud = PointCloud(0, "base_link", xyz, source=np.zeros(len(xyz), np.uint8))
+    return cloud, np.array([[0.0, 0.0, 1.8]])
+
+
 class GeometricLidarDetector:
     """Stateless: one merged, motion-compensated cloud of the base frame in, boxes and ground out."""
 
@@ -61,11 +70,7 @@ class GeometricLidarDetector:
 
     def warm(self) -> None:
         """Compile (or load) the kernels, so that the first real frame is not the slow one."""
-        rng = np.random.default_rng(0)
-        xyz = rng.uniform(-8, 8, (2000, 3)).astype(np.float32)
-        xyz[:1500, 2] = 0.0
-        cloud = PointCloud(0, "base_link", xyz, source=np.zeros(len(xyz), np.uint8))
-        self.detect(cloud, np.array([[0.0, 0.0, 1.8]]))
+        self.detect(*practice_sweep())
 
     def detect(self, cloud: PointCloud, origins_m: F64) -> LidarFrame:
         """Objects of one sweep.
