@@ -17,7 +17,8 @@ from .datatypes import Detections2D, Detections3D, Image, MapElements, PointClou
 from .detection.camera import YoloxDetector
 from .detection.camera_config import YoloxConfig
 from .detection.config import GeometricConfig
-from .detection.lidar import GeometricLidarDetector
+from .detection.learned_choice import GEOMETRIC, open_detector
+from .detection.learned_config import LearnedConfig
 from .fusion import CameraView, FusionConfig, ObjectFusion
 from .geometry import CameraModel, Transform, transform_detections
 from .mapping import MapBuilder, MapConfig
@@ -57,8 +58,9 @@ class FrameOutput:
 
 @dataclass(frozen=True)
 class PipelineConfig:
-    """The parameters of all stages."""
+    """The parameters of all stages; lidar_model: `geometric`, `auto` or a file, as the node's parameter `model`."""
 
+    lidar_model: str = GEOMETRIC
     lidar: GeometricConfig = field(default_factory=GeometricConfig)
     camera: YoloxConfig = field(default_factory=YoloxConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
@@ -71,7 +73,7 @@ class Pipeline:
 
     def __init__(self, config: PipelineConfig, tracking_frame: str, camera_model: Path | None = None) -> None:
         self.tracking_frame = tracking_frame
-        self.lidar = GeometricLidarDetector(config.lidar)
+        self.lidar = open_detector(config.lidar_model, LearnedConfig(config.lidar))
         self.camera = YoloxDetector(camera_model, config.camera) if camera_model is not None else None
         self.fusion = ObjectFusion(config.fusion)
         self.tracker = MultiObjectTracker(config.tracker)

@@ -17,6 +17,8 @@ EXAMPLES = """
 
 `perception run drive.mcap --output out --offline`  as fast as it goes, without DDS
 
+`perception run drive.mcap --output out --offline --set lidar_model:=vlp16/lidar_small.onnx`  with a learned detector
+
 `perception run drive.mcap --output out --rig my_rig.yaml --start 10 --duration 20 --rate 0.5`
 """
 
@@ -40,7 +42,8 @@ def run(
     sync_policy: Annotated[str, typer.Option(help="aligner or approximate_time")] = "aligner",
     graph: Annotated[Path | None, typer.Option(help="graph file instead of config/graph.yaml")] = None,
     set: Annotated[
-        list[str] | None, typer.Option(help="graph argument, name:=value; may be given often")
+        list[str] | None,
+        typer.Option(help="graph argument, name:=value; may be given often; --offline takes lidar_model"),
     ] = None,
 ) -> None:
     """Play a recording through the perception graph; write outputs, summary and report."""

@@ -13,12 +13,14 @@ from perception_nodes.datasets.bag_tf import TF_TOPIC
 from perception_nodes.datasets.messages import TF, tf_message
 from perception_nodes.datatypes import FrameInfo, FrameSet, LatencyTrace, Mode, SensorStatus
 from perception_nodes.detection.config import GeometricConfig
+from perception_nodes.detection.learned_choice import OpenedDetector
 from perception_nodes.pipeline import FrameInput, FrameOutput, Pipeline, PipelineConfig
 from perception_nodes.ros.convert import to_msg
+from perception_nodes.ros.graph import load_graph
 
 from .frames import BagFrames
 from .log import RunLog, interruptible
-from .options import RunOptions
+from .options import LIDAR_MODEL, RunOptions
 from .prepare import PreparedInput
 from .progress import RunProgress
 
@@ -29,7 +31,9 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
     progress.stage("loading the pipeline")
     rig = prepared.rig
     lidar = GeometricConfig().with_vehicle(rig.vehicle_lwh_m, rig.base_to_center_m)
-    pipeline = Pipeline(PipelineConfig(lidar=lidar), prepared.tracking_frame, options.camera_model)
+    model = options.arguments.get(LIDAR_MODEL, load_graph().arguments[LIDAR_MODEL].default)
+    pipeline = Pipeline(PipelineConfig(model, lidar), prepared.tracking_frame, options.camera_model)
+    progress.console.print(pipeline.lidar.description, highlight=False)
     frames = BagFrames(
         prepared.bag, prepared.rig, prepared.tracking_frame, options.start_s, options.duration_s
     )
@@ -37,7 +41,7 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
         info = reader.info
     progress.stage("running the pipeline")
     with interruptible() as stopped, BagWriter(options.output / "outputs.mcap") as writer:
-        record = _Recording(writer, prepared)
+        record = _Recording(writer, prepared, pipeline.lidar)
         for frame_set, frame in frames:
             began_ns = time.monotonic_ns()
             output = pipeline.process(frame)
@@ -51,6 +55,7 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
                 break
         record.write_accounts(frames)
         log.notes += frames.notes
+        log.notes += [f"the model does not fit this lidar: {m}" for m in pipeline.lidar.misfits()]
         frames.close()
     return log
 
@@ -58,8 +63,11 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
 class _Recording:
     """Pipeline outputs as the messages that the nodes would have sent, at the stamp of their frame."""
 
-    def __init__(self, writer: BagWriter, prepared: PreparedInput) -> None:
+    def __init__(self, writer: BagWriter, prepared: PreparedInput, detector: OpenedDetector) -> None:
         self._writer = writer
+        self._detector = {
+            name: getattr(detector, name) for name in ("model_id", "model_hash", "calibration_id")
+        }
         self._rig = prepared.rig
         self._tracking_frame = prepared.tracking_frame
         self._session = secrets.randbits(64)
@@ -81,7 +89,8 @@ class _Recording:
             to_msg.frame_set(frame_set, self._rig.sensor(self._rig.reference).frame, info),
             at_ns,
         )
-        self._put(lidar, to_msg.detections_3d(named, info), at_ns)
+        of_lidar = dataclasses.replace(info, **self._detector)
+        self._put(lidar, to_msg.detections_3d(named, of_lidar), at_ns)
         for found in output.cameras:
             self._put(
                 f"/perception/detection/camera/{found.source}", to_msg.detections_2d(found, info), at_ns

@@ -140,7 +140,7 @@ def _specs(options: RunOptions, prepared: PreparedInput) -> list[NodeSpec]:
         "play": "true",
         "play_at_once": "false",
     }
-    arguments |= dict(a.split(":=", 1) for a in options.graph_arguments)
+    arguments |= options.arguments
     return node_specs(load_graph(options.graph), arguments)
 
 

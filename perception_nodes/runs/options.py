@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perception_nodes.datatypes import ConfigurationError
+from perception_nodes.detection.learned_choice import AUTO, GEOMETRIC
 
 SYNC_POLICIES = ("aligner", "approximate_time")
+# The one argument of the graph that the stages take without it.
+LIDAR_MODEL = "lidar_model"
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,20 @@ class RunOptions:
         for argument in self.graph_arguments:
             if ":=" not in argument:
                 raise ConfigurationError(f"--set {argument}: wanted name:=value")
+        model = self.arguments.get(LIDAR_MODEL, GEOMETRIC)
+        if model not in (GEOMETRIC, AUTO) and not Path(model).is_file():
+            raise ConfigurationError(
+                f"--set {LIDAR_MODEL}:={model}: no such file: wanted {GEOMETRIC}, {AUTO} or an ONNX file"
+            )
         if self.camera_model is not None and not self.camera_model.is_file():
             raise ConfigurationError(f"--camera-model {self.camera_model}: no such file")
         if self.offline:
             self._refuse_what_needs_nodes()
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """The graph's arguments by name, the last of a name."""
+        return dict(argument.split(":=", 1) for argument in self.graph_arguments)
 
     def _refuse_what_needs_nodes(self) -> None:
         """Options that offline would silently do without."""
@@ -54,9 +67,12 @@ class RunOptions:
             "--loop": self.loop,
             "--view": self.view,
             "--graph": self.graph is not None,
-            "--set": bool(self.graph_arguments),
+            "--set": any(name != LIDAR_MODEL for name in self.arguments),
             "--sync-policy": self.sync_policy != SYNC_POLICIES[0],
         }
         useless = [name for name, is_given in given.items() if is_given]
         if useless:
-            raise ConfigurationError(f"--offline runs no nodes: {', '.join(useless)} would have no effect")
+            raise ConfigurationError(
+                f"--offline runs no nodes: {', '.join(useless)} would have no effect"
+                f" (of --set it takes {LIDAR_MODEL})"
+            )

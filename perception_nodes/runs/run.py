@@ -53,7 +53,7 @@ def _check_graph(options: RunOptions) -> None:
     """A misspelt argument is told before the input is converted, which may take minutes."""
     from perception_nodes.ros.graph import load_graph, node_specs
 
-    node_specs(load_graph(options.graph), dict(a.split(":=", 1) for a in options.graph_arguments))
+    node_specs(load_graph(options.graph), options.arguments)
 
 
 def _run(options: RunOptions, prepared: PreparedInput, progress: RunProgress) -> RunLog:

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from perception_nodes.datasets import BagReader, find_rig
+from perception_nodes.detection.learned_choice import SHIPPED
+from perception_nodes.detection.runtime import int8_path
+from perception_nodes.resources import resource_path
 from perception_nodes.runs import RunOptions, run_and_report
+from perception_nodes.runs.sim_bag import simulate_to_bag
+from perception_nodes.simulation.scenarios import find_scenario
+from perception_nodes.simulation.simulation import Simulation
 
 PUBLISHED = ("confirmed", "coasting")
 TOLERANCE_M = 0.3
@@ -58,3 +66,40 @@ def test_nodes_and_pipeline_agree(shared_data: Path, tmp_path: Path, domain_id: 
         f"tracks with a partner within {TOLERANCE_M} m: mean {np.mean(shares):.3f}, worst {min(shares):.3f}"
     )
     assert np.mean(shares) >= LEAST_SHARE
+
+
+def boxes(folder: Path) -> dict[int, tuple[object, np.ndarray]]:
+    """What ran, and the boxes with their scores (N, 8), of each message of the lidar detector by stamp."""
+    found = {}
+    with BagReader(folder / "outputs.mcap") as reader:
+        types = {t.name: t.typename for t in reader.info.topics}
+        (topic,) = (name for name in types if name.startswith("/perception/detection/lidar/"))
+        for _, _, raw in reader.messages({topic}):
+            m = reader.decode(raw, types[topic])
+            rows = [(d.x, d.y, d.z, d.yaw, d.length, d.width, d.height, d.score) for d in m.detections]
+            ran = (m.info.model_id, m.info.model_hash, m.info.calibration_id)
+            stamp_ns = m.header.stamp.sec * 10**9 + m.header.stamp.nanosec
+            found[stamp_ns] = (ran, np.array(rows, np.float32).reshape(-1, 8))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_the_same_model_finds_the_same_boxes_with_and_without_nodes(tmp_path: Path, domain_id: int) -> None:
+    scenario = replace(find_scenario("straight_traffic"), duration_s=1.5)
+    bag = tmp_path / "drive.mcap"
+    simulate_to_bag(Simulation(scenario, find_rig("vlp16"), 3), bag)
+    # The int8 file itself: which precision is fastest is measured at every start.
+    model = f"lidar_model:={int8_path(resource_path(SHIPPED))}"
+    common = {"input": bag, "graph_arguments": (model,), "rig": "vlp16"}
+    for name, options in (("online", {"rate": 0.5}), ("offline", {"offline": True})):
+        run_and_report(RunOptions(output=tmp_path / name, **common, **options), Console(quiet=True))  # type: ignore[arg-type]
+    online, offline = boxes(tmp_path / "online"), boxes(tmp_path / "offline")
+    both = sorted(set(online) & set(offline))
+    print(f"frames: online {len(online)}, offline {len(offline)}, both {len(both)}")
+    assert len(both) >= 10
+    assert sum(len(offline[s][1]) for s in both) > 20
+    for stamp in both:
+        assert online[stamp][0] == offline[stamp][0]
+        assert offline[stamp][0][0] == "lidar_small"
+        np.testing.assert_allclose(online[stamp][1], offline[stamp][1], atol=1e-4)

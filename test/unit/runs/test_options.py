@@ -21,6 +21,7 @@ INF, NAN = float("inf"), float("nan")
         ({"sync_policy": "guess"}, "--sync-policy guess: wanted one of"),
         ({"graph_arguments": ("markers",)}, "--set markers: wanted name:=value"),
         ({"camera_model": Path("nothing.onnx")}, "nothing.onnx: no such file"),
+        ({"graph_arguments": ("lidar_model:=no.onnx",)}, "no.onnx: no such file: wanted geometric, auto"),
     ],
 )
 def test_impossible_values_are_named(option: dict[str, object], text: str) -> None:
@@ -41,3 +42,11 @@ def test_impossible_values_are_named(option: dict[str, object], text: str) -> No
 def test_offline_refuses_what_only_the_graph_can_do(option: dict[str, object], name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} would have no effect"):
         RunOptions(Path("in"), Path("out"), offline=True, **option)  # type: ignore[arg-type]
+
+
+def test_offline_takes_the_lidar_model_and_the_last_one_counts(tmp_path: Path) -> None:
+    model = tmp_path / "m.onnx"
+    model.touch()
+    words = ("lidar_model:=auto", f"lidar_model:={model}")
+    options = RunOptions(Path("in"), Path("out"), offline=True, graph_arguments=words)
+    assert options.arguments == {"lidar_model": str(model)}
