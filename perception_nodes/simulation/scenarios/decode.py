@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import re
+import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
@@ -59,8 +59,18 @@ class _Decoder:
         try:
             return cls(**values)
         except ConfigurationError as error:
-            named = (c for key, c in self.pairs(node, field) if re.match(rf"{key}\b", str(error)))
-            raise self.fail(next(named, node), field, str(error)) from error
+            raise self.fail(self.named(node, str(error)) or node, field, str(error)) from error
+
+    def named(self, node: Any, text: str) -> Any:
+        """The value whose key stands at the beginning of a text or of one of its parts; None if there is none."""
+        if not isinstance(node, yaml.MappingNode):
+            return None
+        for key, child in node.value:
+            if re.search(rf"(^|: ){re.escape(str(key.value))}\b", text):
+                return child
+            if deeper := self.named(child, text):
+                return deeper
+        return None
 
     def pairs(self, node: Any, field: str) -> list[tuple[str, Any]]:
         if not isinstance(node, yaml.MappingNode):
@@ -126,14 +136,13 @@ class _Decoder:
         right = isinstance(got, (int, float) if hint is float else hint)
         if not right or isinstance(got, bool) != (hint is bool):
             raise self.fail(node, field, f"wanted {_WORDS[hint]}, got {got!r}")
-        if hint is float and math.isnan(got):
-            raise self.fail(node, field, "wanted a number, got nan")
+        if hint is float and not abs(got) <= sys.float_info.max:
+            raise self.fail(node, field, f"wanted a number, got {str(got)[:20]}")
         return float(got) if hint is float else got
 
     def check_range(self, f: Any, value: Any, node: Any, field: str) -> None:
         low, high = f.metadata.get("low"), f.metadata.get("high")
-        numbers = value if isinstance(value, tuple) else (value,)
-        for number in numbers:
+        for number in _flat(value):
             if isinstance(number, bool) or not isinstance(number, int | float):
                 continue
             if (low is not None and number < low) or (high is not None and number > high):
@@ -145,7 +154,15 @@ class _Decoder:
         loader = yaml.SafeLoader("")
         try:
             return loader.construct_object(node, deep=True)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:  # a number of too many digits, a date that is none
             raise self.fail(node, "", f"not a plain value: {error}") from error
         finally:
             loader.dispose()
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if not isinstance(value, tuple):
+        yield value
+        return
+    for part in value:
+        yield from _flat(part)

@@ -10,6 +10,7 @@ from perception_nodes.datatypes import ConfigurationError, param
 from perception_nodes.simulation.faults import Fault
 
 XY = tuple[float, float]
+_PLACE: Final = {"low": -1e4, "high": 1e4}  # streets are far smaller, m
 # What `build_world` can be asked for; here, so that a wrong word is found with its line.
 WORLD_KINDS: Final = (
     "straight", "curve", "junction", "signals", "town", "highway", "roadworks", "tunnel", "car_park", "narrow",
@@ -23,7 +24,7 @@ class WorldSpec:
     kind: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     osm: str = ""
-    seed: int | None = None
+    seed: int | None = param(None, "of the street", low=0)
 
     def __post_init__(self) -> None:
         if bool(self.kind) == bool(self.osm):
@@ -46,13 +47,13 @@ class EgoSpec:
     """
 
     drive: Literal["route", "path", "external", "still"] = "route"
-    start_xy_m: XY | None = None
+    start_xy_m: XY | None = field(default=None, metadata=_PLACE)
     start_s_m: float | None = param(None, "distance from the start of its lane", low=0.0)
     turns: tuple[Literal["straight", "left", "right"], ...] = ()
     speed_mps: float = param(13.9, "wished speed, lanes' limits permitting", low=0.0, high=60.0)
     initial_speed_mps: float | None = param(None, "None: as it wishes", low=0.0, high=60.0)
     change_lanes: bool = False
-    path: tuple[XY, ...] = ()
+    path: tuple[XY, ...] = field(default=(), metadata=_PLACE)
     deadman_s: float = param(0.5, "external: brakes when no command came for so long", low=0.05)
 
     def __post_init__(self) -> None:
@@ -89,7 +90,7 @@ class Trigger:
     time_s: float | None = param(None, "at or after", low=0.0)
     ego_within_m: float | None = param(None, "distance to the actor", low=0.0)
     ego_travelled_m: float | None = param(None, "way of the ego", low=0.0)
-    ego_near_xy_m: XY | None = None
+    ego_near_xy_m: XY | None = field(default=None, metadata=_PLACE)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class ScriptedActor:
 
     name: str
     kind: str
-    path: tuple[XY, ...]
+    path: tuple[XY, ...] = field(metadata=_PLACE)
     frame: Literal["route", "odom"] = "route"
     speed_mps: float | tuple[float, ...] = param(0.0, "over ground", low=0.0, high=60.0)
     yaw_rad: float = param(0.0, "of one that stands", low=-6.3, high=6.3)
