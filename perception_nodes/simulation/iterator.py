@@ -59,6 +59,7 @@ class Drives:
     stride: int = param(3, "steps of 0.1 s between them", low=1, high=50)
     weather_share: float = param(0.15, "share of the drives in bad weather", low=0.0, high=1.0)
     street: str = param("", "kind of street, empty = any")
+    overgrown_share: float = param(0.5, "share of the streets beside which nobody tidies", low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -127,10 +128,15 @@ def random_drive(seed: int, drives: Drives) -> Scenario:
         weather = (WeatherEffect(_EFFECTS[rng.integers(len(_EFFECTS))], int(rng.integers(1, 5))),)
     duration = max(0.5, 0.1 * drives.frames * drives.stride)
     ego = EgoSpec(speed_mps=float(rng.uniform(3.0, 16.0)))
+    options: dict[str, Any] = {}
+    if rng.random() < drives.overgrown_share:
+        options["overgrown"] = float(rng.uniform(0.1, 1.0))
+        # Where houses stand wall to wall, nothing grows.
+        options |= {"setting": str(rng.choice(["suburb", "open"]))} if rng.random() < 0.6 else {}
     return Scenario(
         "training",
         "",
-        WorldSpec(kind),
+        WorldSpec(kind, options),
         f"training-{seed}",
         duration,
         ego=ego,

@@ -12,6 +12,7 @@ from perception_nodes.datatypes import ConfigurationError
 from perception_nodes.simulation.assets.materials import Material
 from perception_nodes.simulation.assets.meshes import Mesh, box, join, quads, tube
 
+from . import wild
 from .plan import Post
 from .structures import leaves
 
@@ -191,4 +192,5 @@ _MAKERS: Final[dict[str, Callable[[Post, np.random.Generator], Mesh]]] = {
     "beacon": _beacon,
     "pillar": _pillar,
     "gantry": _gantry,
+    **wild.MAKERS,
 }

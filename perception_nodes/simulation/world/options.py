@@ -25,7 +25,8 @@ class Options:
     """What can be asked of every kind; None = drawn from the generator or as usual for the kind.
 
     slope: largest of the terrain (0.06 = 6 %); wear: share of the paint that is gone; length_m of a road or of an arm;
-    lanes in each direction; parking on both sides; lane_m: width of a lane; setting: town, suburb, open or none.
+    lanes in each direction; parking on both sides; lane_m: width of a lane; setting: town, suburb, open or none;
+    overgrown: how much grows and lies about off the pavements, as usual nothing.
     """
 
     slope: float | None = None
@@ -40,6 +41,7 @@ class Options:
     setting: str | None = None
     blocks: int | None = None
     radius_m: float | None = None
+    overgrown: float | None = None
 
 
 _LIMITS: Final[dict[str, tuple[float, float]]] = {
@@ -52,6 +54,7 @@ _LIMITS: Final[dict[str, tuple[float, float]]] = {
     "lane_m": (2.5, 4.0),
     "blocks": (1, 5),
     "radius_m": (25.0, 1000.0),
+    "overgrown": (0.0, 1.0),
 }
 
 

@@ -15,6 +15,7 @@ from perception_nodes.geometry import arc_length
 from .ground import kerb_lines
 from .paint import between
 from .plan import Barrier, Plan, Post
+from .wild import KINDS as WILD
 
 F64 = npt.NDArray[np.float64]
 
@@ -30,6 +31,10 @@ _HEIGHT_M: Final = {"wall": (1.0, 2.3), "fence": (0.9, 1.8), "hedge": (0.9, 2.0)
 _FURNITURE: Final = ("tree", "lamp", "bin", "bollard", "cabinet", "bush", "shelter")
 _FURNITURE_SHARE: Final = (0.46, 0.0, 0.14, 0.18, 0.10, 0.08, 0.04)
 _LAMP_EVERY_M: Final = 28.0
+# Things on 100 m2 where it is all overgrown, and the most of a street; half of them near its edge, where they are seen.
+_WILD_SHARE: Final = 3.0
+_MOST_WILD: Final = 260
+_VERGE_M: Final = 6.0
 
 
 @dataclass(eq=False)
@@ -58,6 +63,8 @@ def settle(plan: Plan, rng: np.random.Generator) -> Settlement:
     for line in kerb_lines(plan):
         if walked:
             _furnish(line, plan, out, rng)
+    if plan.overgrown > 0:
+        _grow(plan, taken, out, rng)
     return out
 
 
@@ -208,3 +215,17 @@ def _beside(line: F64, at: float, away_m: float, plan: Plan) -> tuple[F64, float
         if shapely.intersects_xy(plan.pavement, *room) and not shapely.intersects_xy(plan.road, *xy):
             return xy, float(np.arctan2(-out[1], -out[0]))
     return None
+
+
+def _grow(plan: Plan, taken: _Taken, out: Settlement, rng: np.random.Generator) -> None:
+    """Shrubs, trees and what people leave, wherever nothing else stands."""
+    walked = plan.pavement.union(plan.road).union(plan.islands)
+    for area, share in ((plan.domain.intersection(walked.buffer(_VERGE_M)), 0.6), (plan.domain, 0.4)):
+        free = area.difference(walked)
+        west, south, east, north = free.bounds
+        count = min(share * _MOST_WILD, share * plan.overgrown * _WILD_SHARE * free.area / 100.0)
+        tries = int(count * (east - west) * (north - south) / max(free.area, 1.0))
+        for x, y in rng.uniform((west, south), (east, north), (tries, 2)).tolist():
+            kind = list(WILD)[int(rng.choice(len(WILD), p=[share for share, _ in WILD.values()]))]
+            if shapely.intersects_xy(free, x, y) and taken.add(shapely.Point(x, y).buffer(WILD[kind][1])):
+                out.posts.append(Post(kind, x, y, float(rng.uniform(-np.pi, np.pi))))

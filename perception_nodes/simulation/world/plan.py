@@ -86,7 +86,8 @@ class Plan:
     domain: the ground ends at its border; low_kerb: where kerbs are let down; parking (P, 5): x, y, yaw, length,
     width; setting: what stands beside the pavements; ego: lane id and distance along it where a drive starts; heights
     (M, 3): known points of the terrain, where a map gives them; roofs: pairs of lines with a ceiling between them, and
-    its height; houses: footprints (4, 2) that are given, front left corner first as seen from inside.
+    its height; houses: footprints (4, 2) that are given, front left corner first as seen from inside; overgrown: 0-1,
+    how much grows and lies about off the pavements.
     """
 
     name: str
@@ -111,3 +112,4 @@ class Plan:
     parking: F64 = field(default_factory=lambda: np.zeros((0, 5)))
     heights: F64 | None = None
     houses: tuple[F64, ...] = ()
+    overgrown: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from perception_nodes.datatypes import ConfigurationError
 
 from . import ordinary, special
-from .options import Options, checked_options
+from .options import Options, checked_options, either
 from .plan import Plan
 from .street import World, assemble
 
@@ -35,4 +36,6 @@ def build_world(kind: str, rng: np.random.Generator, **options: Any) -> World:
     """
     if kind not in KINDS:
         raise ConfigurationError(f"world kind {kind!r}: wanted one of {sorted(KINDS)}")
-    return assemble(KINDS[kind](checked_options(kind, options), rng), rng)
+    asked = checked_options(kind, options)
+    plan = KINDS[kind](asked, rng)
+    return assemble(replace(plan, overgrown=either(asked.overgrown, 0.0)), rng)

@@ -181,6 +181,21 @@ def test_the_drive_starts_on_a_lane(kind: str, world_of: WorldOf) -> None:
     assert lane.kind == "driving" and 0 < world.ego[1] < lane.length_m
 
 
+@pytest.mark.parametrize("kind", ALL)
+def test_what_grows_wild_keeps_off_the_ways(kind: str) -> None:
+    """More stands there, as seen from above none of it over a road, up to the height of a lorry."""
+    tidy, wild = (build_world(kind, np.random.default_rng(5), overgrown=share) for share in (0.0, 1.0))
+    assert len(wild.mesh.triangles) > len(tidy.mesh.triangles) + 1000
+    np.testing.assert_array_equal(
+        [lane.id for lane in wild.graph.lanes], [lane.id for lane in tidy.graph.lanes]
+    )
+    corners = wild.mesh.vertices[wild.mesh.triangles[wild.mesh.material == Material.FOLIAGE]]
+    middle = corners.mean(axis=1)
+    low = middle[middle[:, 2] - wild.surface.height(middle[:, :2]) < 1.5]
+    lanes = shapely.union_all(lane_ribbons(wild))
+    assert not shapely.intersects_xy(lanes, low[:, 0], low[:, 1]).any()
+
+
 def test_options_are_heeded() -> None:
     world = build_world(
         "straight", np.random.default_rng(0), lanes=2, lane_m=3.0, length_m=200, parking=False, bicycle=False
@@ -197,6 +212,7 @@ def test_options_are_heeded() -> None:
         ({"slope": 0.2}, "slope: wanted a number 0.0 to 0.06, got 0.2"),
         ({"lanes": 1.5}, "lanes: wanted a whole number"),
         ({"parking": 1}, "parking: wanted true or false"),
+        ({"overgrown": 2}, "overgrown: wanted a number 0.0 to 1.0, got 2"),
         ({"setting": "moon"}, "setting: wanted one of"),
         ({"wear": float("nan")}, "wear: wanted a number"),
         ({"length_m": "long"}, "length_m: wanted a number"),
