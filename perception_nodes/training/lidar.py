@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -263,7 +264,9 @@ def _fit(run: Run, place: Place) -> BevDetector:
     for sentence in missing:
         run.console.print(f"[yellow]{sentence}[/yellow]")
     samples = Samples(run.train, config, run.raster, config.steps * config.batch)
-    with _bar(run.console) as bar:
+    with contextlib.ExitStack() as after, _bar(run.console) as bar:
+        for sink in sinks:
+            after.callback(sink.close)
         task = bar.add_task(f"train {config.size}", total=config.steps, completed=state.step)
 
         def report(step: int, numbers: dict[str, float]) -> None:
@@ -276,8 +279,6 @@ def _fit(run: Run, place: Place) -> BevDetector:
 
         evaluate = _evaluator(run, sinks)
         train(state, Job(samples, config, place, options.output, run.train.digest, report, evaluate))
-    for sink in sinks:
-        sink.close()
     best = BevDetector(network_config(config.size))
     best.load_state_dict(state.best_weights or {k: v.cpu() for k, v in state.average.state_dict().items()})
     if place.is_first:

@@ -73,7 +73,12 @@ class State:
     def fresh(cls, config: TrainConfig, place: Place) -> State:
         """The beginning: the same weights for the same seed."""
         torch.manual_seed(config.seed)
-        model = BevDetector(network_config(config.size)).to(place.device, memory_format=torch.channels_last)
+        return cls.of(BevDetector(network_config(config.size)), config, place)
+
+    @classmethod
+    def of(cls, network: BevDetector, config: TrainConfig, place: Place) -> State:
+        """The beginning of a run that goes on from a network's weights."""
+        model = network.to(place.device, memory_format=torch.channels_last)
         average = copy.deepcopy(model).eval().requires_grad_(False)
         decay = [p for p in model.parameters() if p.ndim > 1]
         others = [p for p in model.parameters() if p.ndim <= 1]

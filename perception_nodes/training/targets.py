@@ -12,6 +12,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from perception_nodes.datatypes import UNKNOWN
+
 F32 = npt.NDArray[np.float32]
 NUM_CLASSES: Final = 10
 # Columns of `Targets.values`.
@@ -51,7 +53,10 @@ class Targets:
 def make_targets(
     boxes: npt.NDArray[Any], num_points: Any, grid: tuple[int, float], min_points: int
 ) -> Targets:
-    """Targets of (M,) `BOX` rows with (M,) points each on a grid of (n cells, m per cell) about the base frame."""
+    """Targets of (M,) `BOX` rows with (M,) points each on a grid of (n cells, m per cell) about the base frame.
+
+    Where a box has fewer than `min_points`, or the class `unknown`, nothing is asked and nothing forbidden.
+    """
     n, size = grid
     heat = np.zeros((NUM_CLASSES, n, n), np.float32)
     cell, label = np.zeros(MAX_CELLS, np.int64), np.zeros(MAX_CELLS, np.int64)
@@ -66,7 +71,7 @@ def make_targets(
     ]:
         x, y = place[b]
         spot, (rows, columns) = _peak(x, y, boxes["lwh_m"][b], n, size)
-        if num_points[b] < min_points:
+        if num_points[b] < min_points or boxes["label"][b] == UNKNOWN:
             dull = heat[:, rows, columns]
             heat[:, rows, columns] = np.where((spot > 0.1) & (dull < 0.5), -1.0, dull)
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from perception_nodes.datatypes import CAR, PEDESTRIAN
+from perception_nodes.datatypes import CAR, PEDESTRIAN, UNKNOWN
 from perception_nodes.detection.learned_config import DecodeConfig
 from perception_nodes.detection.learned_decode import BOX_CHANNELS, decode
 from perception_nodes.training.targets import MAX_CELLS, VALUES, make_targets
@@ -84,3 +84,14 @@ def test_no_boxes_and_boxes_outside(rng: np.random.Generator, count: int) -> Non
     targets = make_targets(boxes, np.full(count, 50), GRID, 3)
     assert not targets.heat.any()
     assert not targets.weight.any()
+
+
+def test_what_has_no_class_is_neither_asked_for_nor_forbidden(rng: np.random.Generator) -> None:
+    boxes = streets.boxes(rng, cars=2, people=0)
+    boxes["label"][0] = UNKNOWN
+    targets = make_targets(boxes, np.array([90, 50]), GRID, 3)
+    place = (boxes["center_m"][:, :2] / 0.8 + 32).astype(int)
+    assert (targets.heat[:, place[0, 0], place[0, 1]] == -1.0).all()
+    assert targets.heat[CAR, place[1, 0], place[1, 1]] == 1.0
+    assert (targets.label[targets.weight > 0] == CAR).all()
+    assert (targets.weight == 1.0).sum() == 1
