@@ -13,7 +13,7 @@ from perception_nodes.datatypes import VEHICLES
 from perception_nodes.detection.learned_points import NO_INTENSITY, PreparedPoints
 from perception_nodes.geometry import wrap_angle
 
-from .clutter import add_clutter
+from .clutter import add_clutter, raise_ground
 from .config import AugmentConfig
 from .kernels import first_obstacles, in_shadow, is_hidden, owners
 from .store import StoredFrame
@@ -41,7 +41,9 @@ def augment(frame: StoredFrame, config: AugmentConfig, rng: Rng, donor: Donor | 
     """A changed copy of the frame; the same generator state gives the same frame."""
     frame = paste_objects(frame, config.paste, donor, rng) if donor is not None and config.paste else frame
     frame = change_objects(frame, config, rng)
+    frame = raise_ground(frame, config.mounds, rng) if config.mounds else frame
     frame = add_clutter(frame, config.clutter, rng) if config.clutter else frame
+    frame = block_sector(frame, rng) if rng.random() < config.blocked else frame
     frame = drop_beams(frame, rng) if rng.random() < config.drop_beams else frame
     if rng.random() < config.drop_points:
         frame = _keep(frame, rng.random(len(frame.points)) < rng.uniform(0.5, 1.0))
@@ -132,6 +134,13 @@ def drop_beams(frame: StoredFrame, rng: Rng) -> StoredFrame:
     else:
         keep = (rng.random(256) < rng.uniform(0.4, 1.0))[frame.ring]
     return _keep(frame, keep)
+
+
+def block_sector(frame: StoredFrame, rng: Rng) -> StoredFrame:
+    """Nothing is seen in some directions: mounts, dirt, lidars that look ahead only."""
+    step = frame.points.xyh_m[:, :2] - frame.origin_m[:2]
+    away = np.abs(wrap_angle(np.arctan2(step[:, 1], step[:, 0]) - rng.uniform(-np.pi, np.pi)))
+    return _keep(frame, away > 0.5 * rng.uniform(0.1, 4.2))
 
 
 def measure_worse(frame: StoredFrame, config: AugmentConfig, rng: Rng) -> StoredFrame:

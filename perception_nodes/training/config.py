@@ -23,10 +23,12 @@ class AugmentConfig:
     object_scale: float = param(0.1, "largest relative change of one object's sides", low=0.0, high=0.3)
     object_share: float = param(0.5, "share of the objects that are changed", low=0.0, high=1.0)
     paste: int = param(6, "most objects of other frames put into one", low=0, high=50)
-    clutter: int = param(8, "most bushes, hedges, fences and posts put into a frame", low=0, high=100)
+    clutter: int = param(20, "most groups of bushes, trees, fences, posts put into a frame", low=0, high=100)
+    mounds: int = param(4, "most mounds and banks put into a frame", low=0, high=100)
     drop_beams: float = param(
         0.4, "share with fewer beams: every second or third, or some at random", low=0.0
     )
+    blocked: float = param(0.1, "share that sees nothing in a sector", low=0.0, high=1.0)
     drop_points: float = param(0.3, "share that loses up to half of its points", low=0.0, high=1.0)
     range_std_m: float = param(0.03, "greatest extra range noise", low=0.0, high=0.5)
     tilt_rad: float = param(0.004, "spread of the error of the ground's slope", low=0.0, high=0.1)
@@ -47,7 +49,7 @@ class LossConfig:
     z: float = param(1.0, "of the height of the centre, m", low=0.0)
     size: float = param(1.5, "of the log sizes", low=0.0)
     heading: float = param(1.0, "of twice the yaw, as cosine and sine", low=0.0)
-    direction: float = param(0.3, "of the front", low=0.0)
+    direction: float = param(0.6, "of the front", low=0.0)
     velocity: float = param(0.01, "of the velocity, m/s", low=0.0)
     quality: float = param(0.5, "of the overlap", low=0.0)
     spread: float = param(0.1, "of the spreads (Gaussian likelihood)", low=0.0)

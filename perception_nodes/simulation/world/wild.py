@@ -23,7 +23,8 @@ Rng = np.random.Generator
 # Share, and the room that is needed around the place, m.
 KINDS: Final = {
     "shrub": (0.36, 1.2), "thicket": (0.14, 3.2), "low_tree": (0.16, 0.8), "conifer": (0.08, 1.2),
-    "sapling": (0.08, 0.5), "heap": (0.05, 2.0), "boulder": (0.03, 0.7), "skip": (0.02, 2.2), "board": (0.04, 1.2), "letter_box": (0.04, 0.5),
+    "sapling": (0.08, 0.5), "heap": (0.05, 2.0), "boulder": (0.03, 0.7), "skip": (0.02, 2.2), "board": (0.04, 1.2),
+    "letter_box": (0.04, 0.5),
 }  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from perception_nodes.training.store import StoredFrame
 from . import streets
 
 STILL = AugmentConfig(
-    flip=0.0, turn_rad=0.0, scale=0.0, shift_m=0.0, object_share=0.0, paste=0, clutter=0, drop_beams=0.0,
-    drop_points=0.0, range_std_m=0.0, tilt_rad=0.0, height_m=0.0, no_intensity=0.0, scramble=0.0,
+    flip=0.0, turn_rad=0.0, scale=0.0, shift_m=0.0, object_share=0.0, paste=0, clutter=0, mounds=0, blocked=0.0,
+    drop_beams=0.0, drop_points=0.0, range_std_m=0.0, tilt_rad=0.0, height_m=0.0, no_intensity=0.0, scramble=0.0,
 )  # fmt: skip
 
 
@@ -140,3 +140,15 @@ def test_shadow_lies_behind_and_below_the_top() -> None:
     assert nearest.min() == pytest.approx(5.0, abs=0.01)
     assert a.is_hidden(np.array([[8.0, 0.0, 1.0]], np.float32), origin, nearest)
     assert not a.is_hidden(np.array([[4.0, 0.0, 1.0]], np.float32), origin, nearest)
+
+
+def test_a_blocked_sector_is_empty_and_the_rest_is_as_it_was(rng: np.random.Generator) -> None:
+    frame = streets.frame(rng, ground=6000)
+    for seed in range(8):
+        changed = a.block_sector(frame, np.random.default_rng(seed))
+        assert 0.3 * len(frame.points) < len(changed.points) < len(frame.points)
+        assert len(changed.ring) == len(changed.points.rank) == len(changed.points)
+        step = changed.points.xyh_m[:, :2] - frame.origin_m[:2]
+        angle = np.sort(np.arctan2(step[:, 1], step[:, 0]))
+        widest = np.diff(np.append(angle, angle[0] + 2 * np.pi)).max()
+        assert 0.08 < widest < 4.3

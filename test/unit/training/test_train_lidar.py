@@ -22,7 +22,8 @@ from perception_nodes.detection.runtime import int8_path  # noqa: E402
 from perception_nodes.simulation.iterator import Drives  # noqa: E402
 from perception_nodes.training import simulate  # noqa: E402
 from perception_nodes.training.config import TrainConfig  # noqa: E402
-from perception_nodes.training.lidar import LidarOptions, train_lidar  # noqa: E402
+from perception_nodes.training.lidar import LidarOptions, mean_ap, train_lidar  # noqa: E402
+from perception_nodes.training.score import ClassScore  # noqa: E402
 
 DRIVES = Drives(frames=3, stride=3, street="straight", weather_share=0.0)
 CONFIG = TrainConfig(size="tiny", steps=4, batch=2, workers=0, evaluate_every=2, checkpoint_every=2)
@@ -139,3 +140,13 @@ def test_wrong_words(what: str, words: dict[str, object], named: str, tmp_path: 
     }  # fmt: skip
     with pytest.raises(ConfigurationError, match=named):
         train(what, **{**settings, "output": tmp_path, **words})  # type: ignore[arg-type]
+
+
+def test_weights_are_chosen_by_classes_with_enough_objects() -> None:
+    def score(name: str, ap: float, objects: int) -> ClassScore:
+        return ClassScore(name, ap, {}, objects, {})
+
+    scores = {"car": score("car", 0.8, 300), "person": score("person", 0.4, 20), "bus": score("bus", 0.1, 3)}
+    assert mean_ap(scores) == pytest.approx(0.6)
+    assert mean_ap({"bus": scores["bus"]}) == pytest.approx(0.1)
+    assert mean_ap({}) == 0.0
