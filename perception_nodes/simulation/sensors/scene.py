@@ -1,7 +1,8 @@
 """Rays against a street and everything that moves in it.
 
-One embree scene for the street and one for each mesh, built once; nothing is rebuilt when things move, the rays go into
-the frame of the moving mesh instead (at each ray's own time). Rays that cannot meet a mesh are sorted out before.
+One body of triangles for the street and one for each mesh, built once; nothing is rebuilt when things move, the rays
+go into the frame of the moving mesh instead (at each ray's own time). Rays that cannot meet a mesh are sorted out
+before.
 """
 
 from __future__ import annotations
@@ -12,23 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import ConfigurationError
 from perception_nodes.geometry import wrap_angle
 from perception_nodes.simulation.assets import Asset, Mesh
 from perception_nodes.simulation.traffic.states import ActorStates
 
+from .embree import Triangles
 from .rays import BLOCK, cull, cull_parallel, into_frames, keep_nearest, of_street, outline
-
-try:
-    from embreex.mesh_construction import TriangleMesh
-    from embreex.rtcore_scene import EmbreeScene
-except ImportError as error:
-    raise ConfigurationError("the simulator needs embreex, which is absent: pip install embreex") from error
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -36,8 +31,8 @@ I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 T = TypeVar("T")
 
-# Fewer rays are not worth a second thread.
-_MIN_PART: Final = 8192
+# Parts of many rays, which threads take one after the other: the same whatever the number of threads.
+_PART: Final = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,27 +64,16 @@ class Hits:
 
 
 class _Body:
-    """One mesh as embree has it."""
+    """One mesh: what rays meet, and of each triangle its normal and material."""
 
     def __init__(self, mesh: Mesh) -> None:
-        self._scene: Any = EmbreeScene()
-        vertices = np.ascontiguousarray(mesh.vertices, np.float32)
-        self._keep = TriangleMesh(self._scene, vertices, np.ascontiguousarray(mesh.triangles, np.int32))
+        triangles = Triangles(mesh.vertices.astype(np.float32), mesh.triangles.astype(np.int32))
+        self.cast, self.stops = triangles.cast, triangles.stops
         corner = mesh.vertices[mesh.triangles]
         normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
         length = np.linalg.norm(normal, axis=1, keepdims=True)
         self.normal = np.ascontiguousarray(normal / np.where(length > 0, length, 1.0), np.float32)
         self.material = np.ascontiguousarray(mesh.material, np.uint8)
-
-    def stops(self, origins_m: F32, directions: F32) -> npt.NDArray[np.bool_]:
-        """(N,) whether anything lies along the ray."""
-        return np.asarray(self._scene.run(origins_m, directions, query="OCCLUDED")) >= 0
-
-    def cast(self, origins_m: F32, directions: F32) -> tuple[F32, I32]:
-        """Range (N,) m, inf = nothing, and triangle (N,), -1 = nothing."""
-        hit = self._scene.run(origins_m, directions, output=1)
-        triangle = np.asarray(hit["primID"], np.int32)
-        return np.where(triangle < 0, np.float32(np.inf), np.asarray(hit["tfar"], np.float32)), triangle
 
 
 # Drives share the meshes of one catalogue, which is finite.
@@ -108,8 +92,8 @@ class Scene:
         self._poses = [[_stocked(mesh) for mesh in asset.poses] for asset in assets]
         self._radius_m = np.array([a.radius_m for a in assets])
         self._half_height_m = np.array([a.lwh_m[2] / 2 for a in assets])
-        self._threads = threads or os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+        threads = threads or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def cast(
         self,
@@ -126,12 +110,10 @@ class Scene:
         origins_m, directions = (np.ascontiguousarray(a, np.float32) for a in (origins_m, directions))
         fraction = np.ascontiguousarray(fraction, np.float32)
         placed = self._placed(*span)
-        parts = self._parts(len(origins_m))
-        work = [(origins_m[p], directions[p], fraction[p], placed, limit_m) for p in parts]
-        if self._pool is not None and len(work) > 1:
-            done = list(self._pool.map(lambda arguments: self._cast(*arguments), work))
-        else:
-            done = [self._cast(*arguments) for arguments in work]
+        parts = _parts(len(origins_m))
+        done = self.spread(
+            lambda p: self._cast(origins_m[p], directions[p], fraction[p], placed, limit_m), parts
+        )
         if len(done) == 1:
             return done[0]
         joined = (np.concatenate(c) for c in zip(*(h.columns for h in done), strict=True))
@@ -141,17 +123,13 @@ class Scene:
 
     def spread(self, work: Callable[[slice], T], parts: Sequence[slice]) -> list[T]:
         """`work` on each of the parts, by all threads; what it gives in the order of the parts."""
-        return [work(p) for p in parts] if self._pool is None else list(self._pool.map(work, parts))
+        if self._pool is None or len(parts) < 2:
+            return [work(p) for p in parts]
+        return list(self._pool.map(work, parts))
 
     def look(self, span: tuple[ActorStates, ActorStates]) -> View:
         """The scene between two times, for several casts from within one thread."""
         return View(self, self._placed(*span))
-
-    def _parts(self, count: int) -> list[slice]:
-        pieces = max(1, min(self._threads, count // _MIN_PART))
-        edges = (np.linspace(0, count, pieces + 1) // BLOCK * BLOCK).astype(int)
-        edges[-1] = count
-        return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
     def _placed(self, start: ActorStates, end: ActorStates) -> _Placed:
         # Who left the world within the time and came back as somebody else elsewhere was never in between.
@@ -277,6 +255,12 @@ class _Rays:
     actor: I64
     origins: F32
     directions: F32
+
+
+def _parts(count: int) -> list[slice]:
+    edges = (np.linspace(0, count, max(1, count // _PART) + 1) // BLOCK * BLOCK).astype(int)
+    edges[-1] = count
+    return [slice(int(a), int(b)) for a, b in pairwise(edges)]
 
 
 def _tilts(pitch_rad: F64, roll_rad: F64) -> F64:
