@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from .errors import ConfigurationError
 _TOPIC = re.compile(r"(/[A-Za-z_][A-Za-z0-9_]*)+")
 _MODALITIES = {"lidar": Modality.LIDAR, "camera": Modality.CAMERA, "radar": Modality.RADAR}
 _NUMBER, _TEXT, _BOOL = ((int, float), "a number"), (str, "a text"), (bool, "true or false")
+# By key, of sensors and of rigs.
 _KINDS: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("topic", "info_topic", "frame"), _TEXT),
-    **dict.fromkeys(("rate_hz", "offset_s"), _NUMBER),
+    **dict.fromkeys(("name", "reference", "base_frame", "odom_frame", "odometry_topic"), _TEXT),
+    **dict.fromkeys(("rate_hz", "offset_s", "base_to_center_m"), _NUMBER),
     **dict.fromkeys(("motion_compensated", "required"), _BOOL),
 }
 
@@ -83,6 +86,14 @@ class Rig:
     inertial: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.odometry_topic and not _TOPIC.fullmatch(self.odometry_topic):
+            raise ConfigurationError(
+                f"rig {self.name!r}: odometry_topic {self.odometry_topic!r}: wanted an absolute name"
+            )
+        if not all(v > 0 for v in self.vehicle_lwh_m):
+            raise ConfigurationError(
+                f"rig {self.name!r}: vehicle_lwh_m {list(self.vehicle_lwh_m)}: wanted more than 0"
+            )
         names = [s.name for s in self.sensors]
         if len(set(names)) != len(names):
             raise ConfigurationError(f"rig {self.name!r}: a sensor name occurs twice: {sorted(names)}")
@@ -116,9 +127,13 @@ class Rig:
         values["sensors"] = tuple(_sensor(str(k), v, where) for k, v in sensors.items())
         values.setdefault("reference", next(iter(sensors)))
         values["inertial"] = _mapping(values.get("inertial"), f"{where}: inertial")
-        for key in ("vehicle_lwh_m", "notes"):
-            if key in values:
-                values[key] = tuple(values[key])
+        _check_kinds(values, where)
+        if "vehicle_lwh_m" in values:
+            values["vehicle_lwh_m"] = _three_numbers(values["vehicle_lwh_m"], f"{where}: vehicle_lwh_m")
+        notes = values.get("notes", ())
+        if isinstance(notes, str) or not isinstance(notes, Sequence):
+            raise ConfigurationError(f"{where}: notes: wanted a list of texts, got {notes!r}")
+        values["notes"] = tuple(notes)
         try:
             return cls(**values)
         except TypeError as error:
@@ -133,13 +148,25 @@ class Rig:
         return out
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key may be given twice: of two sensors of one name one would vanish."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(None, None, f"{key.value} is given twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def load_rig(path: Path) -> Rig:
     """Read a rig file; raises ConfigurationError naming the file if it is missing or not a valid rig."""
     try:
-        data = yaml.safe_load(path.read_text())
+        data = yaml.load(path.read_text(), _Loader)
     except OSError as error:
         raise ConfigurationError(f"rig file {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigurationError(f"rig file {path}: not YAML: {error}") from error
     if not isinstance(data, Mapping):
         raise ConfigurationError(f"rig file {path}: wanted a mapping, got {type(data).__name__}")
@@ -168,10 +195,7 @@ def _sensor(name: str, data: Any, where: str) -> SensorSpec:
     if word not in _MODALITIES:
         raise ConfigurationError(f"{where}: modality {word!r}: wanted one of {sorted(_MODALITIES)}")
     values["modality"] = _MODALITIES[word]
-    for key, (kinds, wanted) in _KINDS.items():
-        value = values.get(key)
-        if key in values and (not isinstance(value, kinds) or isinstance(value, bool) != (kinds is bool)):
-            raise ConfigurationError(f"{where}: {key}: wanted {wanted}, got {value!r}")
+    _check_kinds(values, where)
     for key in ("mount_xyz_m", "mount_rpy_rad"):
         if values.get(key) is not None:
             values[key] = _three_numbers(values[key], f"{where}: {key}")
@@ -180,6 +204,16 @@ def _sensor(name: str, data: Any, where: str) -> SensorSpec:
         return SensorSpec(**values)
     except TypeError as error:
         raise ConfigurationError(f"{where}: {error}") from error
+
+
+def _check_kinds(values: Mapping[str, Any], where: str) -> None:
+    for key, (kinds, wanted) in _KINDS.items():
+        value = values.get(key)
+        right = isinstance(value, kinds) and isinstance(value, bool) == (kinds is bool)
+        if isinstance(value, int | float) and not abs(value) <= sys.float_info.max:
+            right = False
+        if key in values and not right:
+            raise ConfigurationError(f"{where}: {key}: wanted {wanted}, got {repr(value)[:40]}")
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
@@ -191,7 +225,7 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
 def _three_numbers(value: Any, where: str) -> tuple[float, ...]:
     try:
         numbers = tuple(float(v) for v in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = ()
     if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
         raise ConfigurationError(f"{where}: wanted 3 numbers, got {value!r}")

@@ -6,6 +6,7 @@ PX4 injects faults into navigation sensors only.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -50,7 +51,7 @@ class Fault:
     start_s: float = param(0.0, "begin, from the start of the drive", low=0.0)
     duration_s: float = param(float("inf"), "length", low=0.0)
     every: int = param(3, "slow: every how many-th message comes", low=2)
-    delay_s: float = param(0.2, "delayed: how much later", low=0.0)
+    delay_s: float = param(0.2, "delayed: how much later", low=0.0, high=3600.0)
     loss_probability: float = param(
         0.5, "intermittent: share of the messages that is lost", low=0.0, high=1.0
     )
@@ -73,14 +74,25 @@ class Fault:
             if key not in data:
                 raise ConfigurationError(f"{where}: {key} is missing")
         words = [kind.value for kind in FaultKind]
+        for key in known & set(data) - {"sensor", "kind"}:
+            _check_number(key, data[key], where)
         if data["kind"] is False:  # YAML reads a bare off as a truth value
             data = {**data, "kind": "off"}
         if data["kind"] not in words:
             raise ConfigurationError(f"{where}: kind {data['kind']!r}: wanted one of {words}")
+        if not isinstance(data["sensor"], str):
+            raise ConfigurationError(f"{where}: sensor: wanted a text, got {data['sensor']!r}")
         try:
             return cls(**{**data, "kind": FaultKind(data["kind"])})
-        except (ConfigurationError, TypeError) as error:
+        except ConfigurationError as error:
             raise ConfigurationError(f"{where}: {error}") from error
+
+
+def _check_number(key: str, value: Any, where: str) -> None:
+    kinds, wanted = (int, "a whole number") if key == "every" else (int | float, "a number")
+    right = isinstance(value, kinds) and not isinstance(value, bool)
+    if not right or not (abs(value) <= sys.float_info.max or value == float("inf")):
+        raise ConfigurationError(f"{where}: {key}: wanted {wanted}, got {repr(value)[:40]}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +150,7 @@ class FaultSchedule:
     def _through(self, emission: Emission) -> Emission | None:
         name = emission.sensor
         number = self._count[name] = self._count.get(name, -1) + 1
-        time_s = (emission.stamp_ns - self.start_ns) / _NS
+        time_s = (emission.publish_ns - self.start_ns) / _NS  # the sensor's own clock may be off
         active = [f for f in self.faults if f.sensor == name and f.active(time_s)]
         if not any(f.kind is FaultKind.STUCK for f in active):
             self._last[name] = emission.value
@@ -251,26 +263,15 @@ def _wrong_image(image: Image, fault: Fault, _: np.random.Generator) -> Image:
     return replace(image, bgr=np.roll(image.bgr, shift, axis=1))
 
 
-def _garbage_numbers(values: np.ndarray, _: Fault, rng: np.random.Generator) -> np.ndarray:
-    return rng.uniform(-100.0, 100.0, values.shape)
-
-
-def _wrong_numbers(values: np.ndarray, fault: Fault, _: np.random.Generator) -> np.ndarray:
-    """A constant bias, as of a sensor that was not calibrated."""
-    return np.asarray(values + fault.turn_rad)
-
-
 _GARBAGE: Final[dict[type, Spoil]] = {
     PointCloud: _garbage_cloud,
     Image: _garbage_image,
     RadarScan: _garbage_radar,
     InertialSample: _garbage_inertial,
-    np.ndarray: _garbage_numbers,
 }
 _WRONG: Final[dict[type, Spoil]] = {
     PointCloud: _wrong_cloud,
     Image: _wrong_image,
     RadarScan: _wrong_radar,
     InertialSample: _wrong_inertial,
-    np.ndarray: _wrong_numbers,
 }

@@ -21,7 +21,7 @@ from perception_nodes.datatypes import (
 from perception_nodes.geometry import Transform
 
 from .assets import Catalogue
-from .faults import Emission, Fault, FaultSchedule
+from .faults import Emission, FaultSchedule
 from .scenarios import Scenario
 from .sensors.beams import lidar_spec
 from .sensors.lidar import LidarModel, LidarSweep
@@ -44,6 +44,7 @@ START_NS: Final = 1_700_000_000_000_000_000
 STEP_S: Final = 0.1
 INERTIAL: Final = "inertial"
 _NS: Final = 1_000_000_000
+_MOST_OFFSET_S: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -226,6 +227,12 @@ class _Sensor:
             raise ConfigurationError(
                 f"{where}: mount_xyz_m: the simulator wanted the place of the sensor, got none"
             )
+        if not spec.frame:
+            raise ConfigurationError(f"{where}: frame: the simulator wanted the name of its frame, got none")
+        if abs(spec.offset_s) > _MOST_OFFSET_S:
+            raise ConfigurationError(
+                f"{where}: offset_s {spec.offset_s}: the simulator wanted at most {_MOST_OFFSET_S:g} s either way"
+            )
         self.spec = spec
         self._period = round(1.0 / spec.rate_hz / STEP_S, 6)
         if self._period < 1 or self._period != int(self._period):
@@ -267,15 +274,18 @@ def world_of(scenario: Scenario, seed: int) -> World:
     return build_world(spec.kind, rng, **spec.options)
 
 
-def with_faults(scenario: Scenario, faults: Collection[Fault]) -> Scenario:
-    """The same scenario with further faults."""
-    return replace(scenario, faults=(*scenario.faults, *faults))
-
-
 def _chosen(rig: Rig, sensors: Collection[str] | None) -> list[SensorSpec]:
-    if sensors is None:
-        return list(rig.sensors)
-    return [rig.sensor(name) for name in sensors if name != INERTIAL]
+    names = [s.name for s in rig.sensors] if sensors is None else [n for n in sensors if n != INERTIAL]
+    chosen = [rig.sensor(name) for name in dict.fromkeys(names)]
+    topics: dict[str, str] = {}
+    for spec in chosen:
+        for topic in filter(None, (spec.topic, spec.info_topic)):
+            if topic in topics:
+                raise ConfigurationError(
+                    f"rig {rig.name}: sensor {spec.name}: topic {topic!r}: is that of sensor {topics[topic]!r} too"
+                )
+            topics[topic] = spec.name
+    return chosen
 
 
 # Cameras, radars and inertial sensors are imported where a rig has them: their kernels take a second to load.

@@ -63,6 +63,8 @@ class LidarSpec:
             raise ConfigurationError(
                 f"LidarSpec.azimuth_deg: wanted {len(self.elevation_deg)}, one a beam, got {len(self.azimuth_deg)}"
             )
+        if not abs(self.span_deg) >= 0.01:
+            raise ConfigurationError(f"LidarSpec.span_deg = {self.span_deg}: wanted 0.01 or more either way")
         if not self.min_range_m < self.max_range_m:
             raise ConfigurationError(
                 f"LidarSpec.min_range_m = {self.min_range_m}: wanted less than max_range_m"
@@ -161,7 +163,7 @@ def lidar_spec(model: Mapping[str, Any], where: str) -> LidarSpec:
     """
     values = dict(model)
     kind = values.pop("type", "dense32")
-    if kind not in LIDARS:
+    if not isinstance(kind, str) or kind not in LIDARS:
         raise ConfigurationError(f"{where}: type {kind!r}: wanted one of {sorted(LIDARS)}")
     if "elevation_deg" in values and "azimuth_deg" not in values:
         values["azimuth_deg"] = []

@@ -132,6 +132,6 @@ def radar_spec(model: Mapping[str, Any], where: str) -> RadarSpec:
     """
     values = dict(model)
     kind = values.pop("type", "long_range")
-    if kind not in RADARS:
+    if not isinstance(kind, str) or kind not in RADARS:
         raise ConfigurationError(f"{where}: type {kind!r}: wanted one of {sorted(RADARS)}")
     return read_model(RadarSpec, values, where, RADARS[kind])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -62,11 +63,11 @@ def read_model(cls: type[T], data: Mapping[str, Any], where: str, base: T | None
 
 def _like(example: Any, value: Any, where: str) -> Any:
     """The value in the type of the example."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = _is_number(value)
     if isinstance(example, tuple):
-        if isinstance(value, list | tuple) and all(isinstance(v, int | float | list) for v in value):
-            return tuple(tuple(v) if isinstance(v, list) else float(v) for v in value)
-        raise ConfigurationError(f"{where}: wanted a list of numbers, got {value!r}")
+        if isinstance(value, list | tuple) and all(map(_is_number, value)):
+            return tuple(map(float, value))
+        raise ConfigurationError(f"{where}: wanted a list of numbers, got {repr(value)[:80]}")
     if isinstance(example, bool):
         right, word = isinstance(value, bool), "true or false"
     elif isinstance(example, int):
@@ -78,5 +79,10 @@ def _like(example: Any, value: Any, where: str) -> Any:
     else:
         right, word = isinstance(value, str), "a text"
     if not right:
-        raise ConfigurationError(f"{where}: wanted {word}, got {value!r}")
+        raise ConfigurationError(f"{where}: wanted {word}, got {repr(value)[:80]}")
     return value
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a finite one."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

@@ -41,12 +41,39 @@ def test_round_trip_through_a_file(tmp_path: Path) -> None:
         ({"info_topic": "info"}, "topic 'info': wanted an absolute name"),
         ({"rate_hz": "fast"}, "rate_hz: wanted a number, got 'fast'"),
         ({"rate_hz": True}, "rate_hz: wanted a number, got True"),
+        ({"rate_hz": 10**400}, "rate_hz: wanted a number, got 1000"),
+        ({"offset_s": float("nan")}, "offset_s: wanted a number, got nan"),
         ({"motion_compensated": "no"}, "motion_compensated: wanted true or false, got 'no'"),
     ],
 )
 def test_bad_sensor_is_named(change: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
         Rig.from_dict(data(**change))
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"name": 3}, "name: wanted a text, got 3"),
+        ({"base_frame": None}, "base_frame: wanted a text, got None"),
+        ({"odometry_topic": "odom"}, "odometry_topic 'odom': wanted an absolute name"),
+        ({"base_to_center_m": "1"}, "base_to_center_m: wanted a number, got '1'"),
+        ({"vehicle_lwh_m": 4.6}, r"vehicle_lwh_m: wanted 3 numbers, got 4\.6"),
+        ({"vehicle_lwh_m": [4.6, -1.9, 1.6]}, r"vehicle_lwh_m \[4\.6, -1\.9, 1\.6\]: wanted more than 0"),
+        ({"notes": "one"}, "notes: wanted a list of texts, got 'one'"),
+    ],
+)
+def test_bad_vehicle_is_named(change: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        Rig.from_dict({**data(), **change})
+
+
+def test_a_sensor_that_is_given_twice(tmp_path: Path) -> None:
+    (tmp_path / "rig.yaml").write_text(
+        "name: r\nsensors:\n  top: {modality: lidar, topic: /p}\n  top: {modality: radar, topic: /q}\n"
+    )
+    with pytest.raises(ConfigurationError, match="top is given twice"):
+        load_rig(tmp_path / "rig.yaml")
 
 
 def test_bad_rig_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from perception_nodes.resources import resource_path
 from perception_nodes.simulation.faults import Fault, FaultKind
 from perception_nodes.simulation.iterator import Drives, random_drive, training_frames
 from perception_nodes.simulation.scenarios import find_scenario
-from perception_nodes.simulation.simulation import START_NS, EgoCommand, SimFrame, Simulation, with_faults
+from perception_nodes.simulation.simulation import START_NS, EgoCommand, SimFrame, Simulation
 
 STREET = replace(find_scenario("straight_traffic"), duration_s=1.0)
 
@@ -103,7 +103,7 @@ def test_a_mounting_error_moves_the_points_and_not_the_mount(rig: Rig):
 
 
 def test_faults_touch_what_is_sent_and_not_the_truth(rig: Rig, frames: list[SimFrame]):
-    broken = with_faults(STREET, [Fault("lidar", FaultKind.OFF, start_s=0.35, duration_s=0.4)])
+    broken = replace(STREET, faults=(Fault("lidar", FaultKind.OFF, start_s=0.35, duration_s=0.4),))
     got = list(Simulation(broken, rig, 3, sensors=["lidar"]).frames())
     assert [len(f.emissions) for f in got] == [1, 1, 1, 0, 0, 0, 0, 1, 1, 1]
     assert got[4].truth.num_points.sum() == frames[4].truth.num_points.sum() > 0
@@ -156,6 +156,13 @@ def test_wheels_turn_also_while_nothing_is_measured(rig: Rig):
         ({"rate_hz": 15.0}, "rate_hz 15.0: wanted 10 Hz divided by a whole number"),
         ({"mount_xyz_m": None, "mount_rpy_rad": None}, "mount_xyz_m: the simulator wanted the place"),
         ({"model": {"type": "vlp16", "sweep_s": 0.2}}, "sweep_s 0.2: wanted at most 0.1"),
+        ({"model": {"type": "vlp16", "span_deg": 0.0}}, "span_deg = 0.0: wanted 0.01 or more"),
+        ({"model": {"type": ["vlp16"]}}, "type .*'vlp16'.*: wanted one of"),
+        ({"model": {"elevation_deg": [[1.0], 2.0]}}, "elevation_deg: wanted a list of numbers"),
+        ({"model": {"elevation_deg": []}}, "elevation_deg: wanted at least one beam"),
+        ({"model": {"half_range_m": 10**400}}, "half_range_m: wanted a number, got 1000"),
+        ({"frame": ""}, "frame: the simulator wanted the name of its frame"),
+        ({"offset_s": 1e9}, "offset_s 1000000000.0: the simulator wanted at most 10 s"),
         ({"model": {"latency": 3}}, "unknown key 'latency'"),
         ({"model": {"error_xyz_m": [1.0]}}, "error_xyz_m: wanted 3 numbers"),
     ],
@@ -165,9 +172,15 @@ def test_impossible_rigs_are_named(rig: Rig, values: dict, message: str):
         Simulation(STREET, _changed(rig, **values), 3)
 
 
+def test_two_sensors_on_one_topic(rig: Rig):
+    other = replace(rig.sensors[0], name="other")
+    with pytest.raises(ConfigurationError, match=r"sensor other: topic '/.*': is that of sensor 'lidar' too"):
+        Simulation(STREET, replace(rig, sensors=(*rig.sensors, other)), 3)
+
+
 def test_a_fault_of_a_sensor_that_is_not_there(rig: Rig):
     with pytest.raises(ConfigurationError, match="fault of sensor 'top': wanted one of"):
-        Simulation(with_faults(STREET, [Fault("top", FaultKind.OFF)]), rig, 3)
+        Simulation(replace(STREET, faults=(Fault("top", FaultKind.OFF),)), rig, 3)
 
 
 @pytest.mark.parametrize("name", ["default", "hdl64", "pandar64", "vlp16", "solid_state"])

@@ -78,15 +78,19 @@ def test_wrong_turns_the_cloud_by_the_angle():
     np.testing.assert_allclose(out.value.xyz_m, [[0, 1, 2]], atol=1e-6)
 
 
-def test_images_and_numbers_have_their_rules():
+def test_images_have_their_rules():
     bgr = np.zeros((4, 6, 3), np.uint8)
     bgr[:, 0] = 255
-    for sensor, value in (("front", Image(START, "front", bgr)), ("imu", np.zeros(6))):
-        for kind in (FaultKind.GARBAGE, FaultKind.WRONG):
-            schedule = FaultSchedule(START, SENSORS, [Fault(sensor, kind, turn_rad=1.0)])
-            (out,) = schedule.apply([Emission(sensor, START, START, value)])
-            changed = out.value.bgr if isinstance(out.value, Image) else out.value
-            assert (changed != (bgr if sensor == "front" else value)).any()
+    for kind in (FaultKind.GARBAGE, FaultKind.WRONG):
+        schedule = FaultSchedule(START, SENSORS, [Fault("front", kind, turn_rad=1.0)])
+        (out,) = schedule.apply([Emission("front", START, START, Image(START, "front", bgr))])
+        assert (out.value.bgr != bgr).any()
+
+
+def test_faults_keep_the_time_of_the_drive_whatever_the_clock_of_the_sensor():
+    given = [replace(e, stamp_ns=e.stamp_ns - 3_000_000_000) for e in emissions()]
+    late = [(e.publish_ns - START) // 100_000_000 for e in sent(FaultKind.OFF, given)]
+    assert late == [*range(5), *range(15, 20)]
 
 
 def test_a_fault_touches_its_sensor_only_and_equal_seeds_give_equal_results():
@@ -116,6 +120,12 @@ def test_faults_can_be_injected_and_cleared_while_it_drives():
         ({"sensor": "top", "kind": "broken"}, "kind 'broken': wanted one of .*'off'"),
         ({"sensor": "top", "kind": "off", "wen": 1}, "unknown key 'wen'"),
         ({"sensor": "top", "kind": "slow", "every": 1}, "Fault.every = 1"),
+        ({"sensor": "top", "kind": "slow", "every": 2.5}, r"every: wanted a whole number, got 2\.5"),
+        ({"sensor": "top", "kind": "off", "start_s": "soon"}, "start_s: wanted a number, got 'soon'"),
+        ({"sensor": "top", "kind": "off", "duration_s": None}, "duration_s: wanted a number, got None"),
+        ({"sensor": "top", "kind": "delayed", "delay_s": float("inf")}, "delay_s = inf: wanted a value in"),
+        ({"sensor": "top", "kind": "off", "start_s": float("nan")}, "start_s: wanted a number, got nan"),
+        ({"sensor": ["top"], "kind": "off"}, r"sensor: wanted a text, got \['top'\]"),
     ],
 )
 def test_errors_name_the_place_and_the_key(data: dict[str, object], words: str):
