@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "slice",
     "track",
     "train",
+    "adapt",
     "tune",
 )
 

@@ -47,9 +47,10 @@ def _learned(model: Path, points: GeometricConfig) -> dict[str, Detector]:
     for name, file in files.items():
         config = LearnedConfig(points, runtime=RuntimeConfig(precision="int8" if name == "int8" else "fp32"))
         detector = LearnedLidarDetector(file, config)
-        out[name] = _boxes_of(detector)
+        out[name] = boxes_of(detector)
     return out
 
 
-def _boxes_of(detector: LearnedLidarDetector) -> Detector:
+def boxes_of(detector: LearnedLidarDetector) -> Detector:
+    """Only the boxes of what a detector says."""
     return lambda cloud, origins: detector.detect(cloud, origins).detections
