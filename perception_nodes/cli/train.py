@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+# Steps of 0.1 s between the frames of a street.
+_STRIDE = 12
 EXAMPLES = """
 **Examples**
 
@@ -19,6 +21,8 @@ EXAMPLES = """
 `perception train lidar --rig vlp16 --budget 20min --output vlp16 --resume`  goes on after a kill
 
 `perception train score --model vlp16/lidar_small.onnx --data drives/pandaset_002`  on real sweeps with labels
+
+`perception train score --model vlp16/lidar_small.onnx --rig vlp16`  on simulated streets that no run is trained on
 """
 
 
@@ -62,11 +66,7 @@ def train(
             "perception train: torch is not installed: pip install 'perception_nodes[train]'"
         )
     if what == "score":
-        from perception_nodes.training.score_real import score_and_tell
-
-        if model is None or not data:
-            raise ConfigurationError("perception train score: wanted --model FILE and --data FOLDER")
-        score_and_tell(model, tuple(data), Console())
+        _score(model, rig or [], data or [], held_out, frames, output)
         return
     from perception_nodes.datasets.rigs import find_rig
     from perception_nodes.simulation.iterator import Drives
@@ -81,7 +81,7 @@ def train(
             tuple(find_rig(r) for r in rig),
             output,
             config,
-            Drives(frames=frames, stride=12),
+            Drives(frames=frames, stride=_STRIDE),
             streets=streets,
             held_out=held_out,
             budget_s=seconds(budget) if budget else 0.0,
@@ -92,6 +92,26 @@ def train(
         ),
         Console(),
     )
+
+
+def _score(
+    model: Path | None, rigs: list[str], recordings: list[Path], streets: int, frames: int, output: Path
+) -> None:
+    from perception_nodes.datasets.rigs import find_rig
+    from perception_nodes.datatypes import ConfigurationError
+    from perception_nodes.simulation.iterator import Drives
+    from perception_nodes.training.compare import score_simulated
+    from perception_nodes.training.score_real import score_and_tell
+
+    if model is None or not (recordings or rigs):
+        raise ConfigurationError(
+            "perception train score: wanted --model FILE, and --data FOLDER or --rig NAME"
+        )
+    if rigs:
+        drives = Drives(frames=frames, stride=_STRIDE)
+        score_simulated(model, [find_rig(r) for r in rigs], streets, drives, output / "data", Console())
+    if recordings:
+        score_and_tell(model, tuple(recordings), Console())
 
 
 def seconds(text: str) -> float:

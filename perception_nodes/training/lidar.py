@@ -24,25 +24,24 @@ from rich.progress import (
 )
 
 from perception_nodes.datatypes import ConfigurationError, InputError, Rig
-from perception_nodes.detection.learned import KIND, LearnedLidarDetector
-from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConfig
+from perception_nodes.detection.learned import KIND
 from perception_nodes.detection.raster import CHANNELS, RASTER_VERSION, RasterConfig
 from perception_nodes.detection.runtime import int8_path
 from perception_nodes.networks.bev import BevDetector, network_config
 from perception_nodes.simulation.iterator import Drives
 
 from .calibrate import calibration
+from .compare import compare, plain
 from .config import TrainConfig, digest, file_digest
 from .curves import write_curves
-from .detector import median_ms, of_file, of_geometric, of_network
+from .detector import of_network
 from .domain import statistics
 from .export import check_parity, export_onnx, quantise
-from .frames import points_config
 from .loader import Samples, batches
 from .logs import Sink, open_sinks
 from .loop import CHECKPOINT, Evaluate, Job, Place, State, find_place, train, train_step
 from .report import card, commit, tell_scores
-from .score import ClassScore, detect_all, found_frame, score_frames, score_store, truth_frame
+from .score import ClassScore, found_frame, score_store, truth_frame
 from .simulate import HELD_OUT_SEED, TRAIN_SEED, make_all, shards
 from .store import JoinedStore
 
@@ -137,35 +136,14 @@ def finish(run: Run, model: BevDetector) -> Path:
         f" score {parity.score:.1e}, unmatched {parity.unmatched}: {'holds' if parity.holds else 'DOES NOT HOLD'}"
     )
     quantise(path, int8_path(path), run.train, raster)
-    figures = compare(run, path, range(half, len(run.held_out)))
+    figures = compare(path, run.held_out, options.rigs, range(half, len(run.held_out)))
     tell_scores(figures, console)
     text = card(name, about, run.config, figures, parity, _described(run))
     (options.output / f"{name}.md").write_text(text)
     if (options.output / "metrics.jsonl").is_file():
         write_curves(options.output / "metrics.jsonl", options.output / "curves.svg")
-    (options.output / "figures.json").write_text(json.dumps(_plain(figures), indent=1))
+    (options.output / "figures.json").write_text(json.dumps(plain(figures), indent=1))
     return path
-
-
-def compare(run: Run, path: Path, frames: range) -> dict[str, dict[str, Any]]:
-    """Scores, of all rigs and of each, and times: of both files and of the geometric detector on the same frames."""
-    points = points_config(run.options.rigs[0])
-    detectors = {
-        name: of_file(
-            LearnedLidarDetector(file, LearnedConfig(points, runtime=RuntimeConfig(precision=name)))
-        )
-        for name, file in (("fp32", path), ("int8", int8_path(path)))
-    }
-    detectors["geometric"] = of_geometric(points)
-    out: dict[str, dict[str, Any]] = {}
-    for name, detect in detectors.items():
-        truth, found = detect_all(run.held_out, detect, frames)
-        out[name] = {"scores": score_frames(truth, found), "ms": median_ms(detect, run.held_out), "rigs": {}}
-        for number, rig in enumerate(run.options.rigs):
-            rows = [k for k, index in enumerate(frames) if run.held_out.rig(index) == number]
-            if rows:
-                out[name]["rigs"][rig.name] = score_frames([truth[k] for k in rows], [found[k] for k in rows])
-    return out
 
 
 def _check_output(options: LidarOptions) -> None:
@@ -324,20 +302,6 @@ def _described(run: Run) -> dict[str, Any]:
         "frames": len(run.train), "held_out": len(run.held_out), "streets": len(run.train.stores),
         "rigs": [r.name for r in o.rigs], "drives": dataclasses.asdict(o.drives),
     }  # fmt: skip
-
-
-def _plain(figures: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    def scores(found: dict[str, ClassScore]) -> dict[str, Any]:
-        return {name: dataclasses.asdict(s) for name, s in found.items()}
-
-    return {
-        name: {
-            "ms": v["ms"],
-            "scores": scores(v["scores"]),
-            "rigs": {r: scores(s) for r, s in v["rigs"].items()},
-        }
-        for name, v in figures.items()
-    }
 
 
 def _bar(console: Console) -> Progress:

@@ -21,6 +21,7 @@ from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConf
 from perception_nodes.detection.runtime import int8_path  # noqa: E402
 from perception_nodes.simulation.iterator import Drives  # noqa: E402
 from perception_nodes.training import simulate  # noqa: E402
+from perception_nodes.training.compare import plain, score_simulated  # noqa: E402
 from perception_nodes.training.config import TrainConfig  # noqa: E402
 from perception_nodes.training.lidar import LidarOptions, mean_ap, train_lidar  # noqa: E402
 from perception_nodes.training.score import ClassScore  # noqa: E402
@@ -150,3 +151,19 @@ def test_weights_are_chosen_by_classes_with_enough_objects() -> None:
     assert mean_ap(scores) == pytest.approx(0.6)
     assert mean_ap({"bus": scores["bus"]}) == pytest.approx(0.1)
     assert mean_ap({}) == 0.0
+
+
+def test_a_model_is_scored_on_streets_that_no_run_is_trained_on(options: LidarOptions, model: Path) -> None:
+    """The same frames, and the same figures, as at the end of the run itself."""
+    figures = score_simulated(
+        model, options.rigs, options.held_out, options.drives, options.data_folder, Console(quiet=True)
+    )
+    kept = json.loads((options.output / "figures.json").read_text())
+    again = json.loads(json.dumps(plain(figures)))
+    assert {name: f["scores"] for name, f in again.items()} == {name: f["scores"] for name, f in kept.items()}
+    assert kept["fp32"]["scores"]
+
+
+def test_score_wants_a_model_and_something_to_score_it_on(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--model FILE, and --data FOLDER or --rig NAME"):
+        train("score", model=tmp_path / "m.onnx")
