@@ -226,22 +226,22 @@ def free(things: F64, boxes: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
 def _all_beams(frame: StoredFrame) -> _Beams:
     """Beams that look up and have no point met the sky: where a thing rises into it they have to be made."""
     step = frame.points.xyh_m - frame.origin_m
-    reach = np.maximum(np.hypot(step[:, 0], step[:, 1]), np.float32(0.1))
-    rise = step[:, 2] / reach
+    rise = step[:, 2] / np.maximum(np.hypot(step[:, 0], step[:, 1]), np.float32(0.1))
     count = np.bincount(frame.ring, minlength=256)
     firings = int(count.max(initial=0))
     ends: list[Any] = [frame.points.xyh_m]
     rings: list[Any] = [np.zeros(0, np.uint8)]
-    direction = (np.arctan2(step[:, 1], step[:, 0]) * (firings / (2 * np.pi))).astype(np.int64) % max(
-        firings, 1
-    )
+    by_ring = np.argsort(frame.ring, kind="stable")
+    last = np.cumsum(count)
     for ring in np.flatnonzero(count >= 10).tolist():
-        of = np.flatnonzero(frame.ring == ring)
+        of = by_ring[last[ring] - count[ring] : last[ring]]
         up = float(np.median(rise[of]))
         if up <= -0.02:
             continue
         empty = np.ones(firings, np.bool_)
-        empty[direction[of]] = False
+        empty[(np.arctan2(step[of, 1], step[of, 0]) * (firings / (2 * np.pi))).astype(np.int64) % firings] = (
+            False
+        )
         # Directions fall into their bins unevenly: a neighbour of a return is none of the sky.
         empty &= np.roll(empty, 1) & np.roll(empty, -1)
         angle = (np.flatnonzero(empty) + 0.5) * (2 * np.pi / firings)
