@@ -68,7 +68,7 @@ def simulate(
         rig=rig,
         seed=seed,
         duration_s=duration,
-        sensors=tuple(name.strip() for name in sensors.split(",") if name.strip()),
+        sensors=tuple(name.strip() for name in sensors.split(",")) if sensors else (),
         weather=tuple(weather or ()),
         faults=tuple(fault or ()),
     )

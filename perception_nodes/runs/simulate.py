@@ -83,7 +83,10 @@ def fault(text: str) -> Fault:
         )
     data: dict[str, Any] = {"sensor": plain[0], "kind": plain[1]}
     data |= dict(zip(("start_s", "duration_s"), plain[2:], strict=False))
-    data |= dict(p.split("=", 1) for p in text.split(":") if "=" in p)
+    for key, value in (p.split("=", 1) for p in text.split(":") if "=" in p):
+        if key in data:
+            raise ConfigurationError(f"{where}: {key} is given twice")
+        data[key] = value
     for key in set(data) - {"sensor", "kind"}:
         try:
             data[key] = int(data[key]) if key == "every" else float(data[key])
@@ -113,7 +116,7 @@ def chosen_sensors(rig: Rig, names: tuple[str, ...]) -> tuple[str, ...] | None:
     """Checked names, None = all."""
     known = [*(s.name for s in rig.sensors), "inertial"]
     if unknown := [n for n in names if n not in known]:
-        raise ConfigurationError(f"--sensors {unknown[0]}: rig {rig.name!r} has {known}")
+        raise ConfigurationError(f"--sensors {unknown[0] or '(no name)'}: rig {rig.name!r} has {known}")
     return names or None
 
 

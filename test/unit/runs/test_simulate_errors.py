@@ -171,6 +171,8 @@ def test_weather_that_there_is_not(text: str) -> None:
         ("top:off:1:2:3", "wanted SENSOR:KIND"),
         ("top:off:-1", "start_s = -1.0"),
         ("top:slow:evry=4", "unknown key 'evry'"),
+        ("top:off:kind=stuck", "kind is given twice"),
+        ("top:off:1:start_s=2", "start_s is given twice"),
     ],
 )
 def test_faults_that_there_are_not(text: str, words: str) -> None:
