@@ -51,6 +51,9 @@ def train(
         list[Path] | None, typer.Option(help="lidar: folder for simulated frames; score: recordings")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="score: the ONNX file")] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="score: draw the first sweep of each recording into --output")
+    ] = False,
     weights: Annotated[Path | None, typer.Option(help="weights.pt of an earlier run, to begin with")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")] = Path("train"),
 ) -> None:
@@ -65,23 +68,35 @@ def train(
         raise ConfigurationError(
             "perception train: torch is not installed: pip install 'perception_nodes[train]'"
         )
-    if what == "score":
-        _score(model, rig or [], data or [], held_out, frames, output)
-        return
     from perception_nodes.datasets.rigs import find_rig
     from perception_nodes.simulation.iterator import Drives
+
+    rigs, drives = tuple(find_rig(r) for r in rig or ()), Drives(frames=frames, stride=_STRIDE)
+    if what == "score":
+        from perception_nodes.training.compare import score_simulated
+        from perception_nodes.training.score_real import score_and_tell
+
+        if model is None or not (data or rigs):
+            raise ConfigurationError(
+                "perception train score: wanted --model FILE, and --data FOLDER or --rig NAME"
+            )
+        if rigs:
+            score_simulated(model, rigs, held_out, drives, output / "data", Console())
+        if data:
+            score_and_tell(model, tuple(data), Console(), output if pictures else None)
+        return
     from perception_nodes.training.config import TrainConfig
     from perception_nodes.training.lidar import LidarOptions, train_lidar
 
-    if not rig:
+    if not rigs:
         raise ConfigurationError("perception train lidar: wanted --rig NAME or FILE")
     config = TrainConfig(size=size, steps=steps, batch=batch, seed=seed, workers=workers, patience=patience)
     train_lidar(
         LidarOptions(
-            tuple(find_rig(r) for r in rig),
+            rigs,
             output,
             config,
-            Drives(frames=frames, stride=_STRIDE),
+            drives,
             streets=streets,
             held_out=held_out,
             budget_s=seconds(budget) if budget else 0.0,
@@ -92,26 +107,6 @@ def train(
         ),
         Console(),
     )
-
-
-def _score(
-    model: Path | None, rigs: list[str], recordings: list[Path], streets: int, frames: int, output: Path
-) -> None:
-    from perception_nodes.datasets.rigs import find_rig
-    from perception_nodes.datatypes import ConfigurationError
-    from perception_nodes.simulation.iterator import Drives
-    from perception_nodes.training.compare import score_simulated
-    from perception_nodes.training.score_real import score_and_tell
-
-    if model is None or not (recordings or rigs):
-        raise ConfigurationError(
-            "perception train score: wanted --model FILE, and --data FOLDER or --rig NAME"
-        )
-    if rigs:
-        drives = Drives(frames=frames, stride=_STRIDE)
-        score_simulated(model, [find_rig(r) for r in rigs], streets, drives, output / "data", Console())
-    if recordings:
-        score_and_tell(model, tuple(recordings), Console())
 
 
 def seconds(text: str) -> float:

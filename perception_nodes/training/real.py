@@ -95,20 +95,57 @@ def _kitti(source: KittiInput) -> Iterator[RealFrame]:
 
 def score_real(frames: Sequence[RealFrame], detector: Detector, range_m: float = RANGE_M) -> RealScore:
     """Scores on the labelled part of the sweeps; see `_CARS` for what counts as a car."""
+    return score_boxes(*real_boxes(frames, detector), range_m)
+
+
+def real_boxes(frames: Sequence[RealFrame], detector: Detector) -> tuple[list[BoxFrame], list[BoxFrame]]:
+    """True boxes of the labelled part of each sweep, and what a detector finds there."""
     truth, found = [], []
     for index, frame in enumerate(frames):
         boxes = detector(frame.cloud, frame.origins_m)
         truth.append(_boxes(frame.truth, frame, index, False))
         found.append(_boxes(boxes, frame, index, True))
+    return truth, found
+
+
+def score_boxes(truth: Sequence[BoxFrame], found: Sequence[BoxFrame], range_m: float = RANGE_M) -> RealScore:
+    """Scores of boxes found."""
     classes = score_frames(truth, found, range_m)
-    recall, false = recall_at_false(truth, found, len(frames), range_m)
-    return RealScore(len(frames), classes, recall, false)
+    recall, false = recall_at_false(truth, found, len(truth), range_m)
+    return RealScore(len(truth), classes, recall, false)
 
 
 def recall_at_false(
     truth: Sequence[BoxFrame], found: Sequence[BoxFrame], frames: int, range_m: float, most: float = 1.0
 ) -> tuple[float, float]:
     """Greatest recall of cars at 2 m with at most `most` false cars a frame, and how many there are then."""
+    rows, cars = _ranked_cars(truth, found, range_m)
+    best = _last_good(rows, most * frames)
+    if best < 0 or not cars:
+        return 0.0, 0.0
+    hits = sum(hit for _, hit in rows[: best + 1])
+    return hits / cars, (best + 1 - hits) / frames
+
+
+def score_at_false(
+    truth: Sequence[BoxFrame], found: Sequence[BoxFrame], range_m: float = RANGE_M, most: float = 1.0
+) -> float:
+    """The score from which on there are at most `most` false cars a frame; 1 where there always are more."""
+    rows, _ = _ranked_cars(truth, found, range_m)
+    best = _last_good(rows, most * len(truth))
+    return rows[best][0] if best >= 0 else 1.0
+
+
+def _last_good(rows: Sequence[tuple[float, bool]], most: float) -> int:
+    """The last of the rows (score, hit) with no more than `most` that are no hits among it and those before; -1."""
+    false = np.cumsum([not hit for _, hit in rows]) if rows else np.zeros(0)
+    return int((false <= most).sum()) - 1
+
+
+def _ranked_cars(
+    truth: Sequence[BoxFrame], found: Sequence[BoxFrame], range_m: float
+) -> tuple[list[tuple[float, bool]], int]:
+    """(score, whether it is a true car) of what was found by falling score, and how many cars are asked for."""
     rows: list[tuple[float, bool]] = []
     cars = 0
     for true, ours in zip(truth, found, strict=True):
@@ -121,20 +158,14 @@ def recall_at_false(
             apart = np.hypot(*(true.center_m[:, :2] - ours.center_m[row, :2]).T)
             apart[taken | (true.label != CAR)] = np.inf
             partner = int(apart.argmin()) if len(apart) else -1
-            hit = partner >= 0 and apart[partner] < _MATCH_M
+            hit = partner >= 0 and bool(apart[partner] < _MATCH_M)
             if hit:
                 taken[partner] = True
                 # A car with hardly a point is neither asked for nor a false alarm.
                 if not asked[partner]:
                     continue
             rows.append((float(ours.score[row]), hit))
-    rows.sort(key=lambda r: -r[0])
-    hits = np.cumsum([h for _, h in rows]) if rows else np.zeros(0)
-    false = np.cumsum([not h for _, h in rows]) if rows else np.zeros(0)
-    good = np.flatnonzero(false <= most * frames)
-    if not len(good) or not cars:
-        return 0.0, 0.0
-    return float(hits[good[-1]] / cars), float(false[good[-1]] / frames)
+    return sorted(rows, key=lambda r: -r[0]), cars
 
 
 def _boxes(boxes: Detections3D, frame: RealFrame, index: int, scored: bool) -> BoxFrame:

@@ -15,14 +15,18 @@ from perception_nodes.detection.learned import LearnedLidarDetector
 from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConfig
 from perception_nodes.detection.runtime import int8_path
 
-from .real import Detector, RealScore, geometric, real_frames, score_real
+from .picture import write_picture
+from .real import Detector, RealScore, geometric, real_boxes, real_frames, score_boxes
 from .report import tell_real
 
 
 def score_and_tell(
-    model: Path, recordings: Sequence[Path], console: Console
+    model: Path, recordings: Sequence[Path], console: Console, pictures: Path | None = None
 ) -> dict[str, dict[str, RealScore]]:
-    """Print and return the scores by recording and detector; every precision that the model has."""
+    """Print and return the scores by recording and detector; every precision that the model has.
+
+    pictures: folder for a picture of each recording's first sweep.
+    """
     out = {}
     for path in recordings:
         kind, frames = real_frames(path)
@@ -30,7 +34,10 @@ def score_and_tell(
         points = GeometricConfig().with_vehicle(rig.vehicle_lwh_m, rig.base_to_center_m)
         detectors = {"geometric": geometric(points), **_learned(model, points)}
         kept = list(frames)
-        scores = {name: score_real(kept, detector) for name, detector in detectors.items()}
+        boxes = {name: real_boxes(kept, detector) for name, detector in detectors.items()}
+        scores = {name: score_boxes(*of) for name, of in boxes.items()}
+        if pictures is not None:
+            write_picture(pictures / f"{path.name}.jpg", kept[0], boxes)
         tell_real(f"{kind} ({path.name})", scores, console)
         out[path.name] = scores
     return out
