@@ -46,7 +46,7 @@ def change_faults(
         name = _NUMBER.get(FaultKind(kind))
         if name is None:
             raise ConfigurationError(f"kind {kind!r} takes no value, got {value}")
-        data[name] = int(value) if name == "every" else value
+        data[name] = int(value) if name == "every" and float(value).is_integer() else value
     schedule.inject(Fault.from_dict(data, "inject_fault"))
     until = f"for {duration_s:g} s" if duration_s else "until it is mended"
     return f"{sensor}: {kind} from {now_s + start_s:.1f} s of the drive on, {until}"

@@ -99,6 +99,9 @@ def test_ok_mends_one_sensor_or_all() -> None:
         ("top", "off", -1.0, 0.0, "start_s -1"),
         ("top", "off", 0.0, 2.0, "takes no value"),
         ("top", "intermittent", 0.0, 1.5, "loss_probability"),
+        ("top", "slow", 0.0, 2.7, "every: wanted a whole number, got 2.7"),
+        ("top", "slow", 0.0, float("nan"), "every: wanted a whole number, got nan"),
+        ("top", "off", float("nan"), 0.0, "start_s nan"),
     ],
 )
 def test_wrong_calls_are_told(sensor: str, kind: str, start_s: float, value: float, said: str) -> None:

@@ -68,6 +68,14 @@ def load(path: Path) -> World:
     return world_from_osm(path, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize(
+    ("said", "kmh"), [("30 mph", 48.28), ("60.5 km/h", 60.5), ("1.2.3", 5.0), ("none", 50.0), ("900", 130.0)]
+)
+def test_words_of_a_speed_limit(tmp_path: Path, said: str, kmh: float) -> None:
+    parts = [part.replace('"30"', f'"{said}"') for part in street()]
+    assert load(written(tmp_path, parts)).graph.lanes[0].speed_mps * 3.6 == pytest.approx(kmh, abs=0.01)
+
+
 def test_lanes_join_and_lie_beside_each_other(tmp_path: Path) -> None:
     world = load(written(tmp_path, street()))
     lanes = world.graph.lanes
@@ -75,6 +83,7 @@ def test_lanes_join_and_lie_beside_each_other(tmp_path: Path) -> None:
     assert [(lane.left, lane.right) for lane in lanes] == [(3, 0), (4, 0), (0, 1), (0, 2)]
     assert [round(lane.width_m, 3) for lane in lanes] == [3.5] * 4
     assert lanes[0].speed_mps == pytest.approx(30 / 3.6)
+    assert lanes[1].speed_mps == pytest.approx(50 / 3.6)
     assert lanes[0].project(lanes[2].centre_m[1, :2])[1] == pytest.approx(3.5)
     divider = next(e for e in world.elements if e.subtype == "dashed")
     assert lanes[0].project(divider.points_m[1, :2])[1] == pytest.approx(1.75)
