@@ -41,7 +41,7 @@ def adapt(
     ] = None,
     streets: Annotated[int, typer.Option(help="simulated streets to go on with, of all rigs together")] = 24,
     held_out: Annotated[int, typer.Option(help="simulated streets to be judged on")] = 12,
-    frames: Annotated[int, typer.Option(help="frames of a street")] = 6,
+    frames: Annotated[int, typer.Option(help="frames of a street")] = 8,
     data: Annotated[Path | None, typer.Option(help="folder for simulated frames, shared by runs")] = None,
     seed: Annotated[int, typer.Option(help="of order and augmentation")] = 0,
     workers: Annotated[int, typer.Option(help="processes that prepare frames")] = 1,

@@ -112,6 +112,7 @@ class Simulation:
         names = [*self._models, INERTIAL]
         self.faults = FaultSchedule(start_ns, names, list(scenario.faults), seed)
         self._external: ExternalEgo | None = None
+        self._moment: Moment | None = None
         self._held: list[Emission] = []
         self._index = 0
 
@@ -149,7 +150,19 @@ class Simulation:
             self._scene, self.world, self.traffic.assets, self.weather, self.time_s - STEP_S, self.time_s,
             (before, after), (start, end),
         )  # fmt: skip
+        self._moment = moment
         return self._measured(moment, samples)
+
+    def sweep_in(self, weather: Weather, lidar: str) -> LidarSweep:
+        """What a lidar would have given in the last `tick` in other weather; nothing is changed by it.
+
+        Raises ConfigurationError before the first.
+        """
+        if self._moment is None:
+            raise ConfigurationError("a sweep in other weather: wanted a tick before it")
+        moment = replace(self._moment, weather=weather)
+        sweep: LidarSweep = self._models[lidar].measure(moment, self._stamp_ns, self._rng(lidar))
+        return sweep
 
     def skip(self, command: EgoCommand | None = None) -> None:
         """The next 0.1 s, of which nothing is measured (what drifts drifts on)."""
