@@ -23,12 +23,18 @@ EXAMPLES = """
 `perception train score --model vlp16/lidar_small.onnx --data drives/pandaset_002`  on real sweeps with labels
 
 `perception train score --model vlp16/lidar_small.onnx --rig vlp16`  on simulated streets that no run is trained on
+
+`perception train robustness --model vlp16/lidar_small.onnx --rig vlp16 --held-out 6 --frames 4`  in bad weather
 """
 
 
 def train(
     what: Annotated[
-        str, typer.Argument(help="lidar: train a detector; score: a model on real, labelled sweeps")
+        str,
+        typer.Argument(
+            help="lidar: train a detector; score: a model on real, labelled sweeps or simulated streets;"
+            " robustness: in weather and with faults of severity 1 to 5"
+        ),
     ],
     rig: Annotated[
         list[str] | None, typer.Option(help="rig by name or file; may be given several times")
@@ -62,8 +68,8 @@ def train(
 
     from perception_nodes.datatypes import ConfigurationError
 
-    if what not in ("lidar", "score"):
-        raise ConfigurationError(f"perception train: wanted lidar or score, got {what!r}")
+    if what not in ("lidar", "score", "robustness"):
+        raise ConfigurationError(f"perception train: wanted lidar or score or robustness, got {what!r}")
     if importlib.util.find_spec("torch") is None:
         raise ConfigurationError(
             "perception train: torch is not installed: pip install 'perception_nodes[train]'"
@@ -84,6 +90,13 @@ def train(
             score_simulated(model, rigs, held_out, drives, output / "data", Console())
         if data:
             score_and_tell(model, tuple(data), Console(), output if pictures else None)
+        return
+    if what == "robustness":
+        from perception_nodes.training.robustness import Suite, robustness_and_tell
+
+        if model is None or len(rigs) != 1:
+            raise ConfigurationError("perception train robustness: wanted --model FILE and one --rig NAME")
+        robustness_and_tell(model, rigs[0], Suite(held_out, frames, _STRIDE), output, Console())
         return
     from perception_nodes.training.config import TrainConfig
     from perception_nodes.training.lidar import LidarOptions, train_lidar
