@@ -1,4 +1,4 @@
-"""Which lidar detector a node runs: `geometric`, `auto`, or a model file."""
+"""Which lidar detector a node runs: `geometric`, `auto`, a model file, or the folder of a foreign model."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class OpenedDetector:
 def open_detector(model: str, config: LearnedConfig) -> OpenedDetector:
     """The detector that `model` names.
 
-    model: `geometric`; `auto`: the shipped model, or the geometric detector where there is none; else a path.
+    model: `geometric`; `auto`: the shipped model, or the geometric detector where there is none; else a path: a file of
+    `perception train lidar`, or a folder as `learned_foreign` describes it.
     Raises ModelError for a file that is missing or no model of this detector.
     """
     path = _shipped() if model == AUTO else None if model == GEOMETRIC else Path(model)
@@ -49,6 +50,8 @@ def open_detector(model: str, config: LearnedConfig) -> OpenedDetector:
         geometric = GeometricLidarDetector(config.points)
         why = " (auto: no model is shipped)" if model == AUTO else ""
         return OpenedDetector(geometric.detect, geometric.warm, list, f"geometric lidar detector{why}")
+    if path.is_dir():
+        return _open_foreign(path, config)
     if not path.is_file():
         raise ModelError(
             f"lidar model {model!r}: no such file: wanted {GEOMETRIC}, {AUTO} or the path of an ONNX file"
@@ -66,6 +69,14 @@ def open_detector(model: str, config: LearnedConfig) -> OpenedDetector:
         learned.model_hash,
         learned.calibration_id,
     )
+
+
+def _open_foreign(folder: Path, config: LearnedConfig) -> OpenedDetector:
+    from .learned_foreign import ForeignLidarDetector
+
+    foreign = ForeignLidarDetector(folder, config)
+    text = f"{foreign.describe()}; providers in use: {', '.join(foreign.providers)}"
+    return OpenedDetector(foreign.detect, foreign.warm, list, text, foreign.model_id, foreign.model_hash)
 
 
 def _shipped() -> Path | None:

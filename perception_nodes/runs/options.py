@@ -47,7 +47,7 @@ class RunOptions:
             if ":=" not in argument:
                 raise ConfigurationError(f"--set {argument}: wanted name:=value")
         model = self.arguments.get(LIDAR_MODEL, GEOMETRIC)
-        if model not in (GEOMETRIC, AUTO) and not Path(model).is_file():
+        if model not in (GEOMETRIC, AUTO) and not Path(model).exists():
             raise ConfigurationError(
                 f"--set {LIDAR_MODEL}:={model}: no such file: wanted {GEOMETRIC}, {AUTO} or an ONNX file"
             )
