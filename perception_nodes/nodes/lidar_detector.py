@@ -40,7 +40,12 @@ class LidarDetector(PerceptionNode):
         config = config.with_vehicle(self.rig.vehicle_lwh_m, self.rig.base_to_center_m)
         model = str(
             declare(
-                self, "model", GEOMETRIC, {"help": "geometric, auto (the shipped model), or an ONNX file"}
+                self,
+                "model",
+                GEOMETRIC,
+                {
+                    "help": "geometric, auto (the shipped model), an ONNX file, or the folder of a foreign model"
+                },
             )
         )
         settings = LearnedConfig(
