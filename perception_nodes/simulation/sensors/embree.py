@@ -24,8 +24,8 @@ I32 = npt.NDArray[np.int32]
 
 # Rays of a packet: what the library takes as RTCRayHit16 and RTCRay16, columns of so many 4-byte values.
 PACKET: Final = 16
-_ORIGIN, _NEAR, _WAY, _TIME, _FAR, _MASK, _ID, _FLAGS, _RAY_COLUMNS = 0, 3, 4, 7, 8, 9, 10, 11, 12
-_TRIANGLE, _GEOMETRY, _HIT_COLUMNS = 17, 18, 20
+_ORIGIN, _WAY, _FAR, _MASK, RAY_COLUMNS = 0, 4, 8, 9, 12
+_TRIANGLE, _GEOMETRY, HIT_COLUMNS = 17, 18, 20
 _NONE: Final = 0xFFFFFFFF
 _COHERENT: Final = 1 << 16
 _TRIANGLES, _INDEX, _VERTEX, _UINT3, _FLOAT3 = 0, 0, 1, 0x5003, 0x9003
@@ -81,7 +81,7 @@ def _device() -> int:
 
 
 class Triangles:
-    """What rays can meet: vertices (V, 3), triangles (T, 3). Both sides of a triangle stop rays."""
+    """What rays can meet: vertices (V, 3), triangles (T, 3); both sides of a triangle stop rays. scene: for kernels."""
 
     def __init__(self, vertices: F32, triangles: I32) -> None:
         device = _device()
@@ -94,19 +94,19 @@ class Triangles:
         _EMBREE.rtcCommitScene(scene)
         if error := _EMBREE.rtcGetDeviceError(device):
             raise ConfigurationError(f"embree: {len(triangles)} triangles cannot be built, error {error}")
-        self._scene = int(scene)
+        self.scene = int(scene)
         finalize(self, _EMBREE.rtcReleaseScene, scene)
 
     def cast(self, origins: F32, directions: F32) -> tuple[F32, I32]:
         """Range (N,), inf = nothing, and triangle (N,), -1 = nothing, of rays (N, 3)."""
         range_m, triangle = np.empty(len(origins), np.float32), np.empty(len(origins), np.int32)
-        _cast(self._scene, origins, directions, range_m, triangle)
+        _cast(self.scene, origins, directions, range_m, triangle)
         return range_m, triangle
 
     def stops(self, origins: F32, directions: F32) -> npt.NDArray[np.bool_]:
-        """(N,) whether anything lies along the ray."""
+        """(N,) whether anything lies along the ray; directions (N, 3), or (1, 3) of all."""
         out = np.empty(len(origins), np.bool_)
-        _stops(self._scene, origins, directions, out)
+        _stops(self.scene, origins, directions, out)
         return out
 
 
@@ -121,53 +121,86 @@ _KERNEL: Final = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 @njit(**_KERNEL)  # type: ignore[untyped-decorator]
 def _cast(scene: int, origins: Any, directions: Any, range_m: Any, triangle: Any) -> None:
-    rays, valid, arguments = _room(_HIT_COLUMNS)
-    numbers = rays.view(np.uint32)
+    packet = room(HIT_COLUMNS)
     for first in range(0, len(origins), PACKET):
         count = min(PACKET, len(origins) - first)
-        _load(origins[first : first + count], directions[first : first + count], rays, numbers, valid)
-        for i in range(PACKET):
-            numbers[_GEOMETRY * PACKET + i] = _NONE
-        _intersect(valid.ctypes.data, scene, rays.ctypes.data, arguments.ctypes.data)
         for i in range(count):
-            met = numbers[_GEOMETRY * PACKET + i] != _NONE
-            range_m[first + i] = rays[_FAR * PACKET + i]
-            triangle[first + i] = numbers[_TRIANGLE * PACKET + i] if met else -1
+            load(packet[0], i, origins[first + i], directions[first + i])
+        meet(scene, packet, count)
+        for i in range(count):
+            range_m[first + i], triangle[first + i] = met(packet, i)
 
 
 @njit(**_KERNEL)  # type: ignore[untyped-decorator]
 def _stops(scene: int, origins: Any, directions: Any, out: Any) -> None:
-    rays, valid, arguments = _room(_RAY_COLUMNS)
-    numbers = rays.view(np.uint32)
+    packet = room(RAY_COLUMNS)
+    step = 1 if len(directions) > 1 else 0
     for first in range(0, len(origins), PACKET):
         count = min(PACKET, len(origins) - first)
-        _load(origins[first : first + count], directions[first : first + count], rays, numbers, valid)
-        _occluded(valid.ctypes.data, scene, rays.ctypes.data, arguments.ctypes.data)
         for i in range(count):
-            out[first + i] = rays[_FAR * PACKET + i] < 0
+            load(packet[0], i, origins[first + i], directions[step * (first + i)])
+        stop(scene, packet, count)
+        for i in range(count):
+            out[first + i] = stopped(packet, i)
 
 
 @njit(**_KERNEL)  # type: ignore[untyped-decorator]
-def _room(columns: int) -> Any:
-    """Memory on 64-byte borders: a packet of some columns, which of its rays count, and RTCIntersectArguments."""
+def room(columns: int) -> Any:
+    """Memory for a packet, on 64-byte borders: rays, the same as numbers, which count, RTCIntersectArguments."""
     memory = np.zeros((columns + 2) * PACKET + 16, np.float32)
     at = (-(memory.ctypes.data // 4)) % 16
     rays = memory[at : at + columns * PACKET]
     at += columns * PACKET
     valid, arguments = memory[at : at + PACKET].view(np.int32), memory[at + PACKET :].view(np.uint32)
     arguments[0], arguments[1] = _COHERENT, _NONE
-    return rays, valid, arguments
+    numbers = rays.view(np.uint32)
+    numbers[_MASK * PACKET : (_MASK + 1) * PACKET] = _NONE
+    return rays, numbers, valid, arguments
 
 
 @njit(**_KERNEL)  # type: ignore[untyped-decorator]
-def _load(origins: Any, directions: Any, rays: Any, numbers: Any, valid: Any) -> None:
-    count = len(origins)
+def load(rays: Any, i: int, origin: Any, direction: Any) -> None:
+    """The ray with a number in the packet."""
+    for c in range(3):
+        rays[(_ORIGIN + c) * PACKET + i] = origin[c]
+        rays[(_WAY + c) * PACKET + i] = direction[c]
+
+
+@njit(**_KERNEL)  # type: ignore[untyped-decorator]
+def _begin(packet: Any, count: int) -> None:
+    rays, _, valid, _ = packet
     for i in range(PACKET):
         valid[i] = -1 if i < count else 0
-        rays[_NEAR * PACKET + i], rays[_TIME * PACKET + i] = 0.0, 0.0
         rays[_FAR * PACKET + i] = np.inf
-        numbers[_MASK * PACKET + i], numbers[_ID * PACKET + i], numbers[_FLAGS * PACKET + i] = _NONE, 0, 0
-    for i in range(count):
-        for c in range(3):
-            rays[(_ORIGIN + c) * PACKET + i] = origins[i, c]
-            rays[(_WAY + c) * PACKET + i] = directions[i, c]
+
+
+@njit(**_KERNEL)  # type: ignore[untyped-decorator]
+def meet(scene: int, packet: Any, count: int) -> None:
+    """Let the first rays of a packet of HIT_COLUMNS meet what they can."""
+    rays, numbers, valid, arguments = packet
+    _begin(packet, count)
+    for i in range(PACKET):
+        numbers[_GEOMETRY * PACKET + i] = _NONE
+    _intersect(valid.ctypes.data, scene, rays.ctypes.data, arguments.ctypes.data)
+
+
+@njit(**_KERNEL)  # type: ignore[untyped-decorator]
+def met(packet: Any, i: int) -> Any:
+    """Range and triangle of a ray; inf and -1 if it met nothing."""
+    rays, numbers, _, _ = packet
+    hit = numbers[_GEOMETRY * PACKET + i] != _NONE
+    return rays[_FAR * PACKET + i], np.int64(numbers[_TRIANGLE * PACKET + i]) if hit else -1
+
+
+@njit(**_KERNEL)  # type: ignore[untyped-decorator]
+def stop(scene: int, packet: Any, count: int) -> None:
+    """Ask whether anything stops the first rays of a packet of RAY_COLUMNS."""
+    rays, _, valid, arguments = packet
+    _begin(packet, count)
+    _occluded(valid.ctypes.data, scene, rays.ctypes.data, arguments.ctypes.data)
+
+
+@njit(**_KERNEL)  # type: ignore[untyped-decorator]
+def stopped(packet: Any, i: int) -> bool:
+    """Whether something stops a ray."""
+    return packet[0][_FAR * PACKET + i] < 0  # type: ignore[no-any-return]

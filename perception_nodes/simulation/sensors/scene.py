@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from perception_nodes.simulation.assets import Asset, Mesh
 from perception_nodes.simulation.traffic.states import ActorStates
 
 from .embree import Triangles
-from .rays import BLOCK, cull, cull_parallel, into_frames, keep_nearest, of_street, outline
+from .rays import BLOCK, of_actors, of_street, shaded
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 # Parts of many rays, which threads take one after the other: the same whatever the number of threads.
 _PART: Final = 8192
+# By which boxes are wider than what they hold, for rounding.
+_SKIN_M: Final = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +66,17 @@ class Hits:
 
 
 class _Body:
-    """One mesh: what rays meet, and of each triangle its normal and material."""
+    """One mesh: what rays meet, the box that holds it (6,), and of each triangle its normal and material."""
 
     def __init__(self, mesh: Mesh) -> None:
-        triangles = Triangles(mesh.vertices.astype(np.float32), mesh.triangles.astype(np.int32))
-        self.cast, self.stops = triangles.cast, triangles.stops
+        self.triangles = Triangles(mesh.vertices.astype(np.float32), mesh.triangles.astype(np.int32))
         corner = mesh.vertices[mesh.triangles]
         normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
         length = np.linalg.norm(normal, axis=1, keepdims=True)
         self.normal = np.ascontiguousarray(normal / np.where(length > 0, length, 1.0), np.float32)
         self.material = np.ascontiguousarray(mesh.material, np.uint8)
+        corners = corner.reshape(-1, 3) if len(corner) else np.zeros((1, 3))
+        self.box = np.concatenate([corners.min(axis=0) - _SKIN_M, corners.max(axis=0) + _SKIN_M])
 
 
 # Drives share the meshes of one catalogue, which is finite.
@@ -89,7 +92,7 @@ class Scene:
 
     def __init__(self, static: Mesh, assets: Sequence[Asset], threads: int = 1) -> None:
         self._static = _Body(static)
-        self._poses = [[_stocked(mesh) for mesh in asset.poses] for asset in assets]
+        self._stock = _Stock.of(assets)
         self._radius_m = np.array([a.radius_m for a in assets])
         self._half_height_m = np.array([a.lwh_m[2] / 2 for a in assets])
         threads = threads or os.cpu_count() or 1
@@ -131,7 +134,7 @@ class Scene:
         """The scene between two times, for several casts from within one thread."""
         return View(self, self._placed(*span))
 
-    def _placed(self, start: ActorStates, end: ActorStates) -> _Placed:
+    def _placed(self, start: ActorStates, end: ActorStates) -> Placed:
         # Who left the world within the time and came back as somebody else elsewhere was never in between.
         row = np.flatnonzero(start.present & end.present & (start.id == end.id))
         low, high = start.pose[row].copy(), end.pose[row]
@@ -141,73 +144,28 @@ class Scene:
         reach = self._radius_m[asset] + 0.5 * np.linalg.norm(high[:, :3] - low[:, :3], axis=1) + 0.02
         middle = 0.5 * (low[:, :3] + high[:, :3])
         middle[:, 2] += self._half_height_m[asset]
-        bodies = [self._poses[a][p] for a, p in zip(asset.tolist(), end.phase[row].tolist(), strict=True)]
-        order = np.array(sorted(range(len(row)), key=lambda k: id(bodies[k])), np.int64)
-        return _Placed(
-            row[order],
-            low[order],
-            high[order],
-            tilt[order],
-            middle[order],
-            reach[order],
-            [bodies[k] for k in order],
-            len(end),
-        )
+        stock = self._stock
+        body = stock.body[stock.start[asset] + end.phase[row]]
+        return Placed(
+            row, low, high, tilt, middle, reach, stock.scene[body], stock.box[body], stock.first[body],
+            stock.normal, stock.material, len(end),
+        )  # fmt: skip
 
     def _cast(
-        self, origins: F32, directions: F32, fraction: F32, placed: _Placed, limit_m: float, width: int = 1
+        self, origins: F32, directions: F32, fraction: F32, placed: Placed, limit_m: float, width: int = 1
     ) -> Hits:
         n, static = len(origins), self._static
         hits = (np.empty(n, np.float32), np.empty(n, np.uint8), np.empty((n, 3), np.float32),
                 np.empty(n, np.int32), np.empty(n, np.int32))  # fmt: skip
-        of_street(static.cast(origins, directions), (static.normal, static.material), limit_m, hits)
-        aimed = np.zeros(placed.actors, np.int64)
-        around = np.tile(np.array([n, n, -1, -1], np.int64), (placed.actors, 1))
-        for rays, body in self._candidates(origins, directions, fraction, placed, limit_m):
-            near_m, of = body.cast(rays.origins, rays.directions)
-            turned = (placed.low, placed.high, placed.tilt, fraction)
-            found = (rays.index, rays.place, rays.actor, near_m, of)
-            aimed += np.bincount(rays.actor[of >= 0], minlength=placed.actors)
-            if width > 1:
-                outline(rays.index, rays.actor, of, width, around)
-            keep_nearest(found, (body.normal, body.material), turned, limit_m, hits)
+        of_street(static.triangles.cast(origins, directions), (static.normal, static.material), limit_m, hits)
+        aimed, around = of_actors((origins, directions, fraction), placed, limit_m, width, hits)
         return Hits(*hits, aimed, around)
-
-    def _candidates(
-        self, origins: F32, directions: F32, fraction: F32, placed: _Placed, limit_m: float
-    ) -> list[tuple[_Rays, _Body]]:
-        """Rays in the frames of the actors that they may meet, one entry a mesh."""
-        if len(placed.row) == 0:
-            return []
-        pairs = cull(origins, directions, placed.middle, placed.reach, limit_m)
-        return self._among(origins, directions, fraction, placed, pairs)
-
-    def _among(
-        self, origins: F32, directions: F32, fraction: F32, placed: _Placed, pairs: tuple[I64, I64]
-    ) -> list[tuple[_Rays, _Body]]:
-        index, place = pairs
-        local_o, local_d = into_frames(
-            (origins, directions, fraction), (index, place), (placed.low, placed.high, placed.tilt)
-        )
-        start = np.searchsorted(place, np.arange(len(placed.row) + 1))
-        out, first = [], 0
-        while first < len(placed.row):
-            last = first + 1
-            while last < len(placed.row) and placed.bodies[last] is placed.bodies[first]:
-                last += 1
-            part = slice(int(start[first]), int(start[last]))
-            if part.stop > part.start:
-                actor = placed.row[place[part]]
-                rays = _Rays(index[part], place[part], actor, local_o[part], local_d[part])
-                out.append((rays, placed.bodies[first]))
-            first = last
-        return out
 
 
 class View:
     """A scene between two times. Its casts take one thread each: several threads share it by `Scene.spread`."""
 
-    def __init__(self, scene: Scene, placed: _Placed) -> None:
+    def __init__(self, scene: Scene, placed: Placed) -> None:
         self._scene, self._placed = scene, placed
 
     def cast(self, origins_m: F32, directions: F32, fraction: F32, limit_m: float, width: int = 1) -> Hits:
@@ -216,25 +174,16 @@ class View:
 
     def stops(self, origins_m: F32, towards: F64, fraction: F32, limit_m: float) -> npt.NDArray[np.bool_]:
         """(N,) whether light from far away in one direction (3,) is kept from points (N, 3); actors up to the limit."""
-        rays = np.empty_like(origins_m)
-        rays[:] = towards
-        out = self._scene._static.stops(origins_m, rays)
-        placed = self._placed
-        if not len(placed.row):
-            return out
-        index, place = cull_parallel(
-            origins_m, np.asarray(towards, np.float64), placed.middle, placed.reach, limit_m
-        )
-        open_still = ~out[index]
-        pairs = (index[open_still], place[open_still])
-        for found, body in self._scene._among(origins_m, rays, fraction, placed, pairs):
-            out[found.index[body.stops(found.origins, found.directions)]] = True
+        way = np.ascontiguousarray(towards, np.float64)
+        out = self._scene._static.triangles.stops(origins_m, way[None].astype(np.float32))
+        shaded((origins_m, fraction), way, self._placed, limit_m, out)
         return out
 
 
-@dataclass(frozen=True, eq=False)
-class _Placed:
-    """Actors that are present, sorted by mesh: row in the states, poses at both ends, tilt (3, 3), sphere; and all."""
+class Placed(NamedTuple):
+    """Actors that are present: row in the states, poses (K, 6) at both ends, tilt (K, 3, 3), sphere; what rays meet of
+    each, its box (K, 6) and its first row of normal and material (of all triangles); and how many actors there are.
+    """
 
     row: I64
     low: F64
@@ -242,19 +191,42 @@ class _Placed:
     tilt: F64
     middle: F64
     reach: F64
-    bodies: list[_Body]
+    scene: I64
+    box: F64
+    first: I64
+    normal: F32
+    material: npt.NDArray[np.uint8]
     actors: int
 
 
-@dataclass(frozen=True, eq=False)
-class _Rays:
-    """Rays of one mesh: index of the ray, place of the actor in `_Placed`, its row, and the ray in its frame."""
+class _Stock(NamedTuple):
+    """All meshes of some assets: start (A,): where an asset's poses begin in body, which counts scene, box and first;
+    and normal and material of all triangles.
+    """
 
-    index: I64
-    place: I64
-    actor: I64
-    origins: F32
-    directions: F32
+    start: I64
+    body: I64
+    scene: I64
+    box: F64
+    first: I64
+    normal: F32
+    material: npt.NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, assets: Sequence[Asset]) -> _Stock:
+        poses = [_stocked(mesh) for asset in assets for mesh in asset.poses]
+        bodies = list(dict.fromkeys(poses))
+        number = {body: k for k, body in enumerate(bodies)}
+        count = [len(b.material) for b in bodies]
+        return cls(
+            np.cumsum([0, *(len(a.poses) for a in assets)])[:-1],
+            np.array([number[b] for b in poses], np.int64),
+            np.array([b.triangles.scene for b in bodies], np.int64),
+            np.array([b.box for b in bodies]).reshape(-1, 6),
+            np.cumsum([0, *count])[:-1].astype(np.int64),
+            np.concatenate([np.zeros((0, 3), np.float32), *(b.normal for b in bodies)]),
+            np.concatenate([np.zeros(0, np.uint8), *(b.material for b in bodies)]),
+        )
 
 
 def _parts(count: int) -> list[slice]:

@@ -118,7 +118,7 @@ def test_a_rolling_shutter_leans_what_one_drives_past():
         ({"width": 416}, "unknown key 'width': did you mean 'width_px'"),
         ({"width_px": "wide"}, "width_px: wanted a whole number, got 'wide'"),
         ({"hfov_rad": 3.1}, "wanted at most 2.9 of a pinhole camera"),
-        ({"hfov_rad": float("nan")}, "hfov_rad = nan: wanted a value in"),
+        ({"hfov_rad": float("nan")}, "hfov_rad: wanted a number, got nan"),
         ({"near_m": 5.0, "far_m": 4.0}, "near_m = 5.0: wanted less than far_m"),
         ({"blur_samples": 0}, "blur_samples = 0: wanted a value in"),
     ],
