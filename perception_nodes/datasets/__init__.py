@@ -4,14 +4,13 @@ from .bag import BagReader
 from .bag_info import BagInfo, TopicInfo
 from .bag_writer import BagWriter
 from .discover import open_input
-from .inputs import TRUTH_TOPIC, Input, SequenceInput
+from .inputs import Input, SequenceInput
 from .playback import Player, PlayerConfig, Timeline
 from .rig_guess import Guess, guess_rig
 from .rigs import find_rig, known_rig, mount, rig_mounts, rig_names, rig_path
 from .typestore import decode, encode, message_class
 
 __all__ = [
-    "TRUTH_TOPIC",
     "BagInfo",
     "BagReader",
     "BagWriter",

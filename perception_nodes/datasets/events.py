@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from perception_nodes.datatypes import Detections3D, PointCloud
+from perception_nodes.datatypes.topics import TRUTH_TOPIC
 from perception_nodes.geometry import CameraModel
 
 from .image_size import image_format
-from .inputs import TRUTH_TOPIC, Event
+from .inputs import Event
 from .messages import (
     CAMERA_INFO,
     COMPRESSED_IMAGE,

@@ -17,7 +17,6 @@ from .messages import TF, tf_message
 from .poses import PoseTrack
 
 Progress = Callable[[int, int], None]
-TRUTH_TOPIC = "/truth/objects"
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from perception_nodes.datatypes import Detections3D, InputError, PointCloud
+from perception_nodes.datatypes.topics import TRUTH_TOPIC
 from perception_nodes.geometry import Transform, points_in_boxes, transform_detections
 
 from .events import camera_events, camera_topics, cloud_event, truth_event
 from .image_size import image_size
-from .inputs import TRUTH_TOPIC, Event, SequenceInput
+from .inputs import Event, SequenceInput
 from .kitti_calibration import read_calibration
 from .kitti_files import KittiFiles
 from .kitti_labels import LABELS, Label, box_in, read_labels

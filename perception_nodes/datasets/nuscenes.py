@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from perception_nodes.datatypes import Detections3D, InputError, PerceptionError, PointCloud
+from perception_nodes.datatypes.topics import TRUTH_TOPIC
 from perception_nodes.geometry import CameraModel, Transform, points_in_boxes, transform_detections
 
 from .events import camera_events, camera_topics, cloud_event, truth_event
 from .image_size import image_size
-from .inputs import TRUTH_TOPIC, Event, SequenceInput
+from .inputs import Event, SequenceInput
 from .messages import DETECTIONS_3D, POINT_CLOUD
 from .poses import PoseTrack
 from .rigs import known_rig, rig_with

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from perception_nodes.datatypes import Detections3D, InputError, Modality, PointCloud
+from perception_nodes.datatypes.topics import TRUTH_TOPIC
 from perception_nodes.geometry import (
     CameraModel,
     Transform,
@@ -24,7 +25,7 @@ from perception_nodes.geometry import (
 
 from .events import camera_events, camera_topics, cloud_event, truth_event
 from .image_size import image_size
-from .inputs import TRUTH_TOPIC, Event, SequenceInput
+from .inputs import Event, SequenceInput
 from .messages import DETECTIONS_3D, POINT_CLOUD
 from .pandaset_files import Sweep, has_cuboids, read_cuboids, read_sweep, sweep_path
 from .poses import PoseTrack

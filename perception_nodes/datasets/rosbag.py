@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from perception_nodes.datatypes import InputError, MalformedMessage, Modality, Rig
+from perception_nodes.datatypes.topics import TRUTH_TOPIC
 
 from .bag import BagReader
 from .bag_info import BagInfo
@@ -21,7 +22,7 @@ from .bag_tf import (
     with_odometry,
 )
 from .bag_writer import bag_in_the_making
-from .inputs import TRUTH_TOPIC, Input, Progress
+from .inputs import Input, Progress
 from .messages import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, POINT_CLOUD, TF, stamp_ns
 from .rig_guess import Guess, guess_rig
 

@@ -26,7 +26,7 @@ from perception_nodes.simulation.drive_record import Decided, DriveRecord
 from perception_nodes.simulation.fault_calls import change_faults
 from perception_nodes.simulation.route import route_of
 from perception_nodes.simulation.scenarios import find_scenario
-from perception_nodes.simulation.simulation import EgoCommand, SimFrame, Simulation
+from perception_nodes.simulation.simulation import INERTIAL, EgoCommand, SimFrame, Simulation
 
 _POLL_S = 0.02
 _STEP_S = 0.1
@@ -48,7 +48,7 @@ class Simulator(PerceptionNode):
         if not c.scenario:
             raise ConfigurationError("parameter scenario: wanted a name or the path of a YAML file, got none")
         scenario = find_scenario(c.scenario)
-        names = [n for n in c.sensors if n] or [s.name for s in self.rig.sensors]
+        names = [n for n in c.sensors if n] or [INERTIAL, *(s.name for s in self.rig.sensors)]
         self._simulation = s = Simulation(scenario, self.rig, c.seed, sensors=names)
         self._route = route_of(s.world, scenario)
         self._record = DriveRecord(scenario, c.seed, s.traffic)
@@ -56,7 +56,7 @@ class Simulator(PerceptionNode):
         self._out.latched(s.start_ns, s.mounts, s.map_truth())
         self._out.route(s.start_ns, self._route.points_m)
         self._lockstep = Lockstep(looped=c.looped, timeout_s=c.timeout_s)
-        self._lidars = [n for n in names if self.rig.sensor(n).modality == Modality.LIDAR]
+        self._lidars = [s.name for s in self.rig.of(Modality.LIDAR) if s.name in names]
         warmup.touch_memory()
 
     def start(self) -> None:
@@ -139,11 +139,21 @@ class Simulator(PerceptionNode):
         out.guide(
             stamp_ns, *self._route.ahead(simulation.world.graph, frame.time_s, frame.ego.pose[:2], front)
         )
-        out.odometry(stamp_ns, pose, frame.ego.speed_mps, frame.ego.yaw_rate_rps)
+        if self._config.looped:  # the planner decides once a step, in the frame of the objects
+            out.odometry(stamp_ns, pose, frame.ego.speed_mps, frame.ego.yaw_rate_rps)
         out.truth(frame.truth)
         for emission in frame.emissions:
-            out.sensor(emission.sensor, emission.stamp_ns, emission.value)
+            if emission.sensor == INERTIAL:
+                self._send_motion(emission.stamp_ns, emission.value)
+            else:
+                out.sensor(emission.sensor, emission.stamp_ns, emission.value)
         self.vitals.output(stamp_ns, 0.0)
+
+    def _send_motion(self, stamp_ns: int, sample: Any) -> None:
+        """As in a bag: IMU, and wheel odometry where the rig has a topic for it, unless the planner needs that."""
+        self._out.imu(stamp_ns, sample)
+        if self.rig.odometry_topic and not self._config.looped:
+            self._out.wheels(stamp_ns, sample)
 
     def _measured(self, frame: SimFrame) -> bool:
         """Whether a sweep of this step went out: without one no objects are due for it."""

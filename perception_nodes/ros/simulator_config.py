@@ -18,7 +18,7 @@ class SimulatorConfig:
     mode: str = param(
         "lock_step", "lock_step: waits for the answers to each step; real_time: steps by the clock"
     )
-    sensors: tuple[str, ...] = param((), "names of sensors of the rig; empty = all of them")
+    sensors: tuple[str, ...] = param((), "names of sensors of the rig, inertial too; empty = all of them")
     looped: bool = param(False, "lock-step: waits for the command of a planner too")
     rate: float = param(1.0, "real time: simulated seconds per second", low=0.01, high=100.0)
     timeout_s: float = param(1.0, "lock-step: longest wait for an answer, s", low=0.01)

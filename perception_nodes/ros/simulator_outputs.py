@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from nav_msgs.msg import Odometry, Path
-from sensor_msgs.msg import CameraInfo, CompressedImage, PointCloud2, PointField
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Imu, PointCloud2, PointField
 from sensor_msgs.msg import Image as ImageMessage
 from tf2_msgs.msg import TFMessage
 
@@ -30,6 +31,7 @@ from perception_nodes.datatypes import (
     Rig,
     SensorSpec,
 )
+from perception_nodes.datatypes.topics import IMU_TOPIC, JPEG_QUALITY, MAP_TRUTH_TOPIC, TRUTH_TOPIC
 from perception_nodes.geometry import CameraModel, Transform
 
 from .convert import to_msg
@@ -38,11 +40,8 @@ from .playback import ClockPublisher, playback_qos
 
 ROUTE_TOPIC: Final = "/navigation/route"
 GUIDANCE_TOPIC: Final = "/navigation/guidance"
-TRUTH_TOPIC: Final = "/truth/objects"
-MAP_TRUTH_TOPIC: Final = "/truth/map_elements"
 COMMAND_TOPIC: Final = "/vehicle/command"
 ODOMETRY_TOPIC: Final = "/vehicle/odometry"
-_JPEG_QUALITY: Final = 92
 _TRUTH_INFO: Final = FrameInfo(0, 0, Mode.NOMINAL, LatencyTrace("", "", 0, 0), model_id="truth")
 _DATATYPES: Final = {"f4": PointField.FLOAT32, "u2": PointField.UINT16, "u1": PointField.UINT8}
 
@@ -63,7 +62,9 @@ class SimulatorOutputs:
         }
         self._tf = node.add_output(TFMessage, "/tf", playback_qos(False, "/tf"))
         self._tf_static = node.add_output(TFMessage, "/tf_static", playback_qos(True))
-        self._odometry = node.add_output(Odometry, rig.odometry_topic or ODOMETRY_TOPIC, playback_qos(False))
+        samples = QoSProfile(depth=100)  # those of a step come at once
+        self._odometry = node.add_output(Odometry, rig.odometry_topic or ODOMETRY_TOPIC, samples)
+        self._imu = node.add_output(Imu, IMU_TOPIC, samples)
         self._truth = node.add_output(msg.Detection3DArray, TRUTH_TOPIC, playback_qos(False))
         self._map = node.add_output(msg.MapElementArray, MAP_TRUTH_TOPIC, playback_qos(True))
         self._route = node.add_output(Path, ROUTE_TOPIC, playback_qos(True))
@@ -115,15 +116,40 @@ class SimulatorOutputs:
     def odometry(
         self, stamp_ns: int, odom_from_base: Transform, speed_mps: float, yaw_rate_rps: float
     ) -> None:
-        """nav_msgs/Odometry."""
+        """nav_msgs/Odometry, as exact as /tf."""
+        out = self._posed(stamp_ns, odom_from_base)
+        out.twist.twist.linear.x, out.twist.twist.angular.z = float(speed_mps), float(yaw_rate_rps)
+        self._odometry.publish(out)
+
+    def wheels(self, stamp_ns: int, sample: Any) -> None:
+        """nav_msgs/Odometry of an `InertialSample`: what wheels and gyro add up to, with its drift."""
+        out = self._posed(stamp_ns, sample.odom_from_base)
+        linear, angular, covariance = sample.odometry_twist
+        out.twist.twist.linear.x, out.twist.twist.angular.z = float(linear[0]), float(angular[2])
+        out.pose.covariance, out.twist.covariance = sample.pose_covariance.ravel(), covariance.ravel()
+        self._odometry.publish(out)
+
+    def imu(self, stamp_ns: int, sample: Any) -> None:
+        """sensor_msgs/Imu of an `InertialSample`, without an orientation."""
+        out = Imu(header=to_msg.header(stamp_ns, self._rig.base_frame))
+        out.orientation_covariance[0] = -1.0  # what the message says for: no such estimate
+        for vector, values in (
+            (out.angular_velocity, sample.angular_velocity_rps),
+            (out.linear_acceleration, sample.acceleration_mps2),
+        ):
+            vector.x, vector.y, vector.z = (float(v) for v in values)
+        out.angular_velocity_covariance = sample.angular_velocity_covariance.ravel()
+        out.linear_acceleration_covariance = sample.acceleration_covariance.ravel()
+        self._imu.publish(out)
+
+    def _posed(self, stamp_ns: int, odom_from_base: Transform) -> Odometry:
         out = Odometry(
             header=to_msg.header(stamp_ns, self._rig.odom_frame), child_frame_id=self._rig.base_frame
         )
         place, turn = out.pose.pose.position, out.pose.pose.orientation
         place.x, place.y, place.z = (float(v) for v in odom_from_base.translation_m)
         turn.x, turn.y, turn.z, turn.w = (float(v) for v in odom_from_base.quaternion_xyzw)
-        out.twist.twist.linear.x, out.twist.twist.angular.z = float(speed_mps), float(yaw_rate_rps)
-        self._odometry.publish(out)
+        return out
 
     def truth(self, objects: Detections3D) -> None:
         """The true boxes."""
@@ -146,7 +172,7 @@ class SimulatorOutputs:
         if name in self._infos:
             self._infos[name].publish(camera_info_message(header, self._cameras[name]))
         if self._specs[name].topic.endswith("compressed"):
-            ok, raw = cv2.imencode(".jpg", image.bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+            ok, raw = cv2.imencode(".jpg", image.bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             if not ok:
                 raise InputError(f"{name}: a picture of {image.bgr.shape} cannot be encoded")
             self._sensors[name].publish(CompressedImage(header=header, format="jpeg", data=_bytes(raw)))

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from perception_nodes.datasets import TRUTH_TOPIC, BagReader
+from perception_nodes.datasets import BagReader
 from perception_nodes.datatypes import Detections3D, InputError, Modality
+from perception_nodes.datatypes.topics import TRUTH_TOPIC
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.geometry import transform_detections
 from perception_nodes.ros.convert import from_msg

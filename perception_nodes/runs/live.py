@@ -37,7 +37,7 @@ def run_live(
             "mode": "real_time",
         }
         if sensors is not None:
-            parameters["sensors"] = [s for s in sensors if s != "inertial"]
+            parameters["sensors"] = list(sensors)
         _tell(scenario, rig, sensors, console)
         with GraphRunner([NodeSpec(NAME, NAME, parameters)], folder) as runner:
             try:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datasets import TRUTH_TOPIC, BagInfo
+from perception_nodes.datasets import BagInfo
 from perception_nodes.datasets import messages as made
 from perception_nodes.datasets.bag_writer import BagWriter, bag_in_the_making
 from perception_nodes.datasets.typestore import encode
@@ -24,17 +24,13 @@ from perception_nodes.datatypes import (
     PointCloud,
     RadarScan,
 )
+from perception_nodes.datatypes.topics import IMU_TOPIC, JPEG_QUALITY, MAP_TRUTH_TOPIC, TRUTH_TOPIC
 from perception_nodes.geometry import Transform, interpolate
 from perception_nodes.simulation.faults import Emission
 from perception_nodes.simulation.sensors.inertial_sample import InertialSample
 from perception_nodes.simulation.simulation import SimFrame, Simulation
 
-from .truth import MAP_TRUTH_TOPIC
-
-IMU_TOPIC: Final = "/sensing/imu"
 TF_PER_STEP: Final = 5
-UNKNOWN_VARIANCE: Final = 1e6  # what robot_localization and others take for: not measured
-JPEG_QUALITY: Final = 92
 # Labels of points and pixels beyond the taxonomy of objects.
 STREET_LABEL: Final = 255
 NOISE_LABEL: Final = 254
@@ -210,10 +206,7 @@ def imu_message(value: InertialSample, stamp_ns: int, frame_id: str) -> Any:
 
 def odometry_message(value: InertialSample, stamp_ns: int, frames: tuple[str, str]) -> Any:
     """nav_msgs/Odometry: the pose by wheels and gyro; of the speeds only those ahead and about +z are measured."""
-    linear, angular = np.array([value.wheel_speed_mps, 0.0, 0.0]), np.zeros(3)
-    angular[2] = value.angular_velocity_rps[2]
-    covariance = np.diag([value.wheel_speed_var, *[UNKNOWN_VARIANCE] * 5])
-    covariance[5, 5] = value.angular_velocity_covariance[2, 2]
+    linear, angular, covariance = value.odometry_twist
     both = value.pose_covariance, covariance
     return made.odometry(stamp_ns, frames, value.odom_from_base, (linear, angular), both)
 

@@ -6,19 +6,19 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datasets import TRUTH_TOPIC, BagReader
+from perception_nodes.datasets import BagReader
+from perception_nodes.datatypes.topics import MAP_TRUTH_TOPIC, TRUTH_TOPIC
 from perception_nodes.evaluation import BoxFrame, RunScores, evaluate_run, frames_of_rows
 from perception_nodes.evaluation.maps import MAP_DEFINITION, MapSample, map_scores, once_a_period
 from perception_nodes.geometry import Transform
 
 from .records import Record, map_geojson, stamp_ns, truth_records
 
-MAP_TRUTH_TOPIC: Final = "/truth/map_elements"
 Pose = Callable[[int], Transform | None]
 
 

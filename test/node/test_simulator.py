@@ -13,7 +13,7 @@ from nav_msgs.msg import Odometry
 from nav_msgs.msg import Path as PathMessage
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import PointCloud2
+from sensor_msgs.msg import Imu, PointCloud2
 
 from perception_nodes import msg, srv
 from perception_nodes.datasets import find_rig
@@ -21,6 +21,8 @@ from perception_nodes.datatypes import FrameInfo, LatencyTrace, Mode, Tracks, sa
 from perception_nodes.ros import qos
 from perception_nodes.ros.convert import from_msg, to_msg
 from perception_nodes.runs.loop_drive import lidar_rig
+from perception_nodes.simulation.scenarios import find_scenario
+from perception_nodes.simulation.simulation import Simulation
 
 START_NS = 1_700_000_000_000_000_000
 STEP_NS = 100_000_000
@@ -73,6 +75,32 @@ def test_a_drive_is_on_topics_to_its_end(vehicle: Any, scenario: Path, tmp_path:
     record = json.loads((tmp_path / "drive.json").read_text())
     assert record["late_steps"] == 8 and len(record["steps"]) == 8
     assert "no answer to the step of" in runner.log_tail("simulator")
+
+
+@pytest.mark.parametrize("looped", [False, True])
+def test_imu_and_odometry_are_those_of_a_bag(vehicle: Any, scenario: Path, looped: bool) -> None:
+    """Wheels and gyro with their drift; in the loop the exact pose instead, once a step."""
+    imu, odometry = (
+        vehicle.keep(kind, topic, 100)
+        for kind, topic in ((Imu, "/sensing/imu"), (Odometry, "/vehicle/odometry"))
+    )
+    text = scenario.read_text() + "ego: {speed_mps: 5}\n"
+    scenario.write_text(text)
+    runner, _ = simulator(vehicle, scenario, sensors=["top", "inertial"], timeout_s=0.05, looped=looped)
+    vehicle.until(lambda: runner.poll()["simulator"] is not None)
+    bag = Simulation(find_scenario(str(scenario)), lidar_rig(find_rig("default")), 1, sensors=["inertial"])
+    frames = list(bag.frames())
+    samples = [s for f in frames for s in f.inertial]
+    assert stamps(imu) == [s.stamp_ns for s in samples] and len(samples) == 80
+    shown = np.array([[m.angular_velocity.z, m.linear_acceleration.x] for m in imu])
+    given = np.array([[s.angular_velocity_rps[2], s.acceleration_mps2[0]] for s in samples])
+    np.testing.assert_array_equal(shown, given)
+    exact = [(f.stamp_ns, f.odom_from_base.translation_m[0], 0.0) for f in frames]
+    drifted = [(s.stamp_ns, s.odom_from_base.translation_m[0], s.pose_covariance[0, 0]) for s in samples]
+    wanted = np.array(exact if looped else drifted)
+    place = [(m.pose.pose.position.x, m.pose.covariance[0]) for m in odometry]
+    assert stamps(odometry) == wanted[:, 0].astype(np.int64).tolist()
+    np.testing.assert_array_equal(place, wanted[:, 1:])
 
 
 def test_lock_step_waits_for_the_objects_of_the_step(vehicle: Any, scenario: Path) -> None:

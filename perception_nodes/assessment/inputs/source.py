@@ -17,10 +17,11 @@ from perception_nodes.assessment.recording import (
     read_recording,
     with_ego,
 )
-from perception_nodes.datasets import TRUTH_TOPIC, BagReader, open_input
+from perception_nodes.datasets import BagReader, open_input
 from perception_nodes.datasets.bag_tf import TF_STATIC_TOPIC, TF_TOPIC
 from perception_nodes.datasets.inputs import SequenceInput
 from perception_nodes.datatypes import InputError
+from perception_nodes.datatypes.topics import MAP_TRUTH_TOPIC, TRUTH_TOPIC
 from perception_nodes.evaluation import ArgoverseBoxes, BoxFrame, KittiObjects, frames_of_rows
 from perception_nodes.evaluation.jsonl import read_rows
 from perception_nodes.evaluation.kitti_objects import TYPES
@@ -30,7 +31,6 @@ from .kitti import kitti_box_frames, read_kitti_objects, read_kitti_tracking, re
 from .nuscenes import Samples, nuscenes_frames, nuscenes_stamps, read_nuscenes
 from .tables import read_csv
 
-MAP_TRUTH_TOPIC: Final = "/truth/map_elements"
 TRACKER: Final = "tracker"
 _MAGIC: Final = {
     b"\x89MCAP": "bag",

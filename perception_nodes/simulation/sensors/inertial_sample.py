@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,8 @@ from perception_nodes.datatypes.checks import check_shape, check_stamp, freeze
 from perception_nodes.geometry import Transform
 
 F64 = npt.NDArray[np.float64]
+
+_UNKNOWN: Final = 1e6  # variance that robot_localization and others take for: not measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,3 +50,12 @@ class InertialSample:
             "acceleration_covariance",
             "pose_covariance",
         )
+
+    @property
+    def odometry_twist(self) -> tuple[F64, F64, F64]:
+        """Linear (3,) and angular (3,) velocity by the wheels and the gyro about +z, and their covariance (6, 6)."""
+        linear, angular = np.array([self.wheel_speed_mps, 0.0, 0.0]), np.zeros(3)
+        angular[2] = self.angular_velocity_rps[2]
+        covariance = np.diag([self.wheel_speed_var, *[_UNKNOWN] * 5])
+        covariance[5, 5] = self.angular_velocity_covariance[2, 2]
+        return linear, angular, covariance
