@@ -61,8 +61,8 @@ def route_of(world: World, scenario: Scenario) -> Route:
 
     Raises ConfigurationError if the ego has no way of at least 2 m.
     """
-    if scenario.ego.drive == "path":
-        xy = np.asarray(scenario.ego.path, np.float64)
+    if scenario.ego.line:
+        xy = np.asarray(scenario.ego.line, np.float64)
         line = resample(np.column_stack([xy, world.surface.height(xy)]), _SPACING_M)
         return Route(line, np.full(len(line), scenario.ego.speed_mps))
     parts, limits, signals, begin = [], [], [], 0.0

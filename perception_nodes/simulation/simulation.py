@@ -28,7 +28,7 @@ from .sensors.lidar import LidarModel, LidarSweep
 from .sensors.moment import Moment
 from .sensors.scene import Scene
 from .sensors.specs import Mounting
-from .traffic.ego import EgoVehicle, ExternalEgo
+from .traffic.ego import EgoVehicle, ExternalEgo, RecordedEgo
 from .traffic.states import ActorStates, EgoState
 from .traffic.traffic import Traffic
 from .truth import true_objects
@@ -112,6 +112,8 @@ class Simulation:
         names = [*self._models, INERTIAL]
         self.faults = FaultSchedule(start_ns, names, list(scenario.faults), seed)
         self._external: ExternalEgo | None = None
+        poses = np.array(scenario.ego.poses, np.float64)
+        self._recorded = RecordedEgo(self.world.surface, poses) if len(poses) else None
         self._moment: Moment | None = None
         self._held: list[Emission] = []
         self._index = 0
@@ -182,14 +184,16 @@ class Simulation:
 
     @property
     def _ego(self) -> EgoState:
-        return self.traffic.ego if self._external is None else self._external.state
+        if self._external is not None:
+            return self._external.state
+        return self.traffic.ego if self._recorded is None else self._recorded.at(self.time_s)
 
     def _driven(self, command: EgoCommand | None) -> EgoState | None:
         if self._external is None and (command is not None or self.scenario.ego.drive == "external"):
             vehicle = EgoVehicle(deadman_s=self.scenario.ego.deadman_s)
             self._external = ExternalEgo(self.world.surface, self.traffic.ego, vehicle)
         if self._external is None:
-            return None
+            return self._recorded.at(self.time_s + STEP_S) if self._recorded is not None else None
         if command is not None:
             self._external.command(command.steering_rad, command.acceleration_mps2)
         return self._external.step(STEP_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final, Literal
 
 from perception_nodes.datatypes import ConfigurationError, param
@@ -41,12 +42,13 @@ class WorldSpec:
 class EgoSpec:
     """The vehicle with the sensors.
 
-    drive: route = follows lanes, path = follows `path` (x, y in odom), external = by commands, still = stands.
+    drive: route = follows lanes, path = follows `path` (x, y in odom), recorded = is at each time where `poses` say
+    (time of the drive, x, y, yaw of base_link in odom; before and after it stands), external = by commands, still.
     start_xy_m: near which point it begins (None = drawn); start_s_m: from the beginning of the lane; turns: what it
     does at the next junctions, straight on after them; change_lanes: it overtakes.
     """
 
-    drive: Literal["route", "path", "external", "still"] = "route"
+    drive: Literal["route", "path", "recorded", "external", "still"] = "route"
     start_xy_m: XY | None = field(default=None, metadata=_PLACE)
     start_s_m: float | None = param(None, "distance from the start of its lane", low=0.0)
     turns: tuple[Literal["straight", "left", "right"], ...] = ()
@@ -54,11 +56,26 @@ class EgoSpec:
     initial_speed_mps: float | None = param(None, "None: as it wishes", low=0.0, high=60.0)
     change_lanes: bool = False
     path: tuple[XY, ...] = field(default=(), metadata=_PLACE)
+    poses: tuple[tuple[float, float, float, float], ...] = field(default=(), metadata=_PLACE)
     deadman_s: float = param(0.5, "external: brakes when no command came for so long", low=0.05)
 
     def __post_init__(self) -> None:
         if (self.drive == "path") != (len(self.path) >= 2):
             raise ConfigurationError("path: wanted at least 2 points with drive: path, and none else")
+        if (self.drive == "recorded") != (len(self.poses) >= 2):
+            raise ConfigurationError(
+                "poses: wanted at least 2 of [s, x, y, yaw] with drive: recorded, and none else"
+            )
+        if any(a[0] >= b[0] for a, b in pairwise(self.poses)):
+            raise ConfigurationError("poses: wanted ascending times")
+        if self.poses and len({pose[1:3] for pose in self.poses}) < 2:
+            raise ConfigurationError("poses: wanted a recording in which the ego moves, or drive: still")
+
+    @property
+    def line(self) -> tuple[XY, ...]:
+        """Points of an ego that does not go along lanes, none twice in a row."""
+        points = self.path if self.drive == "path" else tuple((x, y) for _, x, y, _ in self.poses)
+        return tuple(p for k, p in enumerate(points) if k == 0 or p != points[k - 1])
 
 
 @dataclass(frozen=True)

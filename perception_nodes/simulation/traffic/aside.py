@@ -20,6 +20,7 @@ I64 = npt.NDArray[np.int64]
 
 EDGE_M: Final = 0.5  # cyclists from the edge of a lane
 _ROOM_M: Final = np.array([0.05, 2 * (WALKER_MARGIN_M + 0.07)])
+_SQUEEZED_M: Final = np.array([0.02, 0.02])  # two who have met face to face slip past each other with less
 _STEP_S: Final = 0.12
 _WALK_MPS: Final = 0.5
 _RETURN_MPS: Final = 0.15
@@ -78,7 +79,8 @@ class StepAside:
         low, high = _WALKERS_M[0] - further_m, _WALKERS_M[1] + further_m
         for towards in (self._towards[row], -self._towards[row]):
             new = side + towards * _WALK_MPS * dt_s
-            if low <= new <= high and self._slide(fleet, row, new):
+            room = _SQUEEZED_M if further_m else _ROOM_M
+            if low <= new <= high and self._slide(fleet, row, new, room):
                 self._towards[row] = towards
                 return True
         return False
@@ -98,7 +100,7 @@ class StepAside:
             fleet.s_m[row] = s
 
     @staticmethod
-    def _slide(fleet: Fleet, row: int, side: float) -> bool:
+    def _slide(fleet: Fleet, row: int, side: float, room_m: F64 = _ROOM_M) -> bool:
         """Move there if nobody is there, or would come there in the same step."""
         place = pose_on(
             fleet.paths[row],
@@ -109,7 +111,7 @@ class StepAside:
             False,
             side,
         )
-        own = fleet.size[row] + _ROOM_M
+        own = fleet.size[row] + room_m
         moved = _STEP_S * fleet.velocity
         if not room_at(row, np.array(place), own, fleet.pose, fleet.size, fleet.present, moved):
             return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from .ground import Ground, on_surface
 from .states import EgoState
 
 F64 = npt.NDArray[np.float64]
+_HALF_S: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -102,26 +104,32 @@ def on_ground(
 class RecordedEgo:
     """The ego as it was recorded: poses at times, interpolated; before and after it stands.
 
-    time_s (N,) ascending; xy_yaw (N, 3) of base_link, odom. Raises InputError for times that do not ascend.
+    poses (N, 4): time (s, ascending), x, y, yaw of base_link, odom. Raises InputError for times that do not ascend.
     """
 
-    def __init__(self, ground: Ground, time_s: F64, xy_yaw: F64, wheelbase_m: float = 2.8) -> None:
-        check_shape("RecordedEgo", "xy_yaw", xy_yaw, len(time_s), 3)
-        if len(time_s) < 2 or not (np.diff(time_s) > 0).all() or not np.isfinite(xy_yaw).all():
+    def __init__(self, ground: Ground, poses: F64, wheelbase_m: float = 2.8) -> None:
+        check_shape("RecordedEgo", "poses", poses, None, 4)
+        if len(poses) < 2 or not (np.diff(poses[:, 0]) > 0).all() or not np.isfinite(poses).all():
             raise InputError("RecordedEgo: wanted at least 2 poses of numbers at ascending times")
         self._ground, self._wheelbase_m = ground, wheelbase_m
-        self._time_s = np.asarray(time_s, np.float64)
-        self._values = np.column_stack([xy_yaw[:, :2], np.unwrap(xy_yaw[:, 2])])
+        self._time_s = np.asarray(poses[:, 0], np.float64)
+        self._values = np.column_stack([poses[:, 1:3], np.unwrap(poses[:, 3])])
 
     def at(self, time_s: float) -> EgoState:
         """State at a time."""
-        here, later = self._pose(time_s), self._pose(time_s + 0.05)
-        earlier = self._pose(time_s - 0.05)
-        ahead = np.array([np.cos(here[2]), np.sin(here[2])])
-        speed = float((later - earlier)[:2] @ ahead) / 0.1
-        rate = float((later - earlier)[2]) / 0.1
+        here = self._pose(time_s)
         pose = on_ground(self._ground, (float(here[0]), float(here[1]), float(here[2])), self._wheelbase_m)
-        return replace(EgoState(pose), speed_mps=speed, yaw_rate_rps=rate)
+        speed, rate = self._motion(time_s)
+        change = (self._motion(time_s + _HALF_S)[0] - self._motion(time_s - _HALF_S)[0]) / (2 * _HALF_S)
+        steering = float(np.arctan2(self._wheelbase_m * rate, max(abs(speed), 0.5)))
+        return EgoState(pose, speed, rate, change, steering)
+
+    def _motion(self, time_s: float) -> tuple[float, float]:
+        """Speed ahead and turn rate."""
+        moved = self._pose(time_s + _HALF_S) - self._pose(time_s - _HALF_S)
+        yaw = self._pose(time_s)[2]
+        speed = float(moved[:2] @ [np.cos(yaw), np.sin(yaw)]) / (2 * _HALF_S)
+        return speed, float(moved[2]) / (2 * _HALF_S)
 
     def _pose(self, time_s: float) -> F64:
         return np.array([np.interp(time_s, self._time_s, self._values[:, k]) for k in range(3)])

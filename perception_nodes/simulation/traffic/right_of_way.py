@@ -19,6 +19,7 @@ _PATIENCE_S: Final = 5.0
 _STANDS_MPS: Final = 0.3
 _BESIDE_WALKERS_M: Final = 0.9
 _SPARE_S: Final = 1.5
+_LET_OUT_S: Final = 4.0
 
 
 def conflicts(graph: RoadGraph) -> dict[int, frozenset[int]]:
@@ -48,6 +49,10 @@ class RightOfWay:
         self.inside: dict[tuple[int, int], float] = {}
         self.wanted = np.zeros(len(graph.crossings), bool)  # somebody waits at the kerb
         self.walkers: dict[int, list[int]] = {}  # rows of those who walk on each crossing
+        self._stood_s: dict[
+            int, float
+        ] = {}  # of each row that is held up in a junction by who walks behind it
+        self.let_out: set[int] = set()  # crossings before which people wait until such a row has left
 
     def stops(
         self, fleet: Fleet, rows: npt.NDArray[np.int64], time_s: float, dt_s: float, guest: int = -1
@@ -56,7 +61,9 @@ class RightOfWay:
 
         guest: a row that need not do as it is told; while it stands before a line, nothing is kept free for it.
         """
-        self._left(fleet, guest)
+        self._left(fleet, guest, time_s)
+        stood, self._stood_s = self._stood_s, {}
+        self.let_out.clear()
         stop = np.full(len(fleet), np.inf)
         candidates: list[tuple[float, int, Gate]] = []
         for row in rows:
@@ -71,6 +78,7 @@ class RightOfWay:
                 if away > reach:
                     break
                 if gate.crossing >= 0:
+                    self._held_up(fleet, int(row), gate, stood.get(int(row), 0.0), dt_s)
                     if self._yields_to_walkers(fleet, int(row), gate, away):
                         stop[row] = min(stop[row], away)
                         break
@@ -103,9 +111,9 @@ class RightOfWay:
         if gate.lane and fleet.s_m[row] - 0.5 * fleet.size[row, 0] < gate.clear_s_m:
             self.inside.setdefault((row, gate.lane), gate.clear_s_m)
 
-    def _left(self, fleet: Fleet, guest: int) -> None:
+    def _left(self, fleet: Fleet, guest: int, time_s: float) -> None:
         for row, lane in list(self.inside):
-            if fleet.speed[row] < _STANDS_MPS and self._waits_before(fleet, row, lane, row == guest):
+            if fleet.speed[row] < _STANDS_MPS and self._waits_before(fleet, row, lane, row == guest, time_s):
                 del self.inside[row, lane]
         for (row, lane), clear in list(self.inside.items()):
             rear = fleet.s_m[row] - 0.5 * fleet.size[row, 0]
@@ -115,17 +123,28 @@ class RightOfWay:
             if rear > clear or not fleet.present[row]:
                 del self.inside[row, lane]
 
-    @staticmethod
-    def _waits_before(fleet: Fleet, row: int, lane: int, guest: bool) -> bool:
-        """Whether a row that stands has not reached the line before a lane, and something is before it."""
-        front = float(fleet.s_m[row] + 0.5 * fleet.size[row, 0])
-        away = next((g.s_m - front for g in fleet.ways[row].gates if g.lane == lane), 0.0)
-        return away > 0.0 and (guest or bool(fleet.leader[row] >= 0 and fleet.gap[row] < away))
+    def _waits_before(self, fleet: Fleet, row: int, lane: int, guest: bool, time_s: float) -> bool:
+        """Whether a row that stands has not reached the line before a lane, and something holds it there."""
+        gate = next((g for g in fleet.ways[row].gates if g.lane == lane), None)
+        away = 0.0 if gate is None else gate.s_m - float(fleet.s_m[row] + 0.5 * fleet.size[row, 0])
+        if gate is None or away <= 0.0:
+            return False
+        if gate.signal and self._closed(gate, time_s):
+            return True
+        return guest or bool(fleet.leader[row] >= 0 and fleet.gap[row] < away)
+
+    def _held_up(self, fleet: Fleet, row: int, gate: Gate, stood_s: float, dt_s: float) -> None:
+        """Who stands in a junction before the crossing behind it blocks everybody: people let it out after a while."""
+        if not any(inside == row for inside, _ in self.inside):
+            return
+        self._stood_s[row] = stood_s + (dt_s if fleet.speed[row] < _STANDS_MPS else 0.0)
+        if self._stood_s[row] > _LET_OUT_S:
+            self.let_out.add(gate.crossing)
 
     def _yields_to_walkers(self, fleet: Fleet, row: int, gate: Gate, away: float) -> bool:
         speed = float(fleet.speed[row])
         can_stop = away > speed * speed / (2 * _COMFORT_MPS2)
-        if self.wanted[gate.crossing] and can_stop:
+        if self.wanted[gate.crossing] and can_stop and gate.crossing not in self.let_out:
             return True
         on_foot = self.walkers.get(gate.crossing, ())
         return bool(on_foot) and any(_meets(fleet, row, gate, away, walker) for walker in on_foot)
@@ -151,7 +170,7 @@ class RightOfWay:
         lane = self.graph.lane(gate.lane)
         if fleet.gap[row] < away + lane.length_m + 1.0 and self._crawls(fleet, row):
             return False  # it would stand in the junction
-        return not self._others_first(fleet, row, lane, away, asking)
+        return not self._others_first(fleet, row, lane, away, asking, time_s)
 
     @staticmethod
     def _crawls(fleet: Fleet, row: int) -> bool:
@@ -159,8 +178,17 @@ class RightOfWay:
         slow = leader >= 0 and np.hypot(*fleet.velocity[leader]) < 1.5
         return bool(slow and fleet.role[leader] != Role.WALKER)
 
+    def _closed(self, gate: Gate, time_s: float) -> bool:
+        return self.graph.signal(gate.signal).colour(time_s) != "green"
+
     def _others_first(
-        self, fleet: Fleet, row: int, lane: Lane, away: float, asking: list[tuple[float, int, Gate]]
+        self,
+        fleet: Fleet,
+        row: int,
+        lane: Lane,
+        away: float,
+        asking: list[tuple[float, int, Gate]],
+        time_s: float,
     ) -> bool:
         """Whether somebody with priority would be met."""
         if not lane.yields_to:
@@ -171,8 +199,8 @@ class RightOfWay:
             if other == row or gate.lane not in lane.yields_to:
                 continue
             if fleet.speed[other] < 0.5 and fleet.waited_s[row] > _PATIENCE_S + fleet.waited_s[other] * 0.5:
-                continue  # they wait for each other, or it waits for its signal
-            if gate.signal and fleet.speed[other] < 0.5:
+                continue  # they wait for each other
+            if gate.signal and fleet.speed[other] < 0.5 and self._closed(gate, time_s):
                 continue
             if max(other_away, 0.0) / max(float(fleet.speed[other]), 2.0) < mine:
                 return True

@@ -248,6 +248,8 @@ class Spawner:
             at = min(s, BEHIND_M)
             side = edge_side(lane.width_m) if at_edge and lane.kind == "driving" else 0.0
             pose = place_on(way, at, asset.wheelbase_m, side)
+            if side and not self.placer.free(pose, size, _SPACE_M):
+                continue
             wish = float(np.clip(rng.normal(1.0, 0.08), 0.75, 1.2))
             self.placer.take(pose, size)
             speed = 0.9 * wish * way.limit_at(at)
@@ -336,7 +338,7 @@ def ego_body(street: Street, scenario: Scenario, ways: WayMaker, size: tuple[flo
     Raises ConfigurationError if there is no such place.
     """
     ego = scenario.ego
-    if ego.drive == "path":
+    if ego.line:
         return _on_path(scenario, size)
     lane, s = ego_start(street, scenario)
     way = ways.along(lane.id, s, Chooser(None, ego.turns))
@@ -347,9 +349,9 @@ def ego_body(street: Street, scenario: Scenario, ways: WayMaker, size: tuple[flo
 
 
 def _on_path(scenario: Scenario, size: tuple[float, float]) -> Body:
-    """The ego at the first point of its path; the path goes on straight behind both ends for the axles."""
+    """The ego at the first point of its path or recording; the path goes on straight behind both ends for the axles."""
     ego = scenario.ego
-    points = np.array(ego.path)
+    points = np.array(ego.line)
     first, last = points[1] - points[0], points[-1] - points[-2]
     before = points[0] - PATH_END_M * first / np.linalg.norm(first)
     behind = points[-1] + PATH_END_M * last / np.linalg.norm(last)

@@ -45,8 +45,8 @@ class Walking:
             away = gate.s_m - s
             if away < -0.8 or away > 3.0:
                 continue
-            # The light first: who has red does not make drivers wait.
-            if marked and self._red(gate, time_s):
+            # The light first: who has red does not make drivers wait; nor does who lets somebody out of the junction.
+            if marked and (self._red(gate, time_s) or gate.crossing in self.right.let_out):
                 stop[row] = max(away, 0.0)
                 continue
             if marked and away < 1.5:

@@ -128,6 +128,19 @@ def test_commands_drive_the_ego_and_without_them_it_brakes(rig: Rig):
     assert frame.ego.speed_mps == 0.0
 
 
+def test_a_recorded_ego_is_where_its_recording_says(rig: Rig):
+    lane = Simulation(STREET, rig, 3, sensors=[]).traffic.ego.pose
+    poses = [(t, lane[0] + 3.0 * t**2, lane[1], 0.1 * t) for t in (0.0, 0.25, 0.5, 0.7)]
+    scenario = replace(STREET, ego=replace(STREET.ego, drive="recorded", poses=tuple(poses)))
+    simulation = Simulation(scenario, rig, 3, sensors=["lidar"])
+    frames = list(simulation.frames())
+    assert frames[4].ego.pose[:2] == pytest.approx((lane[0] + 0.75, lane[1]))
+    assert frames[4].ego.pose[3] == pytest.approx(0.05)
+    assert frames[9].ego.speed_mps == 0.0 and frames[9].ego.pose[0] == pytest.approx(lane[0] + 1.47)
+    middle = simulation.traffic.outlook(0.0, 2.5)  # who drives by the rules sees it there
+    assert simulation.traffic.ego.pose[0] == pytest.approx(lane[0] + 1.47) and middle.braking_m == 5.0
+
+
 def test_the_scenario_says_how_long_a_command_holds(rig: Rig):
     patient = replace(STREET, ego=replace(STREET.ego, deadman_s=3.0))
     speeds = []

@@ -67,6 +67,16 @@ def test_a_good_file_is_read() -> None:
         ("speed_mps: 3", "  - [", "x.yaml:"),
         ("duration_s: 5", "faults: [{sensor: lidar, kind: of}]", "x.yaml:4: faults[0]: kind 'of'"),
         ("duration_s: 5", "must_hold: {seen: [b]}", "x.yaml:4: must_hold.seen: no actor 'b'"),
+        ("duration_s: 5", "ego: {drive: recorded}", "x.yaml:4: ego: poses: wanted at least 2 of [s, x, y, yaw]"),
+        ("duration_s: 5", "ego: {poses: [[0, 1, 2, 0], [1, 2, 2, 0]]}", "x.yaml:4: ego: poses: wanted at"),
+        (
+            "duration_s: 5", "ego: {drive: recorded, poses: [[1, 0, 0, 0], [1, 2, 2, 0]]}",
+            "x.yaml:4: ego: poses: wanted ascending times",
+        ),
+        (
+            "duration_s: 5", "ego: {drive: recorded, poses: [[0, 1, 2, 0], [1, 1, 2, 0]]}",
+            "x.yaml:4: ego: poses: wanted a recording in which the ego moves",
+        ),
         ("duration_s: 5", "weather: [{kind: rain, severity: 6}]", "x.yaml:4: weather[0].severity: 6: wanted"),
     ],
 )  # fmt: skip

@@ -43,11 +43,12 @@ def test_commands_are_limited_and_must_be_numbers(with_signals: Any) -> None:
         ego.step(0.0)
 
 
-def test_a_recorded_path_is_followed(with_signals: Any) -> None:
-    time_s = np.array([0.0, 1.0, 2.0])
-    ego = RecordedEgo(with_signals.surface, time_s, np.array([[0, 0, 0], [4.0, 0, 0], [8.0, 0, 0]]))
+def test_a_recording_is_interpolated_and_has_its_motion(with_signals: Any) -> None:
+    poses = np.array([[0, 0, 0, 0], [1.0, 4.0, 0, 0], [2.0, 8.0, 0, 0]])
+    ego = RecordedEgo(with_signals.surface, poses)
     assert ego.at(1.5).pose[:2] == pytest.approx((6.0, 0.0))
     assert ego.at(1.0).speed_mps == pytest.approx(4.0)
+    assert ego.at(1.0).acceleration_mps2 == pytest.approx(0.0, abs=1e-9)
     assert ego.at(5.0).speed_mps == 0.0
     with pytest.raises(InputError, match="ascending"):
-        RecordedEgo(with_signals.surface, time_s[::-1], np.zeros((3, 3)))
+        RecordedEgo(with_signals.surface, poses[::-1])
