@@ -26,6 +26,11 @@ class PlannerConfig:
     degraded_share: float = param(0.6, "Of the wished speed while perception is DEGRADED", low=0.0, high=1.0)
     safe_stop_mps2: float = param(3.0, "Braking when perception cannot be relied upon, m/s2", low=0.5)
 
+    # Sight
+    sight_m: float = param(40.0, "So far ahead perception finds whatever stands in the way, m", low=5.0)
+    reaction_s: float = param(0.6, "From coming into sight to full braking, s", low=0.0)
+    sight_braking_mps2: float = param(6.0, "Braking that would then be needed at most, m/s2", low=0.5)
+
     # Following (intelligent driver model)
     headway_s: float = param(1.4, "Distance to what drives ahead, in time, s", low=0.3)
     standstill_m: float = param(2.5, "Distance to what stands ahead, m", low=0.3)

@@ -30,6 +30,9 @@ _PEOPLE: Final = (PEDESTRIAN, *TWO_WHEELERS)
 _SURE: Final = 1.5
 _YOUNG_S: Final = 0.5
 _DOUBTFUL_MPS2: Final = 4.0  # no more for what may only happen
+_ONCOMING: Final = (
+    0.15  # the same above which an oncoming one is not on this road: it comes out of another, or turns
+)
 _STRAIGHT: Final = 0.06  # sine of the angle to the road below which a vehicle keeps its lane
 _HIDES_LENGTH_M, _HIDES_WITHIN_M, _HIDES_HEIGHT_M = 3.0, 6.0, 1.6
 _APPEARED_S, _APPEARED_HORIZON_S = 0.6, 2.0
@@ -70,6 +73,10 @@ class SpeedPlanner:
         self._config = config
         self._times = np.arange(0.0, config.horizon_s + 1e-9, config.step_s)
         self._own = np.array([config.length_m, config.width_m, config.centre_m])
+        # What stands at the end of sight is braked for after the reaction, with ahead_m to spare.
+        react, brake = config.reaction_s, config.sight_braking_mps2
+        free = max(config.sight_m - config.ahead_m, 0.0)
+        self._sighted_mps = brake * (np.sqrt(react**2 + 2.0 * free / brake) - react)
 
     def predicted(self, objects: Obstacles, line: Line) -> F64:
         """(N, T, 3) poses at the planner's times; vehicles that drive along the road are taken to go on doing so."""
@@ -85,7 +92,8 @@ class SpeedPlanner:
                 continue
             step = line.points_m[k + 1] - line.points_m[k]
             off = float(wrap_angle(heading[i] - np.arctan2(step[1], step[0])))
-            follows[i] = abs(np.sin(off)) < np.sin(c.lane_angle_rad)
+            most = np.sin(c.lane_angle_rad) if np.cos(off) > 0 else _ONCOMING
+            follows[i] = abs(np.sin(off)) < most
             # Who drives along the road keeps the lane, unless it clearly leaves it.
             if follows[i] and abs(np.sin(off)) < (_STRAIGHT if np.cos(off) > 0 else 2 * _STRAIGHT):
                 velocity[i] = speed[i] * np.cos(off) * step / np.hypot(*step)
@@ -136,10 +144,17 @@ class SpeedPlanner:
         ttc, row = self._time_to_contact(scene, tight)
         wanted = min(wanted, self._by_followed(scene), key=lambda s: s.acceleration_mps2)
         free = self._free(scene, wide, tight)
-        if free.row >= 0 and _appeared(scene.objects)[free.row] and free.reason == Reason.EMERGENCY:
+        if free.row >= 0 and self._only_may(scene, free.row) and free.reason == Reason.EMERGENCY:
             free = Speed(max(free.acceleration_mps2, -_DOUBTFUL_MPS2), Reason.YIELD, row=free.row)
         best = min(wanted, free, key=lambda s: s.acceleration_mps2)
         return Speed(best.acceleration_mps2, best.reason, ttc, best.row if best.row >= 0 else row)
+
+    def _only_may(self, scene: Scene, row: int) -> bool:
+        """Somebody who has just appeared beside the way: that they will walk onto it is an assumption."""
+        if not _appeared(scene.objects)[row]:
+            return False
+        gap, _ = clearance(scene.way, self._own, scene.objects.box[row : row + 1])[0]
+        return bool(gap > 0.0)
 
     # ------------------------------------------------------------------ limits
     def _by_limits(self, scene: Scene) -> Speed:
@@ -148,6 +163,7 @@ class SpeedPlanner:
         at = STEP_M * np.arange(len(scene.way))
         bend = np.abs(scene.way[:, 3])
         allowed = np.minimum(scene.limit_mps, np.sqrt(c.lateral_mps2 / np.maximum(bend, 1e-4)))
+        allowed = np.minimum(allowed, self._sighted_mps)
         allowed = self._past_objects(scene, allowed)
         now = float(np.sqrt(allowed**2 + 2 * _GENTLE_MPS2 * at).min())
         a = float(np.clip((now - scene.speed_mps) / 0.8, -c.comfort_braking_mps2, c.max_acceleration_mps2))
