@@ -35,6 +35,7 @@ def likeness(
     """How much simulated sweeps resemble real ones of the same lidar: curves, distances, a page."""
     from perception_nodes.assessment.likeness import (
         LikenessOptions,
+        check_target,
         compare,
         read_figures,
         tell,
@@ -45,6 +46,10 @@ def likeness(
 
     console = Console()
     earlier = read_figures(before) if before is not None else None
+    if output is not None:
+        check_target("--output", output, ".html")
+    if json is not None:
+        check_target("--json", json)
     options = LikenessOptions(data, rig, half, seed, streets, frames)  # type: ignore[arg-type]  # it checks
     with RunProgress(console) as progress:
         progress.stage("likeness")

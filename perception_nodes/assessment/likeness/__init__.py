@@ -5,12 +5,13 @@ the counts up; distance.py says how far two curves are apart; compare.py is the 
 """
 
 from .compare import Comparison, LikenessOptions, compare, read_figures, write_figures
-from .page import write_page
+from .page import check_target, write_page
 from .terminal import tell
 
 __all__ = [
     "Comparison",
     "LikenessOptions",
+    "check_target",
     "compare",
     "read_figures",
     "tell",

@@ -35,12 +35,18 @@ _WORDS: Final = (
 )
 
 
+def check_target(option: str, path: Path, suffix: str = "") -> None:
+    """Raises InputError for another ending or a folder that is not there: better before the minutes than after them."""
+    if suffix and path.suffix != suffix:
+        raise InputError(f"{option} {path}: wanted a name that ends in {suffix}")
+    if path.is_dir() or not path.parent.is_dir():
+        problem = "is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise InputError(f"{option} {path}: {problem}")
+
+
 def write_page(comparison: Comparison, path: Path, before: Mapping[str, float] | None = None) -> None:
     """Write the page. Raises InputError for another ending than .html or a folder that is not there."""
-    if path.suffix != ".html":
-        raise InputError(f"--output {path}: wanted a name that ends in .html")
-    if not path.parent.is_dir():
-        raise InputError(f"--output {path}: there is no folder {path.parent}")
+    check_target("--output", path, ".html")
     path.write_text(page(comparison, before), encoding="utf-8")
 
 

@@ -131,8 +131,13 @@ def test_the_command_tells_writes_and_compares_with_earlier_figures(
     wish = {"rig": "", "half": "even", "seed": 3, "streets": 1, "frames": 1}
     likeness(folder, **wish, output=page_file, json=figures, before=None)
     assert "1 real sweeps" in capsys.readouterr().out and page_file.stat().st_size > 20_000
+    wish["streets"] = 2  # fewer than intervals over streets need
     likeness(folder, **wish, output=None, json=None, before=figures)
     assert "before" in capsys.readouterr().out
+    for option, name in (("output", "no/l.html"), ("output", "l.png"), ("json", "no/l.json"), ("json", "")):
+        targets = {"output": None, "json": None, option: tmp_path / name}
+        with pytest.raises(InputError, match=f"^--{option} "):
+            likeness(tmp_path, **wish, **targets, before=None)
 
 
 @pytest.mark.parametrize(
