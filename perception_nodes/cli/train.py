@@ -25,6 +25,8 @@ EXAMPLES = """
 `perception train score --model vlp16/lidar_small.onnx --rig vlp16`  on simulated streets that no run is trained on
 
 `perception train robustness --model vlp16/lidar_small.onnx --rig vlp16 --held-out 6 --frames 4`  in bad weather
+
+`perception train calibrate --model vlp16/lidar_small.onnx --data my_drive --output mine`  existence by your own labels
 """
 
 
@@ -33,7 +35,7 @@ def train(
         str,
         typer.Argument(
             help="lidar: train a detector; score: a model on real, labelled sweeps or simulated streets;"
-            " robustness: in weather and with faults of severity 1 to 5"
+            " robustness: in weather and with faults of severity 1 to 5; calibrate: existence by labelled sweeps"
         ),
     ],
     rig: Annotated[
@@ -68,8 +70,10 @@ def train(
 
     from perception_nodes.datatypes import ConfigurationError
 
-    if what not in ("lidar", "score", "robustness"):
-        raise ConfigurationError(f"perception train: wanted lidar or score or robustness, got {what!r}")
+    if what not in ("lidar", "score", "robustness", "calibrate"):
+        raise ConfigurationError(
+            f"perception train: wanted lidar or score or robustness or calibrate, got {what!r}"
+        )
     if importlib.util.find_spec("torch") is None:
         raise ConfigurationError(
             "perception train: torch is not installed: pip install 'perception_nodes[train]'"
@@ -90,6 +94,13 @@ def train(
             score_simulated(model, rigs, held_out, drives, output / "data", Console())
         if data:
             score_and_tell(model, tuple(data), Console(), output if pictures else None)
+        return
+    if what == "calibrate":
+        from perception_nodes.training.calibrate_real import calibrate
+
+        if model is None or not data:
+            raise ConfigurationError("perception train calibrate: wanted --model FILE and --data FOLDER")
+        calibrate(model, tuple(data), output, Console())
         return
     if what == "robustness":
         from perception_nodes.training.robustness import Suite, robustness_and_tell

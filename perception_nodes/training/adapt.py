@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections import Counter
@@ -42,7 +43,7 @@ from .export import check_parity, export_onnx, quantise
 from .frames import RANGE_M
 from .loader import Samples
 from .logs import open_sinks
-from .loop import CHECKPOINT, Job, Place, State, train
+from .loop import CHECKPOINT, Evaluate, Job, Place, State, train
 from .real import RealFrame, geometric, score_real
 from .report import commit, tell_real
 from .score import ClassScore, found_frame, score_store, truth_frame
@@ -54,6 +55,8 @@ from .weights import network_of
 RUN: Final = "adapt.json"
 # How much worse the new model may be on held-out simulation, mean AP of the classes with this many objects.
 ALLOWED_LOSS, _ENOUGH = 0.01, 10
+# Where even the last weights have forgotten too much: parts of the way from the old ones to them.
+_PARTS: Final = (0.5, 0.25)
 # Frames of the drive among those of a batch.
 _REAL_SHARE: Final = 0.5
 
@@ -105,6 +108,16 @@ class _Frames:
         return JoinedStore([*[self.real] * often[0], *self.simulated.stores * often[1]])
 
 
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """A network that has forgotten nothing: after which step, which part of the way there, its AP on simulation."""
+
+    network: BevDetector
+    step: int
+    part: float
+    ap: float
+
+
 def adapt(options: AdaptOptions, drive: Drive, console: Console) -> Path | None:
     """The adapted model, or None where it is worse on held-out simulation and the old one is to be kept.
 
@@ -119,10 +132,12 @@ def adapt(options: AdaptOptions, drive: Drive, console: Console) -> Path | None:
     simulated, held_out = _simulate(options, console)
     frames = _Frames(simulated, held_out, _labelled(options, drive, half, len(options.rigs), console))
     before = mean_ap(score_store(held_out, of_network(network, raster)))
-    state = State.of(network, options.config, Place(torch.device("cpu")))
-    _fine_tune(options, state, frames, raster, before, console)
-    run: dict[str, Any] = {"before": before, "after": state.best, "accepted": bool(state.best_weights)}
-    path = _export(options, state, frames, raster, about, console) if state.best_weights else None
+    kept = _fine_tune(options, network, frames, raster, before, console)
+    run: dict[str, Any] = {"before": before, "accepted": kept is not None}
+    path = None
+    if kept is not None:
+        run |= {"after": kept.ap, "steps": kept.step, "part": kept.part}
+        path = _export(options, kept, frames, raster, about, console)
     tested = drive.sweeps[half:]
     if drive.truth is not None and tested:
         run["held_out"] = _compare(options.model, path, drive, half, console)
@@ -208,33 +223,60 @@ def _labelled(options: AdaptOptions, drive: Drive, half: int, rig: int, console:
 
 def _fine_tune(
     options: AdaptOptions,
-    state: State,
+    network: BevDetector,
     frames: _Frames,
     raster: RasterConfig,
     before: float,
     console: Console,
-) -> None:
-    """`state.best_weights` are afterwards the last that are no worse on held-out simulation; empty: none was."""
+) -> _Kept | None:
+    """The last weights that are no worse on held-out simulation; a part of the way there if none are; None: no part."""
     config, mixed = options.config, frames.mixed
-    checkpoint = options.output / CHECKPOINT
-    if options.resume and checkpoint.is_file():
-        state.load(checkpoint, config, mixed.digest)
+    old = {k: v.clone() for k, v in network.state_dict().items()}
+    state = State.of(network, config, Place(torch.device("cpu")))
+    if options.resume and (options.output / CHECKPOINT).is_file():
+        state.load(options.output / CHECKPOINT, config, mixed.digest)
+
+    def judged(model: BevDetector, what: str) -> float:
+        ap = mean_ap(score_store(frames.held_out, of_network(model.eval(), raster)))
+        word = "" if ap >= before - ALLOWED_LOSS else ": too much is forgotten"
+        console.print(f"{what}: mean AP {ap:.3f}, before {before:.3f}{word}", highlight=False)
+        return ap
+
+    def evaluate(model: BevDetector, step: int) -> float:
+        # Of those that have forgotten nothing the one that has learned longest.
+        return float(step) if judged(model, f"step {step}") >= before - ALLOWED_LOSS else -np.inf
+
+    _steps(options, state, mixed, raster, evaluate, console)
+    last = {k: v.clone() for k, v in state.average.state_dict().items()}
+    tries = [(state.best_weights, 1.0)] if state.best_weights else [(last, part) for part in _PARTS]
+    for weights, part in tries:
+        model = state.average
+        model.load_state_dict(
+            {k: torch.lerp(old[k], v, part) if v.is_floating_point() else v for k, v in weights.items()}
+        )
+        ap = judged(model, f"{part:.0%} of the way")
+        if ap >= before - ALLOWED_LOSS:
+            return _Kept(model.eval(), int(state.best) if state.best_weights else state.step, part, ap)
+    return None
+
+
+def _steps(
+    options: AdaptOptions,
+    state: State,
+    mixed: JoinedStore,
+    raster: RasterConfig,
+    evaluate: Evaluate,
+    console: Console,
+) -> None:
+    """The training itself."""
+    config = options.config
     sinks, missing = open_sinks(options.logs, options.output, dataclasses.asdict(config), state.step)
     for sentence in missing:
         console.print(f"[yellow]{sentence}[/yellow]")
-
-    def judged(model: BevDetector, step: int) -> float:
-        score = mean_ap(score_store(frames.held_out, of_network(model.eval(), raster)))
-        for sink in sinks:
-            sink.log(step, {"ap": score})
-        good = score >= before - ALLOWED_LOSS
-        word = "" if good else ": too much is forgotten"
-        console.print(f"step {step}: mean AP {score:.3f}, before {before:.3f}{word}", highlight=False)
-        # Of those that have forgotten nothing the one that has learned longest.
-        return float(step) if good else -np.inf
-
     samples = Samples(mixed, config, raster, config.steps * config.batch)
-    with _bar(console, "fine-tune", config.steps, state.step) as tick:
+    with contextlib.ExitStack() as after, _bar(console, "fine-tune", config.steps, state.step) as tick:
+        for sink in sinks:
+            after.callback(sink.close)
         last = state.step
 
         def report(step: int, numbers: dict[str, float]) -> None:
@@ -244,25 +286,19 @@ def _fine_tune(
             for sink in sinks:
                 sink.log(step, numbers)
 
-        try:
-            place = Place(torch.device("cpu"))
-            train(state, Job(samples, config, place, options.output, mixed.digest, report, judged))
-        finally:
-            for sink in sinks:
-                sink.close()
+        place = Place(torch.device("cpu"))
+        train(state, Job(samples, config, place, options.output, mixed.digest, report, evaluate))
 
 
 def _export(
     options: AdaptOptions,
-    state: State,
+    kept: _Kept,
     frames: _Frames,
     raster: RasterConfig,
     about: dict[str, Any],
     console: Console,
 ) -> Path:
-    model = state.average
-    model.load_state_dict(state.best_weights)
-    model.eval()
+    model = kept.network
     held = [frames.held_out[k] for k in range(len(frames.held_out))]
     detect = of_network(model, raster)
     table = calibration(
@@ -271,7 +307,12 @@ def _export(
     )
     name = f"{about.get('name', options.model.stem)}_adapted"
     path = options.output / f"{name}.onnx"
-    adapted = {"from": file_digest(options.model), "drive": frames.real.digest, "steps": int(state.best)}
+    adapted = {
+        "from": file_digest(options.model),
+        "drive": frames.real.digest,
+        "steps": kept.step,
+        "part": kept.part,
+    }
     mixed = frames.mixed
     more = {
         "name": name,

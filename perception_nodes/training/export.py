@@ -134,6 +134,15 @@ def quantise(path: Path, target: Path, store: Frames, raster: RasterConfig, fram
     _write(onnx, result, target, json.loads(about[METADATA_KEY]))
 
 
+def rewrite_metadata(path: Path, target: Path, changed: dict[str, Any]) -> None:
+    """A copy of a model of which some entries of the metadata are others."""
+    import onnx
+
+    proto = onnx.load(str(path))
+    about = json.loads({p.key: p.value for p in proto.metadata_props}[METADATA_KEY])
+    _write(onnx, proto, target, {**about, **changed})
+
+
 def output_cell(raster: RasterConfig) -> float:
     """Edge of a cell of the network's answer, m."""
     return 2.0 * raster.cell_m

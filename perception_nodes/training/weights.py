@@ -45,25 +45,39 @@ def network_of(path: Path) -> tuple[SteadyDetector, dict[str, Any]]:
         )
     config: NetworkConfig = network_config(str(about["size"]))
     model = SteadyDetector(config)
-    tensors = {i.name: onnx.numpy_helper.to_array(i) for i in onnx.load(str(path)).graph.initializer}
     try:
-        model.load_state_dict(_unfolded(model, tensors))
+        model.load_state_dict(_unfolded(model, _convolutions(onnx.load(str(path)).graph)))
     except (KeyError, RuntimeError) as error:
         raise InputError(f"{path}: not the weights of a network of size {config.name}: {error}") from error
     return model.eval(), about
 
 
-def _unfolded(model: BevDetector, tensors: dict[str, Any]) -> dict[str, torch.Tensor]:
+def _convolutions(graph: Any) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Weight and bias of each convolution by the name that it has in the network; a bias that is left out is zero."""
+    import onnx
+
+    tensors = {i.name: torch.from_numpy(np.array(onnx.numpy_helper.to_array(i))) for i in graph.initializer}
+    out = {}
+    for node in graph.node:
+        if node.op_type == "Conv" and node.input[1] in tensors:
+            weight = tensors[node.input[1]]
+            bias = tensors[node.input[2]] if len(node.input) > 2 else torch.zeros(len(weight))
+            out[node.input[1].removesuffix(".weight")] = (weight, bias)
+    return out
+
+
+def _unfolded(
+    model: BevDetector, convolutions: dict[str, tuple[torch.Tensor, torch.Tensor]]
+) -> dict[str, torch.Tensor]:
     """A state in which every normalisation does nothing but to add the bias that was folded with it."""
     norms = {n: m for n, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)}
     state = {}
     for name, value in model.state_dict().items():
         module, kind = name.rsplit(".", 1)
         if module not in norms:
-            state[name] = torch.from_numpy(np.array(tensors[name]))
+            state[name] = convolutions[module][kind == "bias"]
         elif kind == "bias":
-            before = f"{module.rsplit('.', 1)[0]}.0.bias"
-            state[name] = torch.from_numpy(np.array(tensors[before]))
+            state[name] = convolutions[f"{module.rsplit('.', 1)[0]}.0"][1]
         elif kind == "running_var":
             state[name] = torch.full_like(value, 1.0 - norms[module].eps)
         else:

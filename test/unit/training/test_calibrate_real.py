@@ -1,0 +1,75 @@
+"""Calibration by the user's own boxes: measured half against half, and kept in copies of the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+pytest.importorskip("torch", reason="needs the extra [train]")
+
+from perception_nodes.datatypes import CAR, InputError
+from perception_nodes.detection.learned_choice import SHIPPED
+from perception_nodes.detection.learned_config import RuntimeConfig
+from perception_nodes.detection.runtime import OnnxModel, int8_path
+from perception_nodes.evaluation import BoxFrame
+from perception_nodes.resources import resource_path
+from perception_nodes.training.calibrate_real import Boxes, calibrate, fit, write_copies
+
+
+def frame(xy: np.ndarray, score: np.ndarray) -> BoxFrame:
+    n = len(xy)
+    return BoxFrame(
+        0, np.arange(n), np.full(n, CAR), score, np.column_stack([xy, np.zeros(n)]), np.ones((n, 3)), np.zeros(n),
+        np.zeros((n, 2)), np.full(n, 9), np.zeros(2),
+    )  # fmt: skip
+
+
+def recording(rng: np.random.Generator, frames: int) -> Boxes:
+    """Ten boxes a frame, 10 m apart; one of score s is there with probability s squared."""
+    true, found = [], []
+    place = np.column_stack([10.0 * np.arange(10), np.zeros(10)])
+    for _ in range(frames):
+        score = rng.random(10)
+        there = rng.random(10) < score**2
+        true.append(frame(place[there], np.full(int(there.sum()), np.nan)))
+        found.append(frame(place, score))
+    return true, found
+
+
+def test_the_error_falls_on_what_was_not_fitted_on(rng: np.random.Generator) -> None:
+    table, error = fit([recording(rng, 300), recording(rng, 301)], {})
+    assert error.boxes == 3000
+    assert table["boxes"] == 6010
+    assert error.before == pytest.approx(1 / 6, abs=0.03)  # mean of s - s squared
+    assert error.after < 0.05
+    at = np.interp([0.3, 0.6, 0.9], table["score"], table["probability"])
+    np.testing.assert_allclose(at, [0.09, 0.36, 0.81], atol=0.06)
+    _, again = fit([recording(rng, 300)], table)
+    assert again.before < 0.05
+
+
+def test_too_few_boxes(rng: np.random.Generator) -> None:
+    with pytest.raises(InputError, match="50 boxes in the first halves: wanted at least 100"):
+        fit([recording(rng, 10)], {})
+
+
+def test_copies_carry_the_table_and_nothing_else_changes(tmp_path: Path) -> None:
+    model = resource_path(SHIPPED)
+    table = {"id": "isotonic-mine", "boxes": 9, "score": [0.0, 1.0], "probability": [0.0, 0.3]}
+    write_copies(model, table, tmp_path / "out")
+    one = RuntimeConfig(threads=1, precision="fp32", probe_runs=1)
+    for file in (model, int8_path(model)):
+        old, new = OnnxModel(file, one), OnnxModel(tmp_path / "out" / file.name, one)
+        assert new.metadata == {**old.metadata, "calibration": table}
+        raster = np.random.default_rng(0).random(old.input_shape).astype(np.float32)
+        for a, b in zip(old.run(raster), new.run(raster), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_the_model_itself_is_not_written_over(tmp_path: Path) -> None:
+    model = tmp_path / "m.onnx"
+    with pytest.raises(InputError, match="another --output"):
+        calibrate(model, (tmp_path,), tmp_path, Console(quiet=True))
