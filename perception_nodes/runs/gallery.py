@@ -21,6 +21,7 @@ from perception_nodes.simulation.simulation import STEP_S, SimFrame, Simulation
 
 from .gallery_pictures import BOX_BGR, LINE_BGR, MomentView, seen_from_above, seen_from_behind
 from .progress import RunProgress
+from .yaml_lines import scenario_lines
 
 Json = dict[str, Any]
 WHEN: Final = (0.15, 0.5, 0.85)
@@ -33,13 +34,23 @@ _LINES_WITHIN_M: Final = 90.0
 Open = Callable[[Scenario], Simulation]
 
 
-def gallery(folder: Path, scenarios: Sequence[Scenario], rig: Rig, seed: int, console: Console) -> Path:
-    """Write `index.html` in `folder`; the same arguments give the same page."""
+def gallery(
+    folder: Path,
+    scenarios: Sequence[Scenario],
+    rig: Rig,
+    seed: int,
+    console: Console,
+    sensors: Sequence[str] | None = None,
+) -> Path:
+    """Write `index.html` in `folder`; the same arguments give the same page. sensors: of the rig, None = all."""
     folder.mkdir(parents=True, exist_ok=True)
 
+    shown_sensors = [s.name for s in rig.sensors] if sensors is None else sensors
+
     def opened(scenario: Scenario) -> Simulation:
-        # Inertial sensors have nothing to show, and cannot leave steps out.
-        return Simulation(scenario, rig, seed, sensors=[s.name for s in rig.sensors], threads=0)
+        # Inertial sensors have nothing to show.
+        with scenario_lines(scenario.file, scenario.world.osm):
+            return Simulation(scenario, rig, seed, sensors=shown_sensors, threads=0)
 
     total = len(scenarios) + len(WEATHER)
     with RunProgress(console) as progress:

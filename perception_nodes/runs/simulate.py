@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from perception_nodes.datasets import find_rig
-from perception_nodes.datatypes import ConfigurationError, Rig
+from perception_nodes.datatypes import ConfigurationError, PerceptionError, Rig
 from perception_nodes.simulation.faults import Fault
 from perception_nodes.simulation.scenarios import Scenario, WeatherEffect, find_scenario, scenario_names
 from perception_nodes.simulation.weather import KINDS
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_SEED: Final = 2**63 - 1
 DURATION_S: Final = (0.5, 3600.0)
+_REFUSAL: Final = re.compile(
+    r"node \w+ cannot be configured: (?P<copy>\S*/scenario\.yaml: )?(?P<words>.*) \(log: .*\)", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -196,12 +202,17 @@ def make_gallery(names: tuple[str, ...], options: SimulateOptions, folder: Path,
     """Write the gallery page of some scenarios (none named: all)."""
     from .gallery import gallery
 
+    if options.faults:
+        raise ConfigurationError(
+            "--fault: not with --gallery, which shows what sensors measure before it is spoiled"
+        )
     wanted = names or scenario_names()
     scenarios = [chosen_scenario(replace(options, scenario=name)) for name in wanted]
     make_folder(folder, f"--gallery {folder}")
     with rig_lines(options.rig):
         rig = find_rig(options.rig)
-        page = gallery(folder, scenarios, rig, options.seed, console)
+        sensors = chosen_sensors(rig, options.sensors)
+        page = gallery(folder, scenarios, rig, options.seed, console, sensors)
     console.print(f"{page}: {len(scenarios)} scenarios", highlight=False)
     return page
 
@@ -209,13 +220,15 @@ def make_gallery(names: tuple[str, ...], options: SimulateOptions, folder: Path,
 def drive_loop(options: SimulateOptions, out: Path, console: Console, *, online: bool) -> bool:
     """Simulator, perception and planner in a closed loop; whether all held that the scenario asks for."""
     from .loop import run_loop
+    from .loop_drive import lidar_rig
 
     scenario = chosen_scenario(options)
     with rig_lines(options.rig):
         rig = find_rig(options.rig)
     sensors = chosen_sensors(rig, options.sensors)
+    check_faults(options.faults, lidar_rig(rig, sensors), None)
     make_folder(out, f"--output {out}")
-    with rig_lines(options.rig), scenario_lines(options.scenario, scenario.world.osm):
+    with rig_lines(options.rig), scenario_lines(options.scenario, scenario.world.osm), _refusals(scenario):
         result = run_loop(scenario, rig, options.seed, out, console=console, online=online, sensors=sensors)
     console.print(f"{out}: summary.json, drive.json (every step)", highlight=False)
     return result.passed
@@ -228,7 +241,22 @@ def drive_live(options: SimulateOptions, console: Console) -> None:
     scenario = chosen_scenario(options)
     with rig_lines(options.rig):
         rig = find_rig(options.rig)
-    run_live(scenario, rig, options.seed, chosen_sensors(rig, options.sensors), console)
+    sensors = chosen_sensors(rig, options.sensors)
+    check_faults(options.faults, rig, sensors)
+    with rig_lines(options.rig), scenario_lines(options.scenario, scenario.world.osm), _refusals(scenario):
+        run_live(scenario, rig, options.seed, sensors, console)
+
+
+@contextmanager
+def _refusals(scenario: Scenario) -> Iterator[None]:
+    """Raises what a node refused in its copy of a scenario as an error about the scenario itself."""
+    try:
+        yield
+    except PerceptionError as error:
+        if (said := _REFUSAL.fullmatch(str(error))) is None:
+            raise
+        where = f"{scenario.file}: " if said["copy"] else ""
+        raise ConfigurationError(where + said["words"]) from error
 
 
 @dataclass(frozen=True)

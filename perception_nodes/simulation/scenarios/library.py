@@ -19,7 +19,10 @@ def scenario_names() -> tuple[str, ...]:
 
 
 def load_scenario(path: Path) -> Scenario:
-    """Read a scenario file. Raises ConfigurationError naming file, line and field."""
+    """Read a scenario file; a map that it names lies beside it.
+
+    Raises ConfigurationError naming file, line and field.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -27,6 +30,9 @@ def load_scenario(path: Path) -> Scenario:
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"scenario file {path}: not text: {error}") from error
     scenario = decode_file(Scenario, text, str(path))
+    if scenario.world.osm:
+        beside = path.absolute().parent / scenario.world.osm
+        scenario = replace(scenario, world=replace(scenario.world, osm=str(beside)))
     return replace(scenario, name=scenario.name or path.stem, file=str(path))
 
 

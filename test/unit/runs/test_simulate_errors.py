@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -18,6 +19,8 @@ from perception_nodes.runs.simulate import (
     Targets,
     carry_out,
     chosen_scenario,
+    drive_live,
+    drive_loop,
     fault,
     make_gallery,
     open_simulation,
@@ -186,6 +189,44 @@ def test_a_fault_by_option_of_a_sensor_that_is_not_simulated() -> None:
         ConfigurationError, match=r"--fault front:off: sensor 'front': wanted one of \['top'\]"
     ):
         open_simulation(options)
+
+
+def test_a_page_of_a_blocked_ego_names_the_file_and_the_line(tmp_path: Path) -> None:
+    broken, _ = with_line(SCENARIO, "[[52, -2.9]]", "[[6.5, 0]]")
+    (tmp_path / "s.yaml").write_text(broken)
+    options = SimulateOptions("", rig="vlp16", seed=5)
+    with pytest.raises(ConfigurationError, match=r"s\.yaml:5: seed 5: the ego is blocked: "):
+        make_gallery((str(tmp_path / "s.yaml"),), options, tmp_path / "g", Console(file=io.StringIO()))
+
+
+def test_faults_by_option_are_checked_before_anything_is_started(tmp_path: Path) -> None:
+    options, console = SimulateOptions("cut_in", faults=("roof:off",)), Console(file=io.StringIO())
+    for start in (
+        lambda: drive_live(options, console),
+        lambda: drive_loop(options, tmp_path / "loop", console, online=False),
+    ):
+        with pytest.raises(ConfigurationError, match=r"^--fault roof:off: sensor 'roof': wanted one of"):
+            start()
+    with pytest.raises(ConfigurationError, match=r"^--fault: not with --gallery"):
+        make_gallery(("cut_in",), options, tmp_path / "g", console)
+
+
+def test_what_a_node_refuses_of_its_copy_is_said_of_the_scenario(tmp_path: Path, monkeypatch: Any) -> None:
+    broken, _ = with_line(SCENARIO, "[[52, -2.9]]", "[[6.5, 0]]")
+    (tmp_path / "s.yaml").write_text(broken)
+    said = "/tmp/x/scenario.yaml: seed 1: the ego is blocked: no way"
+
+    def refuse(*_: Any) -> None:
+        raise PerceptionError(f"node simulator cannot be configured: {said} (log: /tmp/x/simulator.log)")
+
+    monkeypatch.setattr("perception_nodes.runs.live.run_live", refuse)
+    with pytest.raises(ConfigurationError, match=r"/s\.yaml:5: seed 1: the ego is blocked: no way$"):
+        drive_live(SimulateOptions(str(tmp_path / "s.yaml"), rig="vlp16"), Console(file=io.StringIO()))
+
+
+def test_a_map_lies_beside_the_file_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SCENARIO.replace("{kind: straight}", "{osm: maps/a.osm}"))
+    assert find_scenario(str(tmp_path / "s.yaml")).world.osm == str(tmp_path / "maps" / "a.osm")
 
 
 def test_outputs_that_cannot_be_made(tmp_path: Path) -> None:
