@@ -149,7 +149,7 @@ class CameraSensor:
         lamp = light_of(weather)
         if weather.rain_mm_h > 0 or weather.snow_mm_h > 0:
             lines = falling(rng, size, spec.focal_px, weather, spec.exposure(weather.night))
-            white = 1.2 * lamp.ambient + 0.1 * lamp.sun_rgb + 0.6 * lamp.lamps
+            white = 1.2 * lamp.ambient + 0.1 * lamp.sun_rgb + 0.35 * lamp.lamps
             streaks(light, lines, range_m, white)
         if weather.night or light.max() > 6.0:
             over = np.minimum(light, 8.0) * (light > (0.3 if weather.night else 3.0))

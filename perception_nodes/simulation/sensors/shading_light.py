@@ -24,7 +24,7 @@ _CLEAR_VISIBILITY_M: Final = 25_000.0
 
 class Light(NamedTuple):
     """sun (3,) towards it, odom; sun_rgb, zenith, horizon, ambient (3,): of the sun, the sky, and from the whole sky;
-    lamps (3,): of street lamps; air (3,): what the air scatters; scattering: 1/m; clouds, wet, snow, night: 0..1.
+    lamps (3,): below a street lamp; air (3,): what the air scatters; scattering: 1/m; clouds, wet, snow, night: 0..1.
     """
 
     sun: F64
@@ -58,13 +58,13 @@ def light_of(weather: Weather) -> Light:
     pale = np.array([0.72, 0.82, 0.95]) * (1.0 - low) + np.array([1.0, 0.74, 0.48]) * low
     zenith = level * day * ((1.0 - cover) * 0.45 * blue + cover * grey)
     horizon = level * day * ((1.0 - cover) * 0.6 * pale + cover * 0.9 * grey)
-    glow = 0.02 * np.sqrt(weather.ambient / 0.25) if weather.night else 0.0
+    glow = 0.035 * np.sqrt(weather.ambient / 0.25) if weather.night else 0.0
     lamps = glow * np.array([1.0, 0.78, 0.5])
-    horizon = horizon + 0.25 * lamps
+    horizon = horizon + 0.14 * lamps
     ambient = 0.6 * zenith + 0.3 * horizon + 0.08 * direct
     dust = weather.dust_visibility_m < weather.fog_visibility_m
     tint = np.array([0.95, 0.78, 0.55]) if dust else np.ones(3)
-    air = tint * (0.75 * ambient + 0.3 * horizon + 0.2 * direct * max(height, 0.0) + 0.5 * lamps)
+    air = tint * (0.75 * ambient + 0.3 * horizon + 0.2 * direct * max(height, 0.0) + 0.28 * lamps)
     clouds = 0.45 * (1.0 - cover)
     return Light(sun, direct, zenith, horizon, ambient, lamps, air, scattering(weather), float(clouds),
                  weather.wetness, float(np.clip(weather.snow_mm_h / 4.0, 0.0, 1.0)), float(weather.night))  # fmt: skip

@@ -13,6 +13,8 @@ from .shading_noise import smooth
 _DISC = 60.0
 _SKIN_M = 0.01
 _AROUND = 0.35  # of the ambient light: what stands about, seen in a mirror
+# Street lamps: height of which the light below is 1, size and light of the head, and what comes from farther away.
+_LAMP_M, _LAMP_HEAD_M, _LAMP_HEAD, _STRAY = 7.0, 0.5, 150.0, 0.2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -132,14 +134,17 @@ def lit(rays: Any, met: Any, look: Any, sunny: Any, world: Any, out: Any) -> Non
         shade, glow = 1.0, 0.0
         if owner[i] < 0 and n[2] > 0.7:
             shade, glow = _near(at[0], at[1], near)
+        over = 0.0
         if light.night > 0:
             glow += _own_lamps(at, n, near)
+            over = _street_lamps(at, n, place)
         turned = sunny[i] * max(0.0, n[0] * light.sun[0] + n[1] * light.sun[1] + n[2] * light.sun[2])
         level = open_sky * (0.6 + 0.4 * n[2] + 0.10 * (1.0 - n[2])) * shade
         # Lamps of tunnels, and light that comes from walls instead of the sky.
-        inside = max(0.0, 0.7 - open_sky) * (0.04 + light.lamps[0])
+        inside = max(0.0, 0.7 - open_sky) * (0.04 + 0.57 * light.lamps[0])
         for c in range(3):
-            around[c] = light.ambient[c] * level + (1.0 - 0.07 * c) * inside + light.lamps[c] * shade
+            around[c] = light.ambient[c] * level + (1.0 - 0.07 * c) * inside
+            around[c] += light.lamps[c] * shade * (_STRAY + over)
             value[c] = look.colour[i, c] * (light.sun_rgb[c] * turned + around[c] + glow)
         if look.gloss[i] > 0.15:
             _glossy(d, n, look.gloss[i], (sunny[i], open_sky), light, value)
@@ -205,6 +210,31 @@ def beam(ahead: float, left: float, up: float) -> Any:
     side = left / ahead
     reach = 0.7 * np.exp(-((side / 0.22) ** 2)) + 0.3 * np.exp(-((side / 0.6) ** 2))
     return 18.0 * reach * (edge * np.exp(level * 6.0) + 0.004) / max(distance, 4.0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _street_lamps(at: Any, facing: Any, place: Any) -> Any:
+    """Light of the street lamps about, 1 right below one of 7 m; the lamp itself is far brighter. No shadows.
+
+    A lamp sends more aside than down, so that the road between two of them is not dark (as EN 13201 asks for).
+    """
+    i, j = int(np.floor((at[0] - place.low[0]) / 4.0)), int(np.floor((at[1] - place.low[1]) / 4.0))
+    total = 0.0
+    if i < 0 or j < 0 or i >= place.lighting.shape[0] or j >= place.lighting.shape[1]:
+        return total
+    for k in place.lighting[i, j]:
+        if k < 0:
+            continue
+        lamp = place.lamps[k]
+        x, y, z = lamp[0] - at[0], lamp[1] - at[1], lamp[2] - at[2]
+        square = x * x + y * y + z * z
+        if square < _LAMP_HEAD_M**2:
+            return _LAMP_HEAD
+        away = np.sqrt(square)
+        down, turned = z / away, (x * facing[0] + y * facing[1] + z * facing[2]) / away
+        if down > 0 and turned > 0:
+            total += _LAMP_M**2 * min(1.0 / down, 2.2) * min(1.0, 5.0 * down) * turned / square
+    return total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

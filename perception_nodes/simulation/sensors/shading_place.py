@@ -28,6 +28,8 @@ _RINGS, _TURNS = 3, 6
 _WALLS: Final = (Material.FACADE, Material.BRICK, Material.CONCRETE, Material.WALL)
 # Codes of triangles: 0 nothing; from _LAMP on three a signal (green, yellow, red); below 0 signs.
 LAMP: Final = 1
+# Street lamps that light one place.
+_LAMPS, _LAMP_REACH_M = 4, 40.0
 _SIGN_KINDS: Final = {"stop": 1, "yield": 2, "priority": 3, "danger": 4}
 
 
@@ -36,7 +38,7 @@ class Place(NamedTuple):
 
     tint (T, 3), code (T,) of the triangles of the street; face (T,): the same for both halves of a face; signs (S, 5):
     middle, kind, half width; sky (W, H): share of the sky that is seen from the nodes of a grid that begins at low
-    (2,), m, odom.
+    (2,), m, odom; lamps (L, 3): street lamps, and those that light each cell of the grid (W, H, 4), -1 = none.
     """
 
     tint: F32
@@ -45,6 +47,8 @@ class Place(NamedTuple):
     signs: F64
     sky: F32
     low: F64
+    lamps: F64
+    lighting: I32
 
 
 @lru_cache(maxsize=4)
@@ -61,14 +65,27 @@ def place_of(world: World, scene: Scene) -> Place:
         away, nearest = cKDTree(signs[:, :3]).query(middle[plates])
         code[plates] = np.where(away < 1.0, -1 - nearest, 0)
     low = np.asarray(world.surface.low_m, np.float64)
+    sky = _sky(world, scene, low)
     return Place(
         _tints(world, middle),
         code,
         mesh.triangles[:, 0].astype(np.int32),
         signs,
-        _sky(world, scene, low),
+        sky,
         low,
+        world.lamps_m,
+        _lighting(world.lamps_m, low, sky.shape),
     )
+
+
+def _lighting(lamps_m: F64, low: F64, size: tuple[int, ...]) -> I32:
+    """(W, H, 4) the nearest lamps of each cell, as far as their light matters."""
+    out = np.full((*size, _LAMPS), -1, np.int32)
+    if len(lamps_m):
+        nodes = np.stack(np.meshgrid(*(np.arange(n) for n in size), indexing="ij"), axis=-1)
+        away, index = cKDTree(lamps_m[:, :2]).query(low + SKY_CELL_M * (nodes + 0.5), k=_LAMPS)
+        out[:] = np.where(away < _LAMP_REACH_M, index, -1)
+    return out
 
 
 def lit_lamps(world: World, time_s: float) -> npt.NDArray[np.uint8]:

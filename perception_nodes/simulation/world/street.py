@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ class World:
 
     mesh: all of it, as triangles; elements: map truth, on the surface; parking (P, 6): x, y, z, yaw of the middle of
     each place to park, its length and width; ego: lane id and distance along it where a drive starts; houses (4, 2)
-    each: footprints.
+    each: footprints; lamps_m (L, 3): the heads of street lamps.
     """
 
     name: str
@@ -42,6 +42,7 @@ class World:
     parking: F64
     ego: tuple[int, float]
     houses: tuple[F64, ...] = ()
+    lamps_m: F64 = field(default_factory=lambda: np.zeros((0, 3)))
 
     def painted(self, xy_m: F64) -> npt.NDArray[np.uint8]:
         """(N,) 0 none, 1 white, 2 yellow at points (N, 2) of the road; worn paint is absent where it is gone."""
@@ -66,18 +67,21 @@ def assemble(plan: Plan, rng: np.random.Generator) -> World:
     signs = tuple(
         (sign_plate(p, float(z)), p.value) for p, z in zip(posts, feet, strict=True) if p.kind == "sign"
     )
+    built = list(_built(plan, settled, surface, rng))
+    standing = [post_mesh(p, rng).moved((0.0, 0.0, float(z))) for p, z in zip(posts, feet, strict=True)]
     places = plan.parking
     z = surface.road_height(places[:, :2])
     return World(
         plan.name,
         graph,
         surface,
-        join([ground_mesh(plan, surface), *_built(plan, settled, surface, rng), *_posts(posts, feet, rng)]),
+        join([ground_mesh(plan, surface), *built, *standing]),
         build_paint(quads_of(plan.lines, plan.patches), int(rng.integers(2**31))),
         map_elements(plan, surface, signs),
         np.column_stack([places[:, :2], z, places[:, 2:]]),
         plan.ego,
         tuple(settled.houses),
+        _lamps(posts, standing),
     )
 
 
@@ -102,6 +106,8 @@ def _built(plan: Plan, settled: Settlement, surface: Surface, rng: np.random.Gen
         yield roof(left, right, height, surface.road_height)
 
 
-def _posts(posts: tuple[Post, ...], feet: F64, rng: np.random.Generator) -> Iterator[Mesh]:
-    for post, z in zip(posts, feet, strict=True):
-        yield post_mesh(post, rng).moved((0.0, 0.0, float(z)))
+def _lamps(posts: tuple[Post, ...], built: list[Mesh]) -> F64:
+    """(L, 3) where the light comes from: the highest part of each street lamp, at the end of its arm."""
+    heads = [mesh.vertices[np.argsort(mesh.vertices[:, 2])[-4:]].mean(axis=0)
+             for post, mesh in zip(posts, built, strict=True) if post.kind == "lamp"]  # fmt: skip
+    return np.array(heads, np.float64).reshape(-1, 3)

@@ -49,6 +49,7 @@ class Street:
     graph: RoadGraph = field(default_factory=partial(RoadGraph, ()))
     elements: tuple[object, ...] = ()
     houses: tuple[np.ndarray, ...] = ()
+    lamps_m: np.ndarray = field(default_factory=lambda: np.zeros((0, 3)))
 
 
 def paint(*corners: tuple[float, float, float, float]) -> Paint:

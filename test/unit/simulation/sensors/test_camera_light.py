@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
+from perception_nodes.simulation.assets import Material
 from perception_nodes.simulation.sensors.camera import CameraFrame
 from perception_nodes.simulation.sensors.camera_develop import developed
 from perception_nodes.simulation.sensors.camera_lens import lens_of
 from perception_nodes.simulation.sensors.shading import _lamp
 from perception_nodes.simulation.sensors.shading_light import light_of, scattering
+from perception_nodes.simulation.sensors.shading_lit import _street_lamps
 from perception_nodes.simulation.traffic.states import EgoState
 from perception_nodes.simulation.weather import Weather
+from perception_nodes.simulation.world import build_world
 
 from .camera_bench import GROUND, SPEC, STILL, WALL, join, luminance, moment, pixel, radiance, shot
 
@@ -49,6 +54,32 @@ def test_night_is_darker_and_the_own_lamps_light_the_road_ahead():
     day, night = (shot(moment(weather=Weather().with_effect("night", 4) if n else Weather())) for n in (0, 1))
     assert night.gain > 10 * day.gain and luminance(night).mean() < luminance(day).mean()
     assert light(night, (12.0, 0.0, 0.0)) > 1.5 * light(night, (12.0, 9.0, 0.0))
+
+
+def test_street_lamps_light_what_is_below_them():
+    """By hand: 1 right below one of 7 m, half of it as far aside, where it sends more; and nothing from behind."""
+    cells = np.full((10, 10, 4), -1, np.int32)
+    cells[:5, :, 0] = 0
+    place = SimpleNamespace(low=np.zeros(2), lamps=np.array([[10.0, 10.0, 7.0]]), lighting=cells)
+    up, down = np.array([0.0, 0, 1]), np.array([0.0, 0, -1])
+
+    def lit(x: float, facing: np.ndarray, z: float = 0.0) -> float:
+        return float(_street_lamps.py_func(np.array([x, 10.0, z]), facing, place))
+
+    assert lit(10.0, up) == pytest.approx(1.0)
+    assert lit(17.0, up) == pytest.approx(0.5)
+    assert lit(10.0, down) == lit(10.0, up, 9.0) == 0.0, "lit from above only"
+    assert lit(30.0, up) == lit(-1.0, up) == 0.0, "no lamp near, beyond the street"
+    assert lit(10.2, down, 6.8) > 50, "the lamp itself"
+
+
+def test_street_lamps_of_a_world_are_the_heads_of_its_masts():
+    world = build_world("straight", np.random.default_rng(3), parking=True)
+    metal = world.mesh.vertices[world.mesh.triangles[world.mesh.material == Material.METAL]].reshape(-1, 3)
+    assert len(world.lamps_m) > 5
+    over = world.lamps_m[:, 2] - world.surface.road_height(world.lamps_m[:, :2])
+    assert ((over > 5.5) & (over < 10.0)).all()
+    assert (cKDTree(metal).query(world.lamps_m)[0] < 0.5).all()
 
 
 def test_fog_hides_what_is_far_and_not_what_is_near():
