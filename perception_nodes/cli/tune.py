@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,10 @@ EXAMPLES = """
 
 def tune(
     what: Annotated[
-        str, typer.Argument(help="tracker; ablation: what each part adds; consistency: simulated")
+        str,
+        typer.Argument(
+            help="tracker; scores: what they mean; ablation: what each part adds; consistency: simulated"
+        ),
     ],
     truth: Annotated[Path | None, typer.Option(help="folder of KITTI tracking labels SSSS.txt")] = None,
     detections: Annotated[
@@ -46,6 +50,7 @@ def tune(
     """
     from perception_nodes.assessment.tracks.ablation import ablation
     from perception_nodes.assessment.tracks.command import TrackOptions
+    from perception_nodes.assessment.tracks.scores import scores_and_tell
     from perception_nodes.assessment.tracks.tune import TuneOptions, tune_and_tell
     from perception_nodes.datatypes import ConfigurationError
 
@@ -59,12 +64,18 @@ def tune(
         )
         consistency(ConsistencyOptions(seeds=judged, fit_seeds=fitted, seconds=seconds), Console())
         return
-    if what not in ("tracker", "ablation"):
-        raise ConfigurationError(f"perception tune: wanted tracker, ablation or consistency, got {what!r}")
+    works: dict[str, Callable[[TuneOptions, Console], object]] = {
+        "tracker": tune_and_tell,
+        "scores": scores_and_tell,
+        "ablation": ablation,
+    }
+    if what not in works:
+        raise ConfigurationError(
+            f"perception tune: wanted tracker, scores, ablation or consistency, got {what!r}"
+        )
     if truth is None or detections is None:
         raise ConfigurationError(f"perception tune {what}: wanted --truth and --detections")
     numbers = sequence_numbers(sequences)
     track = TrackOptions("kitti", detections, Path(), calib, sequences=numbers, detections_2d=detections_2d)
-    work = tune_and_tell if what == "tracker" else ablation
     for label in classes.split(","):
-        work(TuneOptions(truth, track, label.strip(), trials, rankings, seed), Console())
+        works[what](TuneOptions(truth, track, label.strip(), trials, rankings, seed), Console())

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 
 from perception_nodes.evaluation import KittiTracking, kitti_tracking
+from perception_nodes.evaluation.kitti_objects import KittiObjects
 
 from .config import TrackConfig, class_config
 from .kitti import results
@@ -19,6 +22,8 @@ ROWS: Final[Mapping[str, Mapping[str, float]]] = {
     "all": {},
     "plain mean of the scores (no prior)": {"prior_weight": 0.0},
     "no price for coasting": {"coast_cost_per_s": 0.0},
+    "scores without range": {"score_even": 2.0, "score_slope": 0.7, "score_per_m": 0.0},
+    "coasting boxes by time, 0.5 s": {"coast_s": 0.5, "coast_existence": 0.0},
     "nothing written while coasting": {"coast_s": 0.0},
     "life times of the nodes": {
         "coast_visible_s": 0.7,
@@ -28,7 +33,9 @@ ROWS: Final[Mapping[str, Mapping[str, float]]] = {
     },
     "weak detections start tracks too": {"low_score": 0.0},
     "weak detections are not used": {},
-    "no overlap in the association": {"weight_overlap": 0.0},
+    "association by Mahalanobis distance only": {"weight_overlap": 0.0, "weight_distance": 0.0},
+    "association by overlap only": {"weight_mahalanobis": 0.0, "weight_distance": 0.0},
+    "association by distance only": {"weight_mahalanobis": 0.0, "weight_overlap": 0.0},
     "no distrust of smaller boxes": {"shrink_caution": 0.0},
     "no merging, no check at birth": {"merge_overlap": 1.0, "birth_overlap": 1.0},
     "coasting boxes outside the image too": {"visible_share": 0.0},
@@ -65,12 +72,17 @@ def _set(config: TrackConfig, changes: Mapping[str, float]) -> TrackConfig:
 
 def _tracked(label: str, config: TrackConfig, inputs: dict[str, dict[str, Any]], strong_only: bool) -> Truth:
     if strong_only:
-        least = config.score_even
         inputs = {
-            name: {**one, "frames": [f.select(f.score >= least) for f in one["frames"]]}
+            name: {**one, "frames": [f.select(_even(f, config)) for f in one["frames"]]}
             for name, one in inputs.items()
         }
     return {name: results(passed(label, config, one), label, config) for name, one in inputs.items()}
+
+
+def _even(detections: KittiObjects, config: TrackConfig) -> npt.NDArray[np.bool_]:
+    """Those that are more likely true than not."""
+    range_m = np.hypot(detections.bottom_m[:, 0], detections.bottom_m[:, 2])
+    return np.asarray(detections.score + config.score_per_m * range_m >= config.score_even)
 
 
 def _by_sequence(truth: Truth, found: Truth, label: str) -> dict[str, KittiTracking]:

@@ -97,6 +97,7 @@ def results(seen: Iterable[Seen], label: str, config: TrackConfig) -> list[Kitti
         score = memory.update(tracks, config.support_score * supported)
         unseen_s = tracks.time_since_update_s
         coasting = (unseen_s <= config.coast_s + 1e-6) & (share >= config.visible_share)
+        coasting &= tracks.existence_probability >= config.coast_existence
         shown = np.flatnonzero(((unseen_s == 0) | coasting) & (share > 0))
         out.append(to_kitti(tracks, label, box_px, score, shown))
     return out
@@ -108,7 +109,9 @@ def to_detections(objects: KittiObjects, label: str, stamp_ns: int, config: Trac
     n, index = len(objects), LABEL_INDEX[LABELS[label]]
     probabilities = np.zeros((n, NUM_LABELS))
     probabilities[:, index] = 1.0
-    odds = np.exp(np.clip(config.score_slope * (objects.score - config.score_even), -30.0, 30.0))
+    worth = objects.score + config.score_per_m * np.hypot(x, z)
+    log_odds = config.score_slope * (worth - config.score_even)
+    odds = np.exp(np.clip(log_odds, -30.0, 30.0))
     return Detections3D.of(
         stamp_ns,
         VEHICLE_FRAME,
@@ -118,7 +121,7 @@ def to_detections(objects: KittiObjects, label: str, stamp_ns: int, config: Trac
         wrap_angle(-objects.rotation_y_rad - np.pi / 2),
         label=np.full(n, index, np.uint8),
         class_probabilities=probabilities,
-        score=objects.score,
+        score=log_odds,
         existence_probability=odds / (1 + odds),
         orientation=np.full(n, 1, np.uint8),
         source_mask=np.full(n, int(SourceMask.LIDAR), np.uint8),

@@ -13,9 +13,9 @@ F64 = npt.NDArray[np.float64]
 
 
 class ScoreMemory:
-    """Causal mean of the detections' scores of every track, drawn towards a prior.
+    """Causal mean of the detections' log odds of every track, drawn towards a prior.
 
-    score = (prior_weight prior_score + sum of scores) / (prior_weight + their number) - coast_cost_per_s age of the
+    score = (prior_weight prior_score + sum of log odds) / (prior_weight + their number) - coast_cost_per_s age of the
     last detection: one lucky detection does not rank as high as a long track, and a guess not as high as a sight.
     """
 

@@ -24,7 +24,7 @@ from .kitti_files import SIZE_PX, find_jobs, image_boxes, projection, read_detec
 
 # What is searched, and over which values. Those of the tracker cost a pass over all frames, the others hardly anything.
 TRACKER: Final[Mapping[str, tuple[float, ...]]] = {
-    "low_score": (0.1, 0.15, 0.2, 0.3),
+    "low_score": (0.15, 0.2, 0.3, 0.4, 0.5),
     "coast_visible_s": (0.7, 1.0, 1.5),
     "detection_probability": (0.6, 0.7, 0.8, 0.9),
     "coast_per_seen": (1.0, 2.0),
@@ -34,13 +34,14 @@ TRACKER: Final[Mapping[str, tuple[float, ...]]] = {
     "shrink_caution": (0.0, 1.0, 3.0),
 }
 RANKING: Final[Mapping[str, tuple[float, ...]]] = {
-    "prior_score": (-3.0, -2.0, -1.0, 0.0),
+    "prior_score": (-3.5, -2.1, -1.4, -0.7),
     "prior_weight": (2.0, 4.0, 6.0, 10.0),
     "coast_s": (0.2, 0.3, 0.5, 0.8),
-    "coast_cost_per_s": (0.0, 2.0, 5.0, 10.0),
+    "coast_existence": (0.0, 0.2, 0.3, 0.4),
+    "coast_cost_per_s": (0.0, 2.0, 3.5, 7.0),
     "visible_share": (0.1, 0.3, 0.5, 0.7),
 }
-SUPPORT: Final[Mapping[str, tuple[float, ...]]] = {"support_score": (0.5, 1.0, 2.0, 4.0)}
+SUPPORT: Final[Mapping[str, tuple[float, ...]]] = {"support_score": (0.35, 0.7, 1.4, 2.8)}
 Truth = dict[str, list[KittiObjects]]
 
 

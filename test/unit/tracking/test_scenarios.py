@@ -155,6 +155,64 @@ def test_parked_cars_stand_still_while_the_ego_turns(make_drive):
         assert abs(np.sin(near.yaw_rad[0] - yaw)) < 0.05
 
 
+@pytest.mark.parametrize("rate_rps", [2.0, -2.0])
+def test_a_spinning_ego_loses_nothing_and_moves_nothing(make_drive, rate_rps):
+    # Only what lies in the 120 degrees ahead is seen: each object for a second in three.
+    drive = make_drive(noise_m=0.05, fov_half_angle_rad=np.pi / 3, coast_visible_s=3.0, coast_occluded_s=3.0)
+    parked = [(12.0, 5.0, 0.1), (-9.0, 7.0, 1.2), (-4.0, -11.0, 0.6)]
+    for k in range(130):
+        heading = rate_rps * DT * k
+        drive.ego = yaw_to(0.0, 0.0, heading)
+        seen = [p for p in parked if abs(wrap_angle(np.arctan2(p[1], p[0]) - heading)) < np.pi / 3]
+        drive.step(*seen)
+        live = drive.live()
+        for x, y, yaw in (s for s in seen if len(live)):
+            near = drive.nearest(x, y)
+            if np.hypot(*(near.center_m[0, :2] - (x, y))) < 1.0 and near.age_s[0] > 0.5:
+                assert np.hypot(*near.velocity_mps[0]) < 0.1
+                assert abs(np.sin(near.yaw_rad[0] - yaw)) < 0.1
+    # What leaves the view ends there and says so; what is seen again is a new track, never two of one object.
+    ends = {int(r) for t in drive.outputs for r in t.end_reason[t.state == TrackState.DELETED]}
+    assert ends == {EndReason.LEFT_FOV}
+    assert max(len(t) for t in drive.outputs) <= 3
+
+
+def test_a_birth_in_clutter_takes_the_object_and_keeps_it(make_drive):
+    # Thirty false alarms a frame, new in every frame; a car appears in the midst of them at frame 10.
+    drive = make_drive(noise_m=0.1)
+    rng = np.random.default_rng(8)
+    ids = []
+    for k in range(40):
+        clutter = np.column_stack([rng.uniform(-40, 40, (30, 2)), rng.uniform(0, 3, 30)])
+        x = 6.0 * DT * (k - 10)
+        away = np.hypot(clutter[:, 0] - x, clutter[:, 1] - 8.0) > 3.0
+        car = [(x, 8.0, 0.0)] if k >= 10 else []
+        boxes = [*car, *clutter[away].tolist()]
+        drive.step(*boxes, score=np.array([0.8] * len(car) + [0.4] * int(away.sum())))
+        if k >= 14:
+            near = drive.nearest(x, 8.0)
+            assert np.hypot(*(near.center_m[0, :2] - (x, 8.0))) < 1.0
+            ids.append(int(near.id[0]))
+    assert len(set(ids)) == 1
+    # Chance detections continue each other now and then; what is published of it says that it is hardly there.
+    live = drive.live()
+    assert live.id[live.existence_probability > 0.4].tolist() == ids[-1:]
+
+
+def test_cars_that_meet_side_by_side_do_not_swap(make_drive):
+    # They pass each other with half a metre between their sides; boxes are noisy, and come in changing order.
+    drive = make_drive(noise_m=0.2)
+    first = {}
+    for k in range(50):
+        x = 12.0 * (DT * k - 2.5)
+        boxes = [(x, 10.0, 0.0), (-x, 12.4, 0.0)]
+        drive.step(*(boxes if k % 2 else boxes[::-1]))
+        if k == 10:
+            first = {y: int(drive.nearest(s, y).id[0]) for s, y in ((x, 10.0), (-x, 12.4))}
+    assert {y: int(drive.nearest(s, y).id[0]) for s, y in ((x, 10.0), (-x, 12.4))} == first
+    assert len(ids_of(drive.outputs)) == 2
+
+
 def test_stop_and_go(make_drive):
     drive = make_drive(noise_m=0.1)
     x, v, speeds = 0.0, 8.0, []

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from perception_nodes.assessment.inputs.kitti import read_kitti_tracking, read_pointrcnn
 from perception_nodes.assessment.tracks.command import TrackOptions, track_and_write
-from perception_nodes.assessment.tracks.config import class_config
+from perception_nodes.assessment.tracks.config import TrackConfig, class_config
 from perception_nodes.assessment.tracks.images import bridges, read_image_boxes, support
 from perception_nodes.assessment.tracks.kitti import KittiTracker, follow, project, results, to_detections
 from perception_nodes.assessment.tracks.kitti_files import SIZE_PX, projection
@@ -74,8 +74,13 @@ def test_what_is_written_of_a_frame_does_not_depend_on_later_ones(sequence):
         np.testing.assert_array_equal(a.score, b.score)
 
 
+def plain(**changes):
+    """Scores are log odds as they come."""
+    return replace(TrackConfig(), **{"score_even": 0.0, "score_slope": 1.0, "prior_score": -1.0} | changes)
+
+
 def test_a_short_track_ranks_below_a_long_one(sequence):
-    out = tracked(sequence)
+    out = tracked(sequence, plain())
     score = {i: np.mean([f.score[f.track_id == i].item() for f in out if i in f.track_id]) for i in (1, 2)}
     assert score[1] > 3.5 > 0.0 > score[2]
 
@@ -85,6 +90,22 @@ def test_a_coasting_box_loses_score_and_ends_after_its_time(sequence):
     out = tracked(sequence, replace(config, coast_s=0.1, coast_cost_per_s=5.0))
     assert [len(f) for f in out[11:15]] == [1, 1, 0, 1]
     assert out[11].score[0] - out[12].score[0] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_coasting_box_is_written_while_it_probably_exists(sequence):
+    always, never = (tracked(sequence, plain(coast_existence=share)) for share in (0.0, 0.99))
+    assert [len(f) for f in always[11:15]] == [1, 1, 1, 1]
+    assert [len(f) for f in never[11:15]] == [1, 0, 0, 1]
+
+
+def test_what_is_far_is_more_likely_true_at_the_same_score():
+    near = KittiObjects.of(["Car"], [[0, 0, 9, 9]], [[1.5, 1.6, 4]], [[3, 1.6, 4]], score=2.0)
+    far = replace(near, bottom_m=np.array([[30.0, 1.6, 40.0]]))
+    config = plain(score_even=5.0, score_slope=0.5, score_per_m=0.1)
+    given = [to_detections(objects, "Car", 1, config) for objects in (near, far)]
+    assert [d.score[0] for d in given] == pytest.approx([0.5 * (2 + 0.5 - 5), 0.5 * (2 + 5 - 5)])
+    odds = [d.existence_probability[0] / (1 - d.existence_probability[0]) for d in given]
+    np.testing.assert_allclose(np.log(odds), [-1.25, 1.0])
 
 
 def test_boxes_come_back_as_they_went_in(sequence):
