@@ -47,7 +47,8 @@ class RosbagInput(Input):
             guess = guess_rig(reader) if rig is None else Guess(rig, ())
             self.rig = guess.rig
             self._check_rig(rig)
-            self.has_ego_motion = self._has_ego_motion(reader)
+            self._odometry = needs_odometry(reader, self.rig)
+            self.has_ego_motion = bool(self._odometry) or self._is_posed(reader)
             loose = unmounted(reader, self.rig)
             clocks = tuple(_clock_notes(reader, self.rig))
             unknown = sorted(t.typename for t in self.info.topics if not reader.knows(t.typename))
@@ -99,8 +100,7 @@ class RosbagInput(Input):
 
     def _stream(self, reader: BagReader, kept: set[str]) -> Iterator[tuple[str, int, bytes]]:
         stream = reader.messages(kept)
-        odometry = needs_odometry(reader, self.rig)
-        return with_odometry(stream, reader, self.rig, odometry) if odometry else stream
+        return with_odometry(stream, reader, self.rig, self._odometry) if self._odometry else stream
 
     def _kept(self) -> set[str]:
         wanted = {TF_TOPIC, TF_STATIC_TOPIC, self.rig.odometry_topic}
@@ -118,9 +118,7 @@ class RosbagInput(Input):
                 f"{self.path}: rig {given.name!r} wants {lidars}, the bag has: {describe(self.info)}"
             )
 
-    def _has_ego_motion(self, reader: BagReader) -> bool:
-        if needs_odometry(reader, self.rig):
-            return True
+    def _is_posed(self, reader: BagReader) -> bool:
         return any(child == self.rig.base_frame for _, child in dynamic_links(reader))
 
     def _motion_notes(self) -> tuple[str, ...]:
@@ -129,8 +127,8 @@ class RosbagInput(Input):
             return (
                 f"no ego motion: neither /tf to {base!r} nor nav_msgs/Odometry; tracks will be relative to {base}",
             )
-        if self.rig.odometry_topic:
-            return (f"{self.rig.odom_frame} -> {self.rig.base_frame} is made from {self.rig.odometry_topic}",)
+        if self._odometry:
+            return (f"{self.rig.odom_frame} -> {self.rig.base_frame} is made from {self._odometry}",)
         return ()
 
 

@@ -167,6 +167,7 @@ def test_processed_clouds_and_second_encodings_are_left_out(tmp_path: Path) -> N
 def test_odometry_stands_in_for_missing_transforms(make_bag: MakeBag, tmp_path: Path) -> None:
     source = open_input(make_bag(odom=True, tf=False))
     assert source.rig.odometry_topic == "/vehicle/odometry"
+    assert "odom -> base_link is made from /vehicle/odometry" in source.notes
     assert source.has_ego_motion
     info = source.to_bag(tmp_path / "out.mcap")
     assert info.topic("/tf").count == 10
@@ -178,7 +179,9 @@ def test_odometry_stands_in_for_missing_transforms(make_bag: MakeBag, tmp_path: 
 
 
 def test_odometry_is_not_doubled(make_bag: MakeBag, tmp_path: Path) -> None:
-    source = open_input(make_bag(odom=True, tf=True))
+    plain = open_input(make_bag(odom=True, tf=True))
+    source = open_input(plain.path, replace(plain.rig, odometry_topic="/vehicle/odometry"))
+    assert not any("is made from" in note for note in source.notes)
     assert source.to_bag(tmp_path / "out.mcap").topic("/tf").count == 10
 
 
