@@ -20,7 +20,7 @@ from perception_nodes.ros.node import PerceptionNode
 from perception_nodes.ros.parameters import declare_config
 from perception_nodes.ros.planner_inputs import object_columns
 from perception_nodes.ros.simulator_config import SimulatorConfig
-from perception_nodes.ros.simulator_lockstep import Lockstep
+from perception_nodes.ros.simulator_lockstep import NEAR_NS, Lockstep
 from perception_nodes.ros.simulator_outputs import COMMAND_TOPIC, SimulatorOutputs
 from perception_nodes.simulation.drive_record import Decided, DriveRecord
 from perception_nodes.simulation.fault_calls import change_faults
@@ -157,7 +157,8 @@ class Simulator(PerceptionNode):
 
     def _measured(self, frame: SimFrame) -> bool:
         """Whether a sweep of this step went out: without one no objects are due for it."""
-        return any(e.sensor in self._lidars and e.stamp_ns == frame.stamp_ns for e in frame.emissions)
+        near = [e.sensor for e in frame.emissions if abs(e.stamp_ns - frame.stamp_ns) <= NEAR_NS]
+        return any(name in self._lidars for name in near)
 
     def _note(self, frame: SimFrame) -> None:
         objects, command = self._lockstep.take_objects(), self._lockstep.wanted

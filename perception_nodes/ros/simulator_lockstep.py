@@ -7,7 +7,7 @@ import time
 from typing import Any, Final
 
 # An answer belongs to a step if its stamp is this near: sensors' clocks may be off a little.
-_NEAR_NS: Final = 30_000_000
+NEAR_NS: Final = 30_000_000
 _SILENT_STEP_S: Final = 0.1
 
 
@@ -74,5 +74,5 @@ class Lockstep:
 
     def _answered(self, stamp_ns: int, measured: bool) -> bool:
         # The first commands come once perception works: until then objects alone are an answer.
-        commanded = not self._looped or self.wanted is None or self._command_ns >= stamp_ns - _NEAR_NS
-        return commanded and (not measured or self._objects_ns >= stamp_ns - _NEAR_NS)
+        commanded = not self._looped or self.wanted is None or self._command_ns >= stamp_ns - NEAR_NS
+        return commanded and (not measured or self._objects_ns >= stamp_ns - NEAR_NS)

@@ -185,7 +185,7 @@ class _Recorder:
 
 
 def lidar_message(cloud: PointCloud, stamp_ns: int) -> Any:
-    """PointCloud2 with x, y, z, intensity, ring and time (s after the stamp)."""
+    """PointCloud2 with x, y, z, intensity, ring and time (s relative to the stamp, 0 or less)."""
     columns = {"intensity": cloud.intensity, "ring": cloud.ring, "time": cloud.time_s}
     known = {name: column for name, column in columns.items() if column is not None}
     return made.point_cloud(stamp_ns, cloud.frame_id, cloud.xyz_m, known)

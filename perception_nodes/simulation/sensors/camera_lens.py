@@ -130,7 +130,7 @@ def falling(
     for count, speed, thick, strong in (
         (int(18 * weather.rain_mm_h**0.6), 6.0, 0.0022, 0.35), (int(420 * weather.snow_mm_h**0.7), 1.2, 0.007, 0.9),
     ):  # fmt: skip
-        # Uniform in the cone that the picture shows: density grows with the distance squared.
+        # Less than in the cone that the picture shows, in which it would grow with the square of the distance.
         away = 0.6 + 11.4 * rng.random(count) ** (1 / 2.0)
         x, y = rng.uniform(0, width, count), rng.uniform(-20, height, count)
         slant = rng.normal(0.06 if thick < 0.005 else 0.3, 0.08, count)
