@@ -53,6 +53,7 @@ def tune(
     from perception_nodes.assessment.tracks.scores import scores_and_tell
     from perception_nodes.assessment.tracks.tune import TuneOptions, tune_and_tell
     from perception_nodes.datatypes import ConfigurationError
+    from perception_nodes.geometry.compilation import announced
 
     from .track import sequence_numbers
 
@@ -77,5 +78,7 @@ def tune(
         raise ConfigurationError(f"perception tune {what}: wanted --truth and --detections")
     numbers = sequence_numbers(sequences)
     track = TrackOptions("kitti", detections, Path(), calib, sequences=numbers, detections_2d=detections_2d)
+    console = Console()
     for label in classes.split(","):
-        works[what](TuneOptions(truth, track, label.strip(), trials, rankings, seed), Console())
+        with announced(console.print):
+            works[what](TuneOptions(truth, track, label.strip(), trials, rankings, seed), console)

@@ -37,6 +37,7 @@ from perception_nodes.datatypes import (
     load_rig,
 )
 from perception_nodes.datatypes.errors import ConfigurationError
+from perception_nodes.geometry.compilation import announced
 
 from . import qos
 from .accounts import Account
@@ -127,7 +128,8 @@ class PerceptionNode(LifecycleNode):
     # ------------------------------------------------------------------ lifecycle
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:
-            self.setup()
+            with announced(self.get_logger().info):
+                self.setup()
         except PerceptionError as error:
             self.get_logger().error(f"cannot be configured: {error}")
             return TransitionCallbackReturn.FAILURE

@@ -10,6 +10,7 @@ from typing import Final
 from rich.console import Console
 
 from perception_nodes.datatypes import ConfigurationError, InputError
+from perception_nodes.geometry.compilation import announced
 
 from .config import CLASSES
 
@@ -65,7 +66,8 @@ def track_and_write(options: TrackOptions, console: Console) -> Done:
         from .nuscenes import track_nuscenes as work
     else:
         from .jsonl import track_jsonl as work
-    frames, tracks = work(options, console)
+    with announced(console.print):
+        frames, tracks = work(options, console)
     done = Done(frames, tracks, time.perf_counter() - start)
     rate = done.frames / max(done.seconds, 1e-9)
     console.print(f"{done.frames} frames, {done.tracks} tracks, {done.seconds:.2f} s ({rate:.0f} frames/s)")
