@@ -34,7 +34,7 @@ def adapt(
     sweeps: Annotated[int, typer.Option(help="most sweeps, all are kept in memory (4 MB each)")] = 600,
     steps: Annotated[int, typer.Option(help="optimiser steps")] = 300,
     batch: Annotated[int, typer.Option(help="frames of a step, half of them simulated")] = 8,
-    learning_rate: Annotated[float, typer.Option(help="highest learning rate")] = 3e-4,
+    learning_rate: Annotated[float, typer.Option(help="highest learning rate")] = 1e-4,
     remember: Annotated[
         list[str] | None,
         typer.Option(help="rigs to simulate against forgetting; default: those of the model"),
