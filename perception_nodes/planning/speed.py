@@ -34,6 +34,7 @@ _ONCOMING: Final = (
     0.15  # the same above which an oncoming one is not on this road: it comes out of another, or turns
 )
 _STRAIGHT: Final = 0.06  # sine of the angle to the road below which a vehicle keeps its lane
+_CLOSE_S, _LEAD_BRAKES_MPS2 = 0.5, 5.0
 _HIDES_LENGTH_M, _HIDES_WITHIN_M, _HIDES_HEIGHT_M = 3.0, 6.0, 1.6
 _APPEARED_S, _APPEARED_HORIZON_S = 0.6, 2.0
 
@@ -259,10 +260,14 @@ class SpeedPlanner:
                 top = max(float(scene.limit_mps[0]), 1.0)
                 a = c.max_acceleration_mps2 * (1.0 - min(v / top, 1.5) ** 4 - (wish / gap) ** 2)
                 # The model brakes harder than it has to when something comes into view; it need not.
-                needed = max(v - lead, 0.0) ** 2 / (2 * max(gap - 1.0, 0.2))
-                a = max(a, -max(_GENTLE_MPS2, 1.3 * needed))
+                room = max(gap - 1.0, 0.2)
+                least = max(_GENTLE_MPS2, 1.3 * max(v - lead, 0.0) ** 2 / (2 * room))
+                if gap < _CLOSE_S * v:  # too close to react: it has to stop behind who brakes hard
+                    least = max(least, v * v / (2 * (room + lead * lead / (2 * _LEAD_BRAKES_MPS2))))
+                a = max(a, -least)
                 if a < worst.acceleration_mps2:
-                    worst = Speed(float(max(a, -4.0)), Reason.FOLLOW, row=int(row))
+                    most = _HARD[-1] if gap < _CLOSE_S * v else 4.0
+                    worst = Speed(float(max(a, -most)), Reason.FOLLOW, row=int(row))
         return worst
 
     def _along(self, scene: Scene, row: int, k: int) -> float | None:

@@ -74,7 +74,9 @@ class DriveRecord:
             "stopped": was.ego_stops,
             "final_speed_mps": round(float(log.speed_mps[-1]), 2),
             "findings": [str(f) for f in findings],
-            "contacts": [[c.time_s, c.actor_id, c.name, round(c.ego_speed_mps, 2)] for c in log.contacts],
+            "contacts": [
+                [c.time_s, c.actor_id, c.name, round(c.ego_speed_mps, 2), c.struck] for c in log.contacts
+            ],
             "columns": list(COLUMNS),
             "steps": self._rows,
         }

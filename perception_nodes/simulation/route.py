@@ -83,19 +83,23 @@ def route_of(world: World, scenario: Scenario) -> Route:
 
 
 def _lanes(world: World, scenario: Scenario) -> Iterator[tuple[Lane, float, Lane | None]]:
-    """Lane, from where on it, and the lane before."""
+    """Lane, from where on it, and the lane before; to the edge of the world, or where the way would begin again."""
     lane, s = ego_start(world, scenario)
-    choose = Chooser(None, scenario.ego.turns)
+    choose = Chooser(None, scenario.ego.turns, world.graph.leads_on)
+    seen: set[int] = set()
     before: Lane | None = None
     first = max(0.0, s - _BEHIND_M)
     while True:
         yield lane, first, before
+        seen.add(lane.id)
         following = [world.graph.lane(n) for n in lane.successors]
         following = [n for n in following if n.kind in ("driving", lane.kind)]
         if not following:
             return
         before, first = lane, 0.0
         lane = choose(following) if len(following) > 1 else following[0]
+        if lane.id in seen:
+            return
 
 
 def _evenly(points_m: F64, limit_mps: F64, signals: list[tuple[float, int]]) -> Route:

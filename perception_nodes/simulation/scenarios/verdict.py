@@ -31,12 +31,19 @@ _STILL_MPS, _UNDER_WAY_MPS = 0.1, 1.0
 
 @dataclass(frozen=True)
 class Contact:
-    """The first time the ego touched an actor; name: of a scripted one, else ""."""
+    """The first time the ego touched an actor; name: of a scripted one, else ""; struck: the actor came from behind, or
+    moved while the ego stood.
+    """
 
     time_s: float
     actor_id: int
     name: str
     ego_speed_mps: float
+    struck: bool = False
+
+    def __str__(self) -> str:
+        who = self.name or f"id {self.actor_id}"
+        return f"{who} {'ran into the ego ' if self.struck else ''}at {self.time_s:.1f} s"
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,7 @@ def judge(scenario: Scenario, log: DriveLog) -> tuple[Finding, ...]:
 
 def _findings(must: MustHold, was: Verdict, log: DriveLog) -> Iterator[Finding]:
     if must.collisions is not None:
-        with_whom = _listed(f"{c.name or f'id {c.actor_id}'} at {c.time_s:.1f} s" for c in log.contacts)
+        with_whom = _listed(str(c) for c in log.contacts)
         yield _at_most("collisions", must.collisions, was.collisions, with_whom)
     if must.min_ttc_s is not None:
         when = f" at {log.time_s[int(np.argmin(log.min_ttc_s))]:.1f} s" if np.isfinite(was.min_ttc_s) else ""
@@ -238,8 +245,10 @@ class Recorder:
             self._detected.append(tuple(sorted(named[i] for i in detected_ids if i in named)))
         for one, other in traffic.contacts():
             if one == 0:
-                contact = Contact(time_s, other, named.get(other, ""), ego.speed_mps)
-                self._contacts.setdefault(other, contact)
+                if other in self._contacts:
+                    continue
+                struck = traffic.ran_into_ego(other)
+                self._contacts[other] = Contact(time_s, other, named.get(other, ""), ego.speed_mps, struck)
 
     def log(self) -> DriveLog:
         """All steps so far."""

@@ -28,7 +28,8 @@ def extend(fleet: Fleet, row: int, maker: WayMaker, right: RightOfWay, rng: np.r
     if not maker.graph.lane(lane_id).successors:
         return 0.0
     at = way.length_m - start
-    choose = Chooser(None if fleet.role[row] == Role.EGO else rng)
+    ego = fleet.role[row] == Role.EGO
+    choose = Chooser(None if ego else rng, leads_on=maker.graph.leads_on)
     fresh = maker.along(lane_id, at, choose)
     fresh_s = min(at, BEHIND_M)
     cut = max(0, int(s - BEHIND_M))
@@ -117,7 +118,7 @@ class LaneChanges:
         safe = safe and front > 2.0 + max(0.0, 0.6 * v + (v**2 - lead_v**2) / 5.0)
         if not safe or not (must or self._gains(fleet, row, front, lead_v, (rear, rear_v))):
             return False
-        fresh = self.maker.along(side, s, Chooser(None))
+        fresh = self.maker.along(side, s, Chooser(None, leads_on=self.graph.leads_on))
         way, at = blended(fleet.ways[row], float(fleet.s_m[row]), fresh, min(s, BEHIND_M), length)
         if not self._clear(fleet, row, way, at, length):
             return False

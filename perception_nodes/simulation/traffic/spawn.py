@@ -282,20 +282,28 @@ class Spawner:
 
 
 class Chooser:
-    """Which lane a driver takes at a junction: as `turns` says, then mostly straight on."""
+    """Which lane a driver takes at a junction: as `turns` says, then mostly straight on; leads_on (the ego): not out of
+    the world if another way stays in it.
+    """
 
-    def __init__(self, rng: np.random.Generator | None, turns: Sequence[str] = ()) -> None:
-        self.rng, self.turns = rng, list(turns)
+    def __init__(
+        self,
+        rng: np.random.Generator | None,
+        turns: Sequence[str] = (),
+        leads_on: frozenset[int] = frozenset(),
+    ) -> None:
+        self.rng, self.turns, self.leads_on = rng, list(turns), leads_on
 
     def __call__(self, lanes: Sequence[Lane]) -> Lane:
         """One of several."""
-        by_turn = {lane.turn or "straight": lane for lane in lanes}
         if self.turns:
             wanted = self.turns.pop(0)
+            by_turn = {lane.turn or "straight": lane for lane in lanes}
             if wanted in by_turn:
                 return by_turn[wanted]
         if self.rng is None:
-            return by_turn.get("straight", lanes[0])
+            lanes = [lane for lane in lanes if lane.id in self.leads_on] or lanes
+            return {lane.turn or "straight": lane for lane in lanes}.get("straight", lanes[0])
         weight = np.array([3.0 if (lane.turn or "straight") == "straight" else 1.0 for lane in lanes])
         return lanes[int(self.rng.choice(len(lanes), p=weight / weight.sum()))]
 
@@ -341,7 +349,7 @@ def ego_body(street: Street, scenario: Scenario, ways: WayMaker, size: tuple[flo
     if ego.line:
         return _on_path(scenario, size)
     lane, s = ego_start(street, scenario)
-    way = ways.along(lane.id, s, Chooser(None, ego.turns))
+    way = ways.along(lane.id, s, Chooser(None, ego.turns, street.graph.leads_on))
     at = min(s, BEHIND_M)
     wish = min(ego.speed_mps, way.limit_at(at)) if ego.initial_speed_mps is None else ego.initial_speed_mps
     speed = 0.0 if ego.drive in ("still", "external") and ego.initial_speed_mps is None else wish

@@ -33,6 +33,7 @@ from .ways import BEHIND_M, WayMaker
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 _KEPT_S = 1.2
+_STANDS_MPS = 0.1
 _LOST_M = 3.0  # so far beside its way the ego has gone another one
 EGO_LWH_M = (4.6, 1.9, 1.6)
 EGO_CENTRE_M = 1.4  # of the body before base_link
@@ -253,7 +254,8 @@ class Traffic:
         turned = abs((float(lane.at(s)[1][0]) - pose[2] + np.pi) % (2 * np.pi) - np.pi)
         if abs(beside) < _LOST_M and turned < 0.8:
             self._right.leave(0)
-            self._fleet.take(0, self._way_maker.along(lane.id, s, Chooser(None)), min(s, BEHIND_M))
+            choose = Chooser(None, leads_on=self._world.graph.leads_on)
+            self._fleet.take(0, self._way_maker.along(lane.id, s, choose), min(s, BEHIND_M))
 
     def _plan(self, rows: I64) -> None:
         """Ways go on, lanes are changed, who reached the end leaves or turns round."""
@@ -308,6 +310,16 @@ class Traffic:
         fleet = self._fleet
         ids, pairs = self._entering.ids(fleet), overlapping_pairs(fleet.pose, fleet.size, fleet.present)
         return [(int(ids[i]), int(ids[j])) for i, j in pairs if fleet.group[i] != fleet.group[j]]
+
+    def ran_into_ego(self, actor_id: int) -> bool:
+        """Whether an actor that touches the ego came from behind, or moved while the ego stood."""
+        fleet = self._fleet
+        row = int(np.flatnonzero(self._entering.ids(fleet) == actor_id)[0])
+        ahead = _heading(fleet.pose[:1, 2])[0]
+        if fleet.speed[0] < _STANDS_MPS:
+            return bool(np.hypot(*fleet.velocity[row]) > _STANDS_MPS)
+        behind = (fleet.pose[row, :2] - fleet.pose[0, :2]) @ ahead < -0.5 * fleet.size[0, 0]
+        return bool(behind and fleet.velocity[row] @ ahead > fleet.speed[0])
 
     @property
     def names(self) -> dict[str, int]:

@@ -170,6 +170,21 @@ class RoadGraph:
                 out[after].append(lane.id)
         return {key: tuple(value) for key, value in out.items()}
 
+    @cached_property
+    def leads_on(self) -> frozenset[int]:
+        """Ids of the lanes that lead to a junction yet to come; the others end in the world's edge."""
+        out = set()
+        for lane in self.lanes:
+            seen, at = {lane.id}, lane
+            while at.successors and at.successors[0] not in seen:
+                after = self.lane(at.successors[0])
+                if after.junction and not at.junction:
+                    out.add(lane.id)
+                    break
+                seen.add(after.id)
+                at = after
+        return frozenset(out)
+
     def lane(self, lane_id: int) -> Lane:
         """By its id."""
         if lane_id not in self._by_id:

@@ -68,6 +68,41 @@ def test_it_keeps_its_distance_to_who_drives_ahead() -> None:
     assert near.acceleration_mps2 < -1.0 and near.reason == Reason.FOLLOW
 
 
+def test_right_behind_a_slower_one_it_brakes_as_if_that_one_might_brake_hard() -> None:
+    def behind(gap_m: float) -> float:
+        ahead = things((3.7 + gap_m + 1.0, 0.0, 0.0, 2.0, 0.8, 8.6, 0.0))
+        return decide(ahead, speed_mps=12.0, guidance=route(limit_mps=14.0)).acceleration_mps2
+
+    assert behind(4.0) < -4.5
+    assert behind(12.0) > -3.0
+
+
+def test_no_faster_than_it_can_stop_within_sight() -> None:
+    free = PlannerConfig()
+    at_limit = 17.0
+    assert decide(things(), speed_mps=at_limit, guidance=route(400.0, limit_mps=30.0)).acceleration_mps2 > 0.0
+    assert decide(things(), speed_mps=19.0, guidance=route(400.0, limit_mps=30.0)).acceleration_mps2 < 0.0
+    stop_m = 18.2 * free.reaction_s + 18.2**2 / (2 * free.sight_braking_mps2)
+    assert stop_m == pytest.approx(free.sight_m - free.ahead_m, abs=0.3)
+
+
+def test_who_has_just_appeared_in_the_way_is_braked_for_fully() -> None:
+    one = things((12.0, 0.0, 0.0, 0.6, 0.6, 0.0, 0.0), label=PEDESTRIAN, age_s=0.3)
+    assert decide(one, speed_mps=10.0).acceleration_mps2 < -6.0
+
+
+def test_an_oncoming_vehicle_off_the_direction_of_the_road_does_not_follow_its_bend() -> None:
+    turn = np.linspace(0.0, np.pi / 2, 20)
+    bend = np.column_stack([35 + 12 * np.sin(turn), -12 + 12 * np.cos(turn)])
+    x = np.arange(-30.0, 35.0)
+    line = np.concatenate(
+        [np.column_stack([x, np.zeros(len(x))]), bend[1:], bend[-1] - [[0, k] for k in range(1, 40)]]
+    )
+    right = Guidance(line, np.full(len(line), LIMIT_MPS))
+    oncoming = things((42.0, 3.1, np.pi, 4.5, 1.9, -13.0, 0.0))
+    assert decide(oncoming, speed_mps=9.7, guidance=right).acceleration_mps2 > -2.0
+
+
 @pytest.mark.parametrize("y_m", [2.9, -2.9])
 def test_what_stands_or_comes_beside_the_lane_does_not_matter(y_m: float) -> None:
     row = (25.0, y_m, 0.0, *CAR_SIZE, 0.0, 0.0)

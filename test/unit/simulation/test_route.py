@@ -43,6 +43,18 @@ def test_a_turn_is_taken_where_the_scenario_asks_for_it() -> None:
     assert turned["straight"] == turned["left"] == pytest.approx(0.0, abs=0.3)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_in_a_town_the_way_goes_on_and_never_over_a_lane_twice(seed: int) -> None:
+    world = build_world("town", np.random.default_rng([seed, 1]))
+    route = route_of(world, find_scenario("random_street"))
+    s = np.arange(len(route.points_m))
+    assert len(s) > 400
+    apart = np.hypot(*(route.points_m[:, None, :2] - route.points_m[None, :, :2]).transpose(2, 0, 1))
+    heading = np.gradient(route.points_m[:, :2], axis=0)
+    same_way = heading @ heading.T > 0.9
+    assert not (same_way & (apart < 1.0) & (np.abs(s[:, None] - s) > 20)).any()
+
+
 def test_signals_close_lines_until_they_are_passed() -> None:
     line = np.column_stack([np.arange(100.0), np.zeros(100), np.zeros(100)])
     graph = RoadGraph(

@@ -122,6 +122,21 @@ def test_time_to_collision_with_a_thing_that_stands_is_way_by_speed() -> None:
     assert drive.perceived == {"box"}
 
 
+@pytest.mark.parametrize(
+    ("ego_mps", "path", "struck"),
+    [
+        (0.0, ((-20.0, 0.0), (60.0, 0.0)), True),  # runs into an ego that stands
+        (3.0, ((-20.0, 0.0), (60.0, 0.0)), True),  # from behind
+        (8.0, ((15.0, 0.0), (16.0, 0.0)), False),  # the ego runs into who has stopped
+    ],
+)
+def test_a_contact_says_who_ran_into_whom(ego_mps: float, path: Any, struck: bool) -> None:
+    actor = ScriptedActor("other", "car", path, speed_mps=8.0, reacts=False)
+    drive = recorded(scenario(None, None, actor), 50, constant_speed(ego_mps))
+    assert [c.struck for c in drive.contacts] == [struck]
+    assert ("ran into the ego" in str(judge(scenario(), drive)[0])) == struck
+
+
 @pytest.mark.parametrize(("left_m", "reason"), [(0.0, True), (1.9, True), (4.0, False)])
 def test_what_stands_in_the_corridor_is_a_reason_to_brake(left_m: float, reason: bool) -> None:
     actor = ScriptedActor("bin", "bin", ((25.0, left_m),))
