@@ -29,6 +29,7 @@ _MOVES_MPS: Final = 0.6
 _PEOPLE: Final = (PEDESTRIAN, *TWO_WHEELERS)
 _SURE: Final = 1.5
 _YOUNG_S: Final = 0.5
+_VAGUE_MPS: Final = 1.5  # a velocity that is known no better than this says nothing about who crosses
 _DOUBTFUL_MPS2: Final = 4.0  # no more for what may only happen
 _ONCOMING: Final = (
     0.15  # the same above which an oncoming one is not on this road: it comes out of another, or turns
@@ -116,7 +117,8 @@ class SpeedPlanner:
         ahead = np.stack([np.cos(objects.box[:, 2]), np.sin(objects.box[:, 2])], axis=1)
         along = (velocity * ahead).sum(axis=1)
         # A box that is matched with another thing in its first frames flies across the road.
-        young = (objects.label != PEDESTRIAN) & (objects.age_s < _YOUNG_S) & (speed > _MOVES_MPS)
+        young = (objects.age_s < _YOUNG_S) | (objects.velocity_std_mps > _VAGUE_MPS)
+        young &= (objects.label != PEDESTRIAN) & (speed > _MOVES_MPS)
         for i in np.flatnonzero(young):
             k = min(int(np.argmin(np.hypot(*(line.points_m - objects.box[i, :2]).T))), len(line.points_m) - 2)
             step = line.points_m[k + 1] - line.points_m[k]

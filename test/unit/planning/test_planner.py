@@ -68,6 +68,13 @@ def test_it_keeps_its_distance_to_who_drives_ahead() -> None:
     assert near.acceleration_mps2 < -1.0 and near.reason == Reason.FOLLOW
 
 
+def test_a_vague_velocity_across_the_road_is_none() -> None:
+    crossing = (8.0, -4.5, np.pi / 2, *CAR_SIZE, 0.0, 6.0)
+    vague = things(crossing, velocity_std_mps=np.array([2.2]))
+    assert decide(vague, speed_mps=4.0).acceleration_mps2 > -1.0
+    assert decide(things(crossing), speed_mps=4.0).acceleration_mps2 <= -2.5
+
+
 def test_right_behind_a_slower_one_it_brakes_as_if_that_one_might_brake_hard() -> None:
     def behind(gap_m: float) -> float:
         ahead = things((3.7 + gap_m + 1.0, 0.0, 0.0, 2.0, 0.8, 8.6, 0.0))
