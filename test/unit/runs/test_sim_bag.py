@@ -203,6 +203,34 @@ def test_perception_runs_on_it(bag: Recorded, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "truth.jsonl").read_text().count("\n") > 100
 
 
+def test_a_camera_detector_finds_what_the_pictures_show(tmp_path: Path, shared_data: Path) -> None:
+    """Trained on photographs, asked about pictures of the simulator: its boxes are around what is there."""
+    simulate_to_bag(simulation(sensors=("top", "front")), tmp_path / "p.mcap")
+    model = shared_data / "weights" / "yolox_nano.onnx"
+    options = RunOptions(
+        tmp_path / "p.mcap", tmp_path / "out", rig="default", camera_model=model, offline=True
+    )
+    run_and_report(options, Console(file=io.StringIO()))
+    recordings = (tmp_path / "out" / "outputs.mcap", tmp_path / "p.mcap")
+    topics = ("/perception/detection/camera/front", "/truth/camera/front/boxes")
+    found, truth = (
+        {(d := from_msg.detections_2d(m)).stamp_ns: d.box_px for m in Recorded(path)[topic]}
+        for path, topic in zip(recordings, topics, strict=True)
+    )
+    assert set(found) == set(truth)
+    best = np.concatenate([_overlap(found[t], truth[t]).max(axis=1) for t in found])
+    assert len(best) >= 10 and np.mean(best > 0.6) > 0.7
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(N, M) intersection over union of boxes x0, y0, x1, y1."""
+    low = np.maximum(one[:, None, :2], other[None, :, :2])
+    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    both = np.prod(np.maximum(high - low, 0.0), axis=2)
+    area = [np.prod(b[:, 2:] - b[:, :2], axis=1) for b in (one, other)]
+    return both / (area[0][:, None] + area[1] - both)
+
+
 def test_the_same_drive_gives_the_same_bytes(bag: Recorded, tmp_path: Path) -> None:
     simulate_to_bag(simulation(), tmp_path / "again.mcap")
     assert (tmp_path / "again.mcap").read_bytes() == bag.info.path.read_bytes()
