@@ -58,7 +58,7 @@ CLASSES: Final[dict[str, TrackConfig]] = {
         score_slope=0.987,
         score_per_m=0.0847,
         coast_s=1.5,
-        coast_existence=0.3,
+        coast_existence=0.2,
         coast_cost_per_s=0.0,
     ),
     "Pedestrian": TrackConfig(tracker=_PATIENT),
