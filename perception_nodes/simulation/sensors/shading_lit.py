@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from perception_nodes.simulation.assets.materials import ALBEDO_RGB, Material
+
 from .shading_noise import smooth
 
 # Radiance of the sun's disc, beyond what any sensor chip holds.
 _DISC = 60.0
 _SKIN_M = 0.01
+_BEYOND_M = 4.0  # height over what lies beyond the ground
+_GRASS = int(Material.GRASS)
 _AROUND = 0.35  # of the ambient light: what stands about, seen in a mirror
 # Street lamps: height of which the light below is 1, size and light of the head, and what comes from farther away.
 _LAMP_M, _LAMP_HEAD_M, _LAMP_HEAD, _STRAY = 7.0, 0.5, 150.0, 0.2
@@ -124,9 +128,13 @@ def lit(rays: Any, met: Any, look: Any, sunny: Any, world: Any, out: Any) -> Non
     for i in range(len(range_m)):
         d = directions[i]
         if not np.isfinite(range_m[i]):
+            if d[2] < 0:
+                _plain(light, value)
+                _haze(min(_BEYOND_M / -d[2], 30000.0), d, light, value, out[i])
+                continue
             sky(d[0], d[1], d[2], light, value)
             _clouds(d[0], d[1], d[2], light, value)
-            _haze(900.0 / (max(d[2], 0.0) + 0.03), d, light, value, out[i])
+            _haze(900.0 / (d[2] + 0.03), d, light, value, out[i])
             continue
         n, at = look.facing[i], look.at[i]
         # The sky is that of the place before a wall, not of the ground behind it.
@@ -151,6 +159,14 @@ def lit(rays: Any, met: Any, look: Any, sunny: Any, world: Any, out: Any) -> Non
         for c in range(3):
             value[c] += 2.0 * look.own[i] * look.colour[i, c]
         _haze(range_m[i], d, light, value, out[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _plain(light: Any, value: Any) -> None:
+    """Where the street's ground ends, grass goes on to the horizon; it is in pictures only."""
+    for c in range(3):
+        light_c = light.ambient[c] + light.sun_rgb[c] * max(0.0, light.sun[2]) + _STRAY * light.lamps[c]
+        value[c] = ALBEDO_RGB[_GRASS, c] * light_c
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -82,6 +82,14 @@ def test_street_lamps_of_a_world_are_the_heads_of_its_masts():
     assert (cKDTree(metal).query(world.lamps_m)[0] < 0.5).all()
 
 
+def test_where_the_ground_ends_grass_goes_on_to_the_horizon():
+    frame = shot(moment(mesh=WALL.moved((-500.0, 0.0, 0.0))))
+    assert np.isinf(frame.depth_m).all()
+    rows = frame.image.bgr.astype(float).mean(axis=1)
+    sky, grass = rows[4], rows[-4]
+    assert sky[0] > 1.1 * sky[1] and grass[1] > 1.2 * max(grass[0], grass[2])
+
+
 def test_fog_hides_what_is_far_and_not_what_is_near():
     fog = Weather(fog_visibility_m=30.0)
     contrast = []
