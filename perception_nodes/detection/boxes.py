@@ -20,6 +20,7 @@ from .columns import (
     CELLS,
     CLOSENESS,
     CONTINUED,
+    CROWN,
     FIELDS,
     GROUND_Z,
     LENGTH,
@@ -58,6 +59,8 @@ VOTE_LENGTH_M, VOTE_RATIO = (2.5, 12.0), 1.4
 LOW_BODY_M = 0.8
 # No car is taller.
 TALL_M = 2.2
+# The top of a thing that may be a person or a rider: so far down, of things up to this length with so many points.
+CROWN_M, CROWN_LENGTH_M, CROWN_POINTS, CROWN_SAMPLES = 0.22, 2.5, 8, 200
 # Less than this seen of an object says nothing about a vehicle.
 MIN_VEHICLE_M, MIN_VEHICLE_POINTS, MIN_VEHICLE_TOP_M = 0.8, 5, 0.5
 
@@ -170,6 +173,8 @@ def _fit_all(
             seen,
             out[c],
         )
+        if out[c, SMALL_LENGTH] < CROWN_LENGTH_M and out[c, TOP] < TALL_M:
+            out[c, CROWN] = _crown(xyz, height, members, seen[0][origin_of[c]], out[c])
         if out[c, VEHICLE] > 0:
             out[c, SCATTER] = _scatter(xyz, height, members, seen[0][origin_of[c]], out[c])
             out[c, CONTINUED] = continued(out[c], seen[0][origin_of[c]], first, last, grid)
@@ -194,6 +199,30 @@ def _scatter(xyz: Any, height: Any, members: Any, origin: Any, box: Any) -> floa
             total += min(abs(box[LENGTH] / 2 - u), abs(box[WIDTH] / 2 - v), 0.6)
             count += 1
     return total / count if count > 0 else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _crown(xyz: Any, height: Any, members: Any, origin: Any, box: Any) -> float:
+    """How wide the top is, seen from the sensor, relative to the whole, 0..1; 0 if there are too few points to say.
+
+    People narrow towards their heads; bins, boxes and walls do not.
+    """
+    if len(members) < CROWN_POINTS:
+        return 0.0
+    away = np.array([box[MID_X] - origin[0], box[MID_Y] - origin[1]])
+    away /= max(np.hypot(away[0], away[1]), 1e-6)
+    highest = 0.0
+    step = 1 + len(members) // CROWN_SAMPLES
+    for k in range(0, len(members), step):
+        highest = max(highest, height[members[k]])
+    low, high, top_low, top_high = np.inf, -np.inf, np.inf, -np.inf
+    for k in range(0, len(members), step):
+        m = members[k]
+        side = (xyz[m, 1] - box[MID_Y]) * away[0] - (xyz[m, 0] - box[MID_X]) * away[1]
+        low, high = min(low, side), max(high, side)
+        if height[m] > highest - CROWN_M:
+            top_low, top_high = min(top_low, side), max(top_high, side)
+    return (top_high - top_low) / max(high - low, 0.05)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -40,9 +40,10 @@ class GeometricConfig:
     min_points: int = param(4, "groups with fewer points are dropped", low=1)
     max_length_m: float = param(16.0, "longer groups are structure, not objects", low=1.0)
     max_detections: int = param(300, "at most this many boxes a frame, best first", low=1)
-    # Below it there is nearly nothing but walls and bushes as `unknown`: 120 boxes a frame that cost every later stage
-    # time and change no figure of the tracks. 0 publishes them too.
     min_score: float = param(0.15, "boxes of a lower score are dropped", low=0.0, high=1.0)
+    # Farther away and less sure these are mostly bushes and pieces of walls.
+    min_unknown_score: float = param(0.3, "boxes without a class need this score", low=0.0, high=1.0)
+    unknown_range_m: float = param(40.0, "boxes without a class are reported up to here", low=0.0)
 
     def __post_init__(self) -> None:
         check_ranges(self)

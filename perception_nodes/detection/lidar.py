@@ -10,6 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 from perception_nodes.datatypes import (
+    UNKNOWN,
     VEHICLES,
     Detections3D,
     MalformedMessage,
@@ -21,7 +22,7 @@ from perception_nodes.geometry import wrap_angle
 
 from .boxes import FittedBoxes, finish, fit_boxes
 from .classify import classify, quality
-from .clustering import build_tree
+from .clustering import SegmentTree, build_tree
 from .config import GeometricConfig
 from .ground import GroundGrid, estimate_ground, heights_over_ground
 from .select import choose, suppress
@@ -53,6 +54,20 @@ class LidarFrame:
         return np.asarray(np.abs(self.height_m) <= self.ground_band_m)
 
 
+@dataclass(frozen=True, eq=False)
+class FittedSweep:
+    """What is known of a sweep before it is said what the objects are.
+
+    kept (N,): which points of the cloud are used; height_m (N,) over the ground; tree and boxes: its nodes, row by row.
+    """
+
+    kept: npt.NDArray[np.int64]
+    height_m: F32
+    ground: GroundGrid
+    tree: SegmentTree
+    boxes: FittedBoxes
+
+
 def practice_sweep() -> tuple[PointCloud, F64]:
     """A sweep of the base frame and its sensor's place, to run a detector once before the first real one."""
     rng = np.random.default_rng(0)
@@ -79,6 +94,15 @@ class GeometricLidarDetector:
         sensors' positions in the base frame.
         Raises MalformedMessage if a point names a sensor without an origin.
         """
+        fitted = self.fit(cloud, origins_m)
+        boxes = fitted.boxes.pick(choose(fitted.tree, quality(fitted.boxes)))
+        height = np.full(len(cloud), np.nan, np.float32)
+        height[fitted.kept] = fitted.height_m
+        found = _detections(cloud, boxes, self.config)
+        return LidarFrame(found, fitted.ground, height, self.config.object_min_height_m)
+
+    def fit(self, cloud: PointCloud, origins_m: F64) -> FittedSweep:
+        """The tree of segments with a box for each node, arguments as of `detect`."""
         origins = np.ascontiguousarray(origins_m, np.float64).reshape(-1, 3)
         source = cloud.source if cloud.source is not None else np.zeros(len(cloud), np.uint8)
         if len(origins) == 0 or int(source.max(initial=0)) >= len(origins):
@@ -90,12 +114,7 @@ class GeometricLidarDetector:
         tree = build_tree(xyz, height, self.config)
         space = map_space(xyz, height, source, origins, ground.height_at(origins[:, :2]))
         nodes = fit_boxes(xyz, height, source, tree, origins, space, self.config.max_length_m)
-        boxes = nodes.pick(choose(tree, quality(nodes)))
-        all_height = np.full(len(cloud), np.nan, np.float32)
-        all_height[kept] = height
-        return LidarFrame(
-            _detections(cloud, boxes, self.config), ground, all_height, self.config.object_min_height_m
-        )
+        return FittedSweep(kept, height, ground, tree, nodes)
 
     def _usable(
         self, xyz_m: F32, source: npt.NDArray[np.uint8]
@@ -126,6 +145,8 @@ def _detections(cloud: PointCloud, boxes: FittedBoxes, config: GeometricConfig) 
     probabilities, score = classify(boxes)
     fits = (boxes["points"] >= config.min_points) & (boxes["small_length"] < config.max_length_m)
     fits &= (boxes["top"] > 0.4) & (boxes["small_width"] < 6.0) & (score >= config.min_score)
+    sure = (score >= config.min_unknown_score) & (boxes["range"] < config.unknown_range_m)
+    fits &= sure | (probabilities.argmax(axis=1) != UNKNOWN)
     keep = np.flatnonzero(fits)
     keep = keep[np.argsort(-score[keep], kind="stable")][: config.max_detections]
     probabilities, score = probabilities[keep], score[keep]

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from perception_nodes.datatypes import CAR, LABEL_INDEX, MalformedMessage, Orientation, PointCloud, SourceMask
+from perception_nodes.datatypes import (
+    CAR,
+    LABEL_INDEX,
+    LABELS,
+    MalformedMessage,
+    Orientation,
+    PointCloud,
+    SourceMask,
+)
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.detection.lidar import GeometricLidarDetector, LidarFrame
 from perception_nodes.geometry import Transform
@@ -116,6 +124,34 @@ def test_a_person_is_small_and_upright(rng: np.random.Generator) -> None:
     k, distance = nearest(frame, (7, 2))
     assert distance < 0.3
     assert frame.detections.label[k] == LABEL_INDEX["pedestrian"]
+
+
+def child(x: float, y: float) -> list[Box]:
+    """A body with a head on it, 1.15 m tall."""
+    return [(x, y, 0.3, 0.25, 0.38, 0.92), (x, y, 0.3, 0.18, 0.17, 1.15)]
+
+
+@pytest.mark.parametrize(("x", "y"), [(8, -1.5), (9, -2.2), (6, -2)])
+def test_a_child_is_a_person(rng: np.random.Generator, x: float, y: float) -> None:
+    van = (x - 3.5, y - 1.8, 0.0, 5.0, 2.0, 2.0)
+    frame = DETECTOR.detect(cloud(scan([*child(x, y), van], rng)), ORIGIN)
+    k, distance = nearest(frame, (x, y))
+    assert distance < 0.3
+    assert frame.detections.label[k] == LABEL_INDEX["pedestrian"]
+    assert frame.detections.score[k] > 0.3
+
+
+@pytest.mark.parametrize(
+    "thing", [(9, 0.5, 0.3, 0.7, 0.6, 0.55), (14, -2, 0.8, 0.9, 0.8, 0.7), (8, 3, 1.5, 1.2, 0.3, 0.9)]
+)
+def test_what_stands_alone_on_the_road_is_reported(rng: np.random.Generator, thing: Box) -> None:
+    frame = DETECTOR.detect(cloud(scan([thing, (20, 12, 0, 40, 0.3, 5)], rng)), ORIGIN)
+    k, distance = nearest(frame, thing[:2])
+    found = frame.detections
+    assert distance < 0.5
+    assert LABELS[found.label[k]] in ("unknown", "barrier", "traffic_cone")
+    assert found.score[k] > 0.5
+    assert found.center_m[k, 2] + found.lwh_m[k, 2] / 2 == pytest.approx(thing[5], abs=0.15)
 
 
 def test_overhead_things_are_left_out(rng: np.random.Generator) -> None:
