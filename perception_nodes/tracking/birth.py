@@ -20,6 +20,7 @@ I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 
 _RELATED = 0.6
+_OTHER_AXIS = 0.1
 _UNKNOWN_EGO_STD_MPS = 10.0
 _TRUSTED_HITS = 4
 _NEIGHBOURS = 5
@@ -98,11 +99,26 @@ def _begin_motion(t: Any, m: Any, label: int, c: Any) -> None:
     copy(t.mean[:], m.pose[:], 3)
     copy_square(t.cov[:], m.pose_cov[:], 3)
     t.cov[VX, VX] = t.cov[VY, VY] = c.speed_std_mps[label] ** 2
+    if c.world_fixed and c.steered[label] and m.orientation != 0:
+        _drive_along(t, m, c.speed_std_mps[label])
     t.cov[YAW_RATE, YAW_RATE] = c.yaw_rate_std_rps[label] ** 2
     t.cov[AX, AX] = t.cov[AY, AY] = c.acceleration_std_mps2[label] ** 2
     if m.has_velocity:
         t.mean[VX], t.mean[VY] = m.velocity_mps[0], m.velocity_mps[1]
         copy_square(t.cov[VX:, VX:], m.velocity_cov[:], 2)
+
+
+@compiled
+def _drive_along(t: Any, m: Any, speed_std_mps: float) -> None:
+    """Vehicles drive along their box; some of the speed may be across, because the box may have taken the wrong side
+    for the long one. A track that may go anywhere at once is drawn to the next wall.
+    """
+    along = speed_std_mps**2
+    across = along * _OTHER_AXIS
+    cos, sin = np.cos(m.pose[2]), np.sin(m.pose[2])
+    t.cov[VX, VX] = cos * cos * along + sin * sin * across
+    t.cov[VY, VY] = sin * sin * along + cos * cos * across
+    t.cov[VX, VY] = t.cov[VY, VX] = cos * sin * (along - across)
 
 
 @compiled

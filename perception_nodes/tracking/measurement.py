@@ -21,6 +21,8 @@ _MIN_SIZE_M = 0.02
 _MAX_SIZE_M = 40.0
 _MIN_STD = 0.02
 UNKNOWN_VAR = 1e6
+# Of the centre's std that is assumed where none is stated, as much belongs to a seen side.
+_ASSUMED_SIDE_SHARE: Final = 0.4
 _LIDAR: Final = int(SourceMask.LIDAR)
 _KNOWN_SIGN: Final = int(Orientation.AVAILABLE)
 _NUMBERS: Final = classes.record({})
@@ -58,6 +60,7 @@ ROW: Final = np.dtype(
         ("class_weight", "f8"),
         ("quality", "f8"),
         ("face", "f8", (2,)),
+        ("side_share", "f8"),
         ("num_points", "i8"),
         ("label", "i8"),
         ("has_velocity", "?"),
@@ -77,7 +80,8 @@ class Measurements:
     pose (3,) x, y, yaw and pose_cov (3, 3); bottom_m, bottom_var; size_var (3,); velocity_cov (2, 2), valid where
     has_velocity; class_probabilities made whole; class_weight: how much this view says about the class; quality:
     probability that it is an object; face (2,): the side of the box that the sensor sees along its length and width,
-    -1..1 (0: both or none); free: the yaw is known up to quarter turns only.
+    -1..1 (0: both or none); side_share: how little of the centre's std
+    a seen side may have; free: the yaw is known up to quarter turns only.
     """
 
     detections: Detections3D
@@ -141,6 +145,7 @@ def _prepare(rows: Any, sensor_x: float, sensor_y: float, c: Any) -> None:
     for i in range(len(rows)):
         m = rows[i]
         dx, dy = sensor_x - m.center_m[0], sensor_y - m.center_m[1]
+        m.side_share = 1.0 if np.isfinite(m.covariance[0, 0] + m.covariance[1, 1]) else _ASSUMED_SIDE_SHARE
         _default_variances(m, np.sqrt(dx * dx + dy * dy), c, variance)
         _fill_covariance(m, variance)
         m.pose[0], m.pose[1] = m.center_m[0], m.center_m[1]

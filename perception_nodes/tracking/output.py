@@ -20,6 +20,8 @@ _NO_SPEED_STD_MPS = 0.1
 _NO_TURN_STD_RPS = 0.02
 _UNSURE_LOG_ODDS = 1.0
 _LASTING_YAW_RAD = 0.03
+# Successive boxes jitter alike: the belief in standing has counted each piece of evidence about twice.
+_COUNTED_TWICE = 2.0
 _MOVING: Final = int(MotionState.MOVING)
 _STATIONARY: Final = int(MotionState.STATIONARY)
 _UNSURE: Final = int(MotionState.UNKNOWN)
@@ -125,6 +127,8 @@ def _covariance(t: Any, size_std: Any, yaw: float, c: Any, out: Any) -> None:
         out[3, 3] = out[4, 4] = speed_var
         out[YAW_RATE, YAW_RATE] = _NO_TURN_STD_RPS**2
         out[6, 6] = out[7, 7] = _NO_SPEED_STD_MPS**2
+    if c.world_fixed:
+        _either(t, out)
     along = (size_std[0] / 2) ** 2 + c.lasting_error_m**2
     across = (size_std[1] / 2) ** 2 + c.lasting_error_m**2
     cos, sin = np.cos(yaw), np.sin(yaw)
@@ -133,3 +137,21 @@ def _covariance(t: Any, size_std: Any, yaw: float, c: Any, out: Any) -> None:
     out[0, 1] += cos * sin * (along - across)
     out[1, 0] += cos * sin * (along - across)
     out[YAW, YAW] += _LASTING_YAW_RAD**2
+
+
+@compiled
+def _either(t: Any, out: Any) -> None:
+    """Add to the position covariance of the published hypothesis what it is worth if the other one is right.
+
+    Only terms that keep the whole matrix positive definite: where the other one is, and how much wider if it moves.
+    """
+    moves = 1 / (1 + np.exp(t.static_log_odds / _COUNTED_TWICE))
+    other = 1 - moves if t.moving else moves
+    dx, dy = t.mean[0] - t.static_mean[0], t.mean[1] - t.static_mean[1]
+    xx, xy, yy = t.cov[0, 0] - out[0, 0], t.cov[0, 1] - out[0, 1], t.cov[1, 1] - out[1, 1]
+    if t.moving or xx <= 0.0 or yy <= 0.0 or xx * yy < xy * xy:
+        xx, xy, yy = 0.0, 0.0, 0.0
+    out[0, 0] += other * (xx + dx * dx)
+    out[1, 1] += other * (yy + dy * dy)
+    out[0, 1] += other * (xy + dx * dy)
+    out[1, 0] += other * (xy + dx * dy)

@@ -9,8 +9,6 @@ import numpy as np
 from .algebra import wrap
 from .compiled import compiled
 
-_LEAST_SHARE = 0.4
-
 
 class Aligned(NamedTuple):
     """A measured box described in the axes of a track.
@@ -65,7 +63,9 @@ def anchored(m: Any, aligned: Any, length_m: float, width_m: float) -> Placed:
     """The centre of a box of this length and width that shares the seen sides with the measured box.
 
     Where a side is seen, the error of the measured centre is mostly that of the measured extent, which anchoring
-    takes away. Along an axis of which no side is seen the box may slide inside the larger one.
+    takes away, but not below the lesser std of the centre's two axes: what both have is the noise of the points, what
+    one has beyond the other comes from guessing at its extent. Along an axis of which no side is seen the box may
+    slide inside the larger one.
     """
     c, s = np.cos(aligned.yaw), np.sin(aligned.yaw)
     lack_l, lack_w = length_m - aligned.size[0], width_m - aligned.size[1]
@@ -76,8 +76,9 @@ def anchored(m: Any, aligned: Any, length_m: float, width_m: float) -> Placed:
     own_l = c * c * xx + 2 * c * s * xy + s * s * yy
     own_w = s * s * xx - 2 * c * s * xy + c * c * yy
     between = c * s * (yy - xx) + (c * c - s * s) * xy
-    scale_l = _side_share(np.sqrt(own_l), aligned.face[0], aligned.size_var[0])
-    scale_w = _side_share(np.sqrt(own_w), aligned.face[1], aligned.size_var[1])
+    better = m.side_share * np.sqrt(min(own_l, own_w))
+    scale_l = _side_share(np.sqrt(own_l), aligned.face[0], aligned.size_var[0], better)
+    scale_w = _side_share(np.sqrt(own_w), aligned.face[1], aligned.size_var[1], better)
     own_l = own_l * scale_l * scale_l + ((1 - abs(aligned.face[0])) * abs(lack_l) / 2) ** 2 / 3
     own_w = own_w * scale_w * scale_w + ((1 - abs(aligned.face[1])) * abs(lack_w) / 2) ** 2 / 3
     between = between * scale_l * scale_w
@@ -93,9 +94,12 @@ def anchored(m: Any, aligned: Any, length_m: float, width_m: float) -> Placed:
 
 
 @compiled
-def _side_share(std: float, face: float, size_var: float) -> float:
-    """Std of the seen side over the std of the centre."""
-    return float(max(std - abs(face) * np.sqrt(size_var) / 2, _LEAST_SHARE * std) / std)
+def _side_share(std: float, face: float, size_var: float, better: float) -> float:
+    """Std of the seen side over the std of the centre.
+
+    better: no side is known better than that.
+    """
+    return float(max(std - abs(face) * np.sqrt(size_var) / 2, better) / std)
 
 
 @compiled
