@@ -84,7 +84,9 @@ def faults(kind: str, severity: int, lidar: str, steps: int, rng: np.random.Gene
         case "delayed":
             return [Fault(lidar, FaultKind.DELAYED, delay_s=DELAY_S[s])]
         case "slow":
-            return [Fault(lidar, FaultKind.SLOW, every=EVERY[s])]
+            # From anywhere in its turn, or the frames that are scored would always meet it at the same place.
+            start_s = STEP_S * float(rng.integers(EVERY[s]))
+            return [Fault(lidar, FaultKind.SLOW, start_s, every=EVERY[s])]
         case "intermittent":
             return [Fault(lidar, FaultKind.INTERMITTENT, loss_probability=LOSS[s])]
         case _:
@@ -126,10 +128,13 @@ def _street(
     steps = suite.frames * suite.stride
     drives = Drives(frames=suite.frames, stride=suite.stride, weather_share=0.0)
     simulation = Simulation(random_drive(seed, drives), rig, seed, sensors=[lidar.name])
-    rng = np.random.default_rng([seed, 7])
+    # The same draws for every severity: what is garbage at one is so at the next.
     schedules = {
         (kind, s): FaultSchedule(
-            simulation.start_ns, [lidar.name], faults(kind, s, lidar.name, steps, rng), seed
+            simulation.start_ns,
+            [lidar.name],
+            faults(kind, s, lidar.name, steps, np.random.default_rng([seed, 7])),
+            seed,
         )
         for kind in FAULTS
         for s in SEVERITIES
@@ -239,7 +244,7 @@ def robustness_and_tell(
         detectors = {"learned": boxes_of(learned), "geometric": geometric(points)}
         scores = robustness(detectors, rig, suite, lambda: progress.advance(task))
     lines = [line for label in ("car", "pedestrian") for line in table(scores, label)]
-    console.print("\n".join(lines), highlight=False, markup=False)
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
     output.mkdir(parents=True, exist_ok=True)
     (output / "robustness.md").write_text("\n".join(lines) + "\n")
     (output / "robustness.json").write_text(json.dumps(_plain(scores), indent=1))
