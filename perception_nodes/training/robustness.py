@@ -60,7 +60,7 @@ Scores = dict[str, dict[str, ClassScore]]
 
 @dataclass(frozen=True)
 class Suite:
-    """streets of the held-out ones, frames of each, steps of 0.1 s between them."""
+    """streets of the held-out ones, frames of each, steps of 0.1 s between them (about)."""
 
     streets: int = 6
     frames: int = 4
@@ -84,9 +84,7 @@ def faults(kind: str, severity: int, lidar: str, steps: int, rng: np.random.Gene
         case "delayed":
             return [Fault(lidar, FaultKind.DELAYED, delay_s=DELAY_S[s])]
         case "slow":
-            # From anywhere in its turn, or the frames that are scored would always meet it at the same place.
-            start_s = STEP_S * float(rng.integers(EVERY[s]))
-            return [Fault(lidar, FaultKind.SLOW, start_s, every=EVERY[s])]
+            return [Fault(lidar, FaultKind.SLOW, every=EVERY[s])]
         case "intermittent":
             return [Fault(lidar, FaultKind.INTERMITTENT, loss_probability=LOSS[s])]
         case _:
@@ -125,8 +123,15 @@ def _street(
 ) -> Iterator[tuple[Detections3D, dict[str, _Seen | None], Transform]]:
     """Truth in the base frame, what each condition leaves of the sweeps, and the pose, at the frames of one street."""
     lidar = rig.of(Modality.LIDAR)[0]
-    steps = suite.frames * suite.stride
-    drives = Drives(frames=suite.frames, stride=suite.stride, weather_share=0.0)
+    steps = (suite.frames + 1) * suite.stride
+    # Anywhere in a stretch, or what comes every n-th time would always be met at the same place of its turn.
+    scored = {
+        k * suite.stride + int(offset)
+        for k, offset in enumerate(
+            np.random.default_rng([seed, 8]).integers(suite.stride, size=suite.frames), 1
+        )
+    }
+    drives = Drives(frames=suite.frames + 1, stride=suite.stride, weather_share=0.0)
     simulation = Simulation(random_drive(seed, drives), rig, seed, sensors=[lidar.name])
     # The same draws for every severity: what is garbage at one is so at the next.
     schedules = {
@@ -152,7 +157,7 @@ def _street(
             if come:
                 newest[key] = come[-1]
                 held[key] = [e for e in held[key] if e.publish_ns > now]
-        if step % suite.stride:
+        if step not in scored:
             continue
         seen: dict[str, _Seen | None] = {CLEAN: clean[now]}
         for kind in WEATHER:
