@@ -51,7 +51,11 @@ def test_a_good_file_is_read() -> None:
         ("[20, 0]", "[1.0e+18, 0]", "x.yaml:8: actors[0].path: 1e+18: wanted a value in [-10000.0"),
         ("duration_s: 5", "name: 2026-13-45", "x.yaml:4: not a plain value: month must be in"),
         ("{kind: straight}", "{kind: straight, seed: -1}", "x.yaml:3: world.seed: -1: wanted a value in [0, inf]"),
-        ("{kind: straight}", "{\n  kind: straight,\n  options: {\n parking: 3}}", "x.yaml:6: world: world straight: parking"),
+        (
+            "{kind: straight}",
+            "{\n  kind: straight,\n  options: {\n parking: 3}}",
+            "x.yaml:6: world: world straight: parking",
+        ),
         ("duration_s: 5", "duration_s: five", "x.yaml:4: duration_s: wanted a number, got 'five'"),
         ("duration_s: 5", "duration_s: true", "x.yaml:4: duration_s: wanted a number, got True"),
         ("duration_s: 5", "duration_s: 5\nduration_s: 6", "x.yaml:5: duration_s: is given twice"),
