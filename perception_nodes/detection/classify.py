@@ -110,6 +110,8 @@ _STREET: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, 
     "traffic_cone": ((0.1, 0.5), (0.1, 0.5), (0.5, 1.1), 0.15),
     "barrier": ((1.0, 3.5), (0.2, 0.8), (0.7, 1.2), 0.1),
 }
+# A bare plate of these sides is far rather the front or rear of a car, of which no more is seen, than a board.
+_FACE_M, _FACE_DEPTH_M, _FACE_TOP_M, _FACE_WEIGHT = (1.5, 2.1), (0.0, 0.3), (1.2, 1.9), 9.0
 # A node that may be a thing and whose parts or whole may be something else is rather that.
 _THING_QUALITY = 0.5
 _NONE = 1e-6
@@ -172,11 +174,15 @@ def _rider_shares(boxes: FittedBoxes) -> dict[str, F64]:
 
 
 def _thing_shares(boxes: FittedBoxes) -> dict[str, F64]:
-    """Of what a cloud says little: a thing of the size of a cone or a barrier may be one."""
+    """Of what a cloud says little: a thing of the size of a cone, a barrier or the face of a car may be one."""
     shares = {"unknown": np.ones(len(boxes))}
     for name, (length, width, height, weight) in _STREET.items():
         misfit = outside(boxes["small_length"], length, 0.35) + outside(boxes["small_width"], width, 0.25)
         shares[name] = weight * np.exp(-misfit - outside(boxes["top"], height, 0.25))
+    misfit = outside(boxes["small_length"], _FACE_M, 0.2) + outside(boxes["small_width"], _FACE_DEPTH_M, 0.1)
+    shares["car"] = (
+        (boxes["vehicle"] > 0) * _FACE_WEIGHT * np.exp(-misfit - outside(boxes["top"], _FACE_TOP_M, 0.15))
+    )
     total = sum(shares.values(), np.zeros(len(boxes)))
     return {name: share / total for name, share in shares.items()}
 
