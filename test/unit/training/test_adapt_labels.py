@@ -126,8 +126,11 @@ def test_sides_are_measured_on_the_points_of_all_sweeps(
     turn = np.array([[np.cos(0.5), -np.sin(0.5)], [np.sin(0.5), np.cos(0.5)]])
     parts = []
     for _ in range(n):
+        along = rng.uniform(span[0] - 0.2, span[1] + 0.2, 40).clip(
+            *span
+        )  # the ends are faces, with points of their own
         local = np.column_stack(
-            [rng.uniform(*span, 40), rng.uniform(-0.9, 0.9, 40), rng.uniform(0.4, 1.4, 40)]
+            [along, rng.uniform(-1.0, 1.0, 40).clip(-0.9, 0.9), rng.uniform(0.4, 1.4, 40)]
         )
         local[:, :2] = local[:, :2] @ turn.T + [9.0, 4.0]
         parts.append(
