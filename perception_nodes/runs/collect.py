@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from perception_nodes.datasets import BagReader
 
@@ -41,15 +40,18 @@ class Outputs:
 
 
 def collect_outputs(recording: Path, folder: Path, rate: float) -> Outputs:
-    """Read `outputs.mcap` once; write `objects.jsonl`, `detections.jsonl` and `map_elements.geojson`."""
+    """Read `outputs.mcap` once; write `objects.jsonl`, `detections.jsonl` and `map_elements.geojson`.
+
+    Lines are in the order of stamps. Messages need not be: a frame that computed for long (kernels are compiled in the
+    first one) was received after later ones.
+    """
     reader = BagReader(recording)
     types = {topic.name: topic.typename for topic in reader.info.topics}
     outputs = Outputs(SummaryBuilder(rate))
     last_map: Any = None
-    with ExitStack() as stack:
-        stack.enter_context(reader)
-        objects = stack.enter_context((folder / "objects.jsonl").open("w"))
-        detections = stack.enter_context((folder / "detections.jsonl").open("w"))
+    objects: list[Record] = []
+    detections: list[Record] = []
+    with reader:
         for topic, received_ns, raw in reader.messages():
             kind = types[topic].rsplit("/", 1)[-1]
             if not types[topic].startswith("perception_nodes/"):
@@ -58,23 +60,28 @@ def collect_outputs(recording: Path, folder: Path, rate: float) -> Outputs:
             message = reader.decode(raw, types[topic])
             outputs.summary.add(topic, kind, received_ns, message)
             if kind == "TrackedObjectArray":
-                _write(objects, _objects(outputs, message, received_ns, rate))
+                objects += _objects(outputs, message, received_ns, rate)
             elif kind == "Detection3DArray":
-                _write(detections, _detections(outputs, topic, message))
+                detections += _detections(outputs, topic, message)
             elif kind == "Detection2DArray":
-                _write(detections, _boxes_2d(outputs, message))
+                detections += _boxes_2d(outputs, message)
             elif kind == "MapElementArray":
-                last_map = message
+                if last_map is None or stamp_ns(message.header) >= stamp_ns(last_map.header):
+                    last_map = message
                 outputs.elements[stamp_ns(message.header)] = map_geojson(message)
             elif kind == "PerceptionHealth":
                 outputs.point(f"cpu/{str(message.node).lstrip('/')}", received_ns, float(message.cpu_percent))
+    _write(folder / "objects.jsonl", objects)
+    _write(folder / "detections.jsonl", detections)
     geojson = map_geojson(last_map) if last_map is not None else {"type": "FeatureCollection", "features": []}
     (folder / "map_elements.geojson").write_text(json.dumps(geojson) + "\n")
     return outputs
 
 
-def _write(stream: TextIO, records: Iterable[Record]) -> None:
-    stream.writelines(json.dumps(record) + "\n" for record in records)
+def _write(path: Path, records: list[Record]) -> None:
+    with path.open("w") as stream:
+        for record in sorted(records, key=lambda r: r["stamp_ns"]):
+            stream.write(json.dumps(record) + "\n")
 
 
 def _objects(outputs: Outputs, message: Any, received_ns: int, rate: float) -> list[Record]:

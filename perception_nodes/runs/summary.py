@@ -87,7 +87,8 @@ class SummaryBuilder:
             self._stages_ms[name].append((int(end) - int(start)) * 1e-6)
 
     def _add_MapElementArray(self, received_ns: int, message: Any) -> None:  # noqa: N802
-        self._elements = message
+        if self._elements is None or stamp_ns(message.header) >= stamp_ns(self._elements.header):
+            self._elements = message
         trace = message.info.latency
         for name, start, end in zip(trace.stage, trace.start_ns, trace.end_ns, strict=False):
             self._stages_ms[name].append((int(end) - int(start)) * 1e-6)
