@@ -180,9 +180,8 @@ def _thing_shares(boxes: FittedBoxes) -> dict[str, F64]:
         misfit = outside(boxes["small_length"], length, 0.35) + outside(boxes["small_width"], width, 0.25)
         shares[name] = weight * np.exp(-misfit - outside(boxes["top"], height, 0.25))
     misfit = outside(boxes["small_length"], _FACE_M, 0.2) + outside(boxes["small_width"], _FACE_DEPTH_M, 0.1)
-    shares["car"] = (
-        (boxes["vehicle"] > 0) * _FACE_WEIGHT * np.exp(-misfit - outside(boxes["top"], _FACE_TOP_M, 0.15))
-    )
+    face = (boxes["vehicle"] > 0) * np.exp(-misfit - outside(boxes["top"], _FACE_TOP_M, 0.15))
+    shares["car"] = np.asarray(_FACE_WEIGHT * face)
     total = sum(shares.values(), np.zeros(len(boxes)))
     return {name: share / total for name, share in shares.items()}
 
