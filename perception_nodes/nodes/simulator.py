@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections import ChainMap
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from perception_nodes.simulation.drive_record import Decided, DriveRecord
 from perception_nodes.simulation.fault_calls import change_faults
 from perception_nodes.simulation.route import route_of
 from perception_nodes.simulation.scenarios import find_scenario
+from perception_nodes.simulation.sensor_truth import SensorTruth, truth_topics
 from perception_nodes.simulation.simulation import INERTIAL, EgoCommand, SimFrame, Simulation
 
 _POLL_S = 0.02
@@ -52,7 +54,9 @@ class Simulator(PerceptionNode):
         self._simulation = s = Simulation(scenario, self.rig, c.seed, sensors=names)
         self._route = route_of(s.world, scenario)
         self._record = DriveRecord(scenario, c.seed, s.traffic)
-        self._out = SimulatorOutputs(self, self.rig, s.cameras)
+        self._truth = SensorTruth(s)
+        topics = [truth_topics(x.name, x.modality) for x in self.rig.sensors if x.name in names]
+        self._out = SimulatorOutputs(self, self.rig, s.cameras, dict(ChainMap(*topics)))
         self._out.latched(s.start_ns, s.mounts, s.map_truth())
         self._out.route(s.start_ns, self._route.points_m)
         self._lockstep = Lockstep(looped=c.looped, timeout_s=c.timeout_s)
@@ -142,6 +146,8 @@ class Simulator(PerceptionNode):
         if self._config.looped:  # the planner decides once a step, in the frame of the objects
             out.odometry(stamp_ns, pose, frame.ego.speed_mps, frame.ego.yaw_rate_rps)
         out.truth(frame.truth)
+        for topic, value in self._truth.of(frame, out.hears_truth):
+            out.sensor_truth(topic, stamp_ns, value)
         for emission in frame.emissions:
             if emission.sensor == INERTIAL:
                 self._send_motion(emission.stamp_ns, emission.value)

@@ -18,6 +18,7 @@ from tf2_msgs.msg import TFMessage
 
 from perception_nodes import msg
 from perception_nodes.datatypes import (
+    Detections2D,
     Detections3D,
     FrameInfo,
     Image,
@@ -32,6 +33,7 @@ from perception_nodes.datatypes import (
     SensorSpec,
 )
 from perception_nodes.datatypes.topics import IMU_TOPIC, JPEG_QUALITY, MAP_TRUTH_TOPIC, TRUTH_TOPIC
+from perception_nodes.datatypes.truth import TruePixels, TruePoints
 from perception_nodes.geometry import CameraModel, Transform
 
 from .convert import to_msg
@@ -43,13 +45,27 @@ GUIDANCE_TOPIC: Final = "/navigation/guidance"
 COMMAND_TOPIC: Final = "/vehicle/command"
 ODOMETRY_TOPIC: Final = "/vehicle/odometry"
 _TRUTH_INFO: Final = FrameInfo(0, 0, Mode.NOMINAL, LatencyTrace("", "", 0, 0), model_id="truth")
-_DATATYPES: Final = {"f4": PointField.FLOAT32, "u2": PointField.UINT16, "u1": PointField.UINT8}
+_DATATYPES: Final = {
+    "f4": PointField.FLOAT32, "u4": PointField.UINT32, "u2": PointField.UINT16, "u1": PointField.UINT8,
+}  # fmt: skip
+_TRUTH_TYPES: Final = {
+    Detections3D: msg.Detection3DArray,
+    Detections2D: msg.Detection2DArray,
+    TruePoints: PointCloud2,
+    TruePixels: ImageMessage,
+}
 
 
 class SimulatorOutputs:
     """Publishers of one drive; the rig says on which topics and in which frames."""
 
-    def __init__(self, node: PerceptionNode, rig: Rig, cameras: Mapping[str, CameraModel]) -> None:
+    def __init__(
+        self,
+        node: PerceptionNode,
+        rig: Rig,
+        cameras: Mapping[str, CameraModel],
+        truth_topics: Mapping[str, type],
+    ) -> None:
         self._rig, self._cameras = rig, cameras
         self._specs = {s.name: s for s in rig.sensors}
         self._sensors = {
@@ -66,6 +82,10 @@ class SimulatorOutputs:
         self._odometry = node.add_output(Odometry, rig.odometry_topic or ODOMETRY_TOPIC, samples)
         self._imu = node.add_output(Imu, IMU_TOPIC, samples)
         self._truth = node.add_output(msg.Detection3DArray, TRUTH_TOPIC, playback_qos(False))
+        self._sensor_truth = {
+            topic: node.add_output(_TRUTH_TYPES[kind], topic, playback_qos(False))
+            for topic, kind in truth_topics.items()
+        }
         self._map = node.add_output(msg.MapElementArray, MAP_TRUTH_TOPIC, playback_qos(True))
         self._route = node.add_output(Path, ROUTE_TOPIC, playback_qos(True))
         self._guidance = node.add_output(msg.RouteGuidance, GUIDANCE_TOPIC, playback_qos(False))
@@ -155,6 +175,16 @@ class SimulatorOutputs:
         """The true boxes."""
         self._truth.publish(to_msg.detections_3d(objects, _TRUTH_INFO))
 
+    def hears_truth(self, topic: str) -> bool:
+        """Whether somebody subscribes to a topic of the truth of a sensor."""
+        return bool(self._sensor_truth[topic].get_subscription_count())
+
+    def sensor_truth(
+        self, topic: str, stamp_ns: int, value: Detections3D | Detections2D | TruePoints | TruePixels
+    ) -> None:
+        """What is true of a sensor's data."""
+        self._sensor_truth[topic].publish(_truth_message(stamp_ns, value))
+
     def sensor(self, name: str, stamp_ns: int, value: PointCloud | Image | RadarScan) -> None:
         """A sweep, a picture or a scan on its topic; of a camera its calibration too.
 
@@ -177,10 +207,26 @@ class SimulatorOutputs:
                 raise InputError(f"{name}: a picture of {image.bgr.shape} cannot be encoded")
             self._sensors[name].publish(CompressedImage(header=header, format="jpeg", data=_bytes(raw)))
             return
-        height, width, _ = image.bgr.shape
-        out = ImageMessage(header=header, height=height, width=width, encoding="bgr8", step=3 * width)
-        out.data = _bytes(image.bgr)
-        self._sensors[name].publish(out)
+        self._sensors[name].publish(_image_message(header, image.bgr, "bgr8"))
+
+
+def _truth_message(stamp_ns: int, value: Detections3D | Detections2D | TruePoints | TruePixels) -> Any:
+    if isinstance(value, Detections3D):
+        return to_msg.detections_3d(value, _TRUTH_INFO)
+    if isinstance(value, Detections2D):
+        return to_msg.detections_2d(value, _TRUTH_INFO)
+    header = to_msg.header(stamp_ns, value.frame_id)
+    if isinstance(value, TruePoints):
+        return _columns_message(header, value.columns)
+    return _image_message(header, value.values, value.encoding)
+
+
+def _image_message(header: Any, pixels: npt.NDArray[Any], encoding: str) -> ImageMessage:
+    height, width = pixels.shape[:2]
+    step = pixels.nbytes // max(height, 1)
+    return ImageMessage(
+        header=header, height=height, width=width, encoding=encoding, step=step, data=_bytes(pixels)
+    )
 
 
 def cloud_message(stamp_ns: int, value: PointCloud | RadarScan) -> PointCloud2:
@@ -191,15 +237,19 @@ def cloud_message(stamp_ns: int, value: PointCloud | RadarScan) -> PointCloud2:
     else:
         columns |= {"radial_speed": value.radial_speed_mps, "rcs": value.rcs_dbsm}
     known = {name: column for name, column in columns.items() if column is not None}
-    dtype = np.dtype([(name, column.dtype) for name, column in known.items()])
-    points = np.empty(len(value.xyz_m), dtype)
-    for name, column in known.items():
+    return _columns_message(to_msg.header(stamp_ns, value.frame_id), known)
+
+
+def _columns_message(header: Any, columns: Mapping[str, npt.NDArray[Any]]) -> PointCloud2:
+    dtype = np.dtype([(name, column.dtype) for name, column in columns.items()])
+    points = np.empty(len(next(iter(columns.values()))), dtype)
+    for name, column in columns.items():
         points[name] = column
-    out = PointCloud2(header=to_msg.header(stamp_ns, value.frame_id), height=1, width=len(points))
+    out = PointCloud2(header=header, height=1, width=len(points))
     offsets: Mapping[str, Any] = dtype.fields or {}
     out.fields = [
         PointField(name=n, offset=int(offsets[n][1]), datatype=_DATATYPES[dtype[n].str[1:]], count=1)
-        for n in known
+        for n in columns
     ]
     out.point_step, out.row_step, out.is_dense = dtype.itemsize, dtype.itemsize * len(points), True
     out.data = _bytes(points)

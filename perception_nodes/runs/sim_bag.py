@@ -9,33 +9,29 @@ from pathlib import Path
 from typing import Any, Final
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 
 from perception_nodes.datasets import BagInfo
 from perception_nodes.datasets import messages as made
 from perception_nodes.datasets.bag_writer import BagWriter, bag_in_the_making
 from perception_nodes.datasets.typestore import encode
 from perception_nodes.datatypes import (
-    LABEL_INDEX,
     ConfigurationError,
+    Detections2D,
     Detections3D,
     Image,
     PointCloud,
     RadarScan,
 )
 from perception_nodes.datatypes.topics import IMU_TOPIC, JPEG_QUALITY, MAP_TRUTH_TOPIC, TRUTH_TOPIC
+from perception_nodes.datatypes.truth import TruePoints
 from perception_nodes.geometry import Transform, interpolate
 from perception_nodes.simulation.faults import Emission
+from perception_nodes.simulation.sensor_truth import SensorTruth, Value
 from perception_nodes.simulation.sensors.inertial_sample import InertialSample
 from perception_nodes.simulation.simulation import SimFrame, Simulation
 
 TF_PER_STEP: Final = 5
-# Labels of points and pixels beyond the taxonomy of objects.
-STREET_LABEL: Final = 255
-NOISE_LABEL: Final = 254
 Progress = Callable[[int, int], None]
-I64 = npt.NDArray[np.int64]
 
 
 def simulate_to_bag(
@@ -73,8 +69,7 @@ class _Recorder:
         self._waiting: list[tuple[int, int, str, str, bytes]] = []
         self._count = 0
         self._pose = simulation.traffic.ego.odom_from_base
-        assets = simulation.traffic.assets
-        self._labels = np.array([LABEL_INDEX[a.label] for a in assets] or [STREET_LABEL], np.uint8)
+        self._sensor_truth = SensorTruth(simulation)
         start = simulation.start_ns + round(simulation.time_s * 1e9)
         self._stamp_ns = start
         writer.declare("/tf_static", made.TF, latched=True)
@@ -154,34 +149,22 @@ class _Recorder:
 
     def _truth(self, frame: SimFrame) -> Iterator[tuple[str, Any, str]]:
         yield TRUTH_TOPIC, made.truth_message(frame.truth), made.DETECTIONS_3D
-        actors = frame.states.id
-        label = self._labels[frame.states.asset]
-        for name, sweep in frame.lidars.items():
-            there = lidar_truth(frame.truth, actors, name, (sweep.hits, sweep.aimed))
-            yield f"/truth/lidar/{name}/objects", made.truth_message(there), made.DETECTIONS_3D
-            columns = {**_owners(sweep.owner, actors, label), "material": sweep.material}
-            yield f"/truth/lidar/{name}/points", self._rows(name, frame, columns), made.POINT_CLOUD
-        for name, radar in frame.radars.items():
-            count = np.bincount(radar.owner[radar.owner >= 0], minlength=len(actors))
-            there = lidar_truth(frame.truth, actors, name, (count, None))
-            yield f"/truth/radar/{name}/objects", made.truth_message(there), made.DETECTIONS_3D
-            columns = {**_owners(radar.owner, actors, label), "snr": radar.snr_db.astype(np.float32)}
-            yield f"/truth/radar/{name}/points", self._rows(name, frame, columns), made.POINT_CLOUD
-        for name, camera in frame.cameras.items():
-            yield f"/truth/camera/{name}/boxes", made.true_boxes_2d(camera.boxes), made.DETECTIONS_2D
-            if self._images:
-                yield from self._true_pixels(name, frame)
+        for topic, value in self._sensor_truth.of(frame, self._kept):
+            yield topic, *truth_message(value, frame.stamp_ns)
 
-    def _rows(self, name: str, frame: SimFrame, columns: dict[str, npt.NDArray[Any]]) -> Any:
-        return made.point_columns(frame.stamp_ns, self._specs[name].frame, columns)
+    def _kept(self, topic: str) -> bool:
+        return self._images or topic.rsplit("/", 1)[1] not in ("depth", "label", "instance")
 
-    def _true_pixels(self, name: str, frame: SimFrame) -> Iterator[tuple[str, Any, str]]:
-        camera, base = frame.cameras[name], f"/truth/camera/{name}"
-        stamp, optical = frame.stamp_ns, self._specs[name].frame
-        number = np.append(frame.states.id, 0)[camera.instance].astype(np.uint16)
-        yield f"{base}/depth", made.image(stamp, optical, camera.depth_m, "32FC1"), made.IMAGE
-        yield f"{base}/label", made.image(stamp, optical, camera.label, "mono8"), made.IMAGE
-        yield f"{base}/instance", made.image(stamp, optical, number, "mono16"), made.IMAGE
+
+def truth_message(value: Value, stamp_ns: int) -> tuple[Any, str]:
+    """The message of what is true of a sensor's data, and its type."""
+    if isinstance(value, Detections3D):
+        return made.truth_message(value), made.DETECTIONS_3D
+    if isinstance(value, Detections2D):
+        return made.true_boxes_2d(value), made.DETECTIONS_2D
+    if isinstance(value, TruePoints):
+        return made.point_columns(stamp_ns, value.frame_id, dict(value.columns)), made.POINT_CLOUD
+    return made.image(stamp_ns, value.frame_id, value.values, value.encoding), made.IMAGE
 
 
 def lidar_message(cloud: PointCloud, stamp_ns: int) -> Any:
@@ -209,42 +192,3 @@ def odometry_message(value: InertialSample, stamp_ns: int, frames: tuple[str, st
     linear, angular, covariance = value.odometry_twist
     both = value.pose_covariance, covariance
     return made.odometry(stamp_ns, frames, value.odom_from_base, (linear, angular), both)
-
-
-def lidar_truth(
-    truth: Detections3D,
-    actors: I64,
-    source: str,
-    counts: tuple[npt.NDArray[Any], npt.NDArray[Any] | None],
-) -> Detections3D:
-    """The true boxes that one sensor can know of, with its own counts.
-
-    actors (A,) ids, in any order; counts: (A,) returns, and pulses that would have met the actor with nothing before it
-    (None: not known; then only actors with returns are kept and visibility is NaN).
-    """
-    order = np.argsort(actors)
-    rows = order[np.searchsorted(actors[order], truth.detection_id.astype(np.int64))]
-    hits = np.asarray(counts[0])[rows].astype(np.int32)
-    aimed = hits if counts[1] is None else np.asarray(counts[1])[rows]
-    known = aimed > 0
-    share = np.full(len(rows), np.nan)
-    if counts[1] is not None:
-        share[known] = np.minimum(hits[known] / aimed[known], 1.0)
-    seen = truth.select(np.flatnonzero(known))
-    return Detections3D.of(
-        seen.stamp_ns, seen.frame_id, f"truth/{source}", seen.center_m, seen.lwh_m, seen.yaw_rad,
-        velocity_mps=seen.velocity_mps, label=seen.label, class_probabilities=seen.class_probabilities,
-        orientation=seen.orientation, num_points=hits[known], visibility=share[known], detection_id=seen.detection_id,
-    )  # fmt: skip
-
-
-def _owners(
-    owner: npt.NDArray[Any], actors: I64, label: npt.NDArray[np.uint8]
-) -> dict[str, npt.NDArray[Any]]:
-    """instance: id of the actor, 0 = none; label: class of the taxonomy, STREET_LABEL or NOISE_LABEL."""
-    row = np.maximum(owner, 0)
-    many = len(actors) > 0
-    number = np.where(owner >= 0, actors[row] if many else 0, 0).astype(np.uint32)
-    other = np.where(owner == -1, STREET_LABEL, NOISE_LABEL)
-    kind = np.where(owner >= 0, label[row] if many else STREET_LABEL, other).astype(np.uint8)
-    return {"instance": number, "label": kind}

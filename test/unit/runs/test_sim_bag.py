@@ -17,9 +17,10 @@ from perception_nodes.datatypes import Rig
 from perception_nodes.geometry import Transform, interpolate
 from perception_nodes.ros.convert import from_msg
 from perception_nodes.runs import RunOptions, run_and_report
-from perception_nodes.runs.sim_bag import lidar_truth, simulate_to_bag
+from perception_nodes.runs.sim_bag import simulate_to_bag
 from perception_nodes.runs.simulate import fault
 from perception_nodes.simulation.scenarios import find_scenario
+from perception_nodes.simulation.sensor_truth import seen_truth
 from perception_nodes.simulation.simulation import SimFrame, Simulation
 
 SENSORS = ("top", "radar_front")
@@ -273,6 +274,6 @@ def test_counts_find_their_actor_whatever_the_order_of_ids():
     ids = few.detection_id.astype(np.int64)
     actors = np.array([ids[2], ids[0] + 10_000, ids[1], ids[0]])
     hits = np.array([20, 99, 10, 5])
-    there = lidar_truth(few, actors, "top", (hits, 2 * hits))
+    there = seen_truth(few, actors, "top", (hits, 2 * hits))
     assert there.detection_id.tolist() == ids.tolist()
     assert there.num_points.tolist() == [5, 10, 20]
