@@ -10,7 +10,7 @@ REQUIREMENTS := $(addprefix requirements/,build.txt kilted.txt runtime.txt viz.t
 PACKAGE := CMakeLists.txt package.xml setup.py setup.cfg cmake/relocate_python_includes.cmake \
 	$(shell find msg srv vendor -type f)
 
-.PHONY: help venv msgs demo test test-oracle test-colcon check format bench clean
+.PHONY: help venv venv-train msgs demo test test-oracle test-colcon check format bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make test-oracle  metrics beside the official tools (installs those into $(VENV))"
 	@echo "make check        formatting, lint, types, layers"
 	@echo "make venv         only set up .venv (PYTHON=python3.12 picks an interpreter)"
+	@echo "make venv-train   the extra [train] into .venv; without it make test skips what needs torch"
 	@echo "make msgs         rebuild the messages after an edit of msg/ or srv/"
 	@echo "make format       put the code into the expected format"
 	@echo "make bench        time the hops of a frame"
@@ -59,6 +60,14 @@ $(VENV)/.oracle: $(VENV)/.package requirements/oracle.txt requirements/oracle-no
 	@$(PIP) install $(QUIET) -r requirements/oracle.txt
 	@$(PIP) install $(QUIET) --no-deps -r requirements/oracle-no-deps.txt
 	@touch $@
+
+$(VENV)/.train: $(VENV)/.package requirements/torch.txt requirements/train.txt
+	@echo "Installing torch and what else training needs into $(VENV)"
+	@$(PIP) install $(QUIET) -r requirements/torch.txt
+	@$(PIP) install $(QUIET) -r requirements/train.txt
+	@touch $@
+
+venv-train: $(VENV)/.train
 
 test-oracle: $(VENV)/.oracle
 	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -m oracle test/oracle
