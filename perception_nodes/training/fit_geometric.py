@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
+from rich.progress import track
 from scipy.optimize import minimize
 
 from perception_nodes.datasets import find_rig
@@ -196,12 +197,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     held_out: list[Samples] = []
     try:
         for name in given.rigs:
-            for k in range(given.streets):
+            for k in track(range(given.streets), name, console=console):
                 to = held_out if k % 4 == 3 else fitted
                 to += samples(find_rig(name), [given.first_seed + k], drives)
     except PerceptionError as error:
         console.print(f"{type(error).__name__}: {error}", style="red", highlight=False)
         return 2
+    asked = given.streets * len(given.rigs) * drives.frames
+    used = f"{len(fitted)} sweeps to fit, {len(held_out)} held out"
+    console.print(f"{used}, of {asked}: streets in which a thing has no room are left out", highlight=False)
     for kind, now in KINDS.items():
         columns, target = _joined(fitted, kind)
         weights = fit_weights(kind, columns, target)
