@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +37,7 @@ class MapElementsNode(PerceptionNode):
         )
         self._builder = MapBuilder(replace(declare_config(self, MapConfig), frame_id=frame))
         self._accumulates = frame != self.rig.base_frame
+        self._anew = threading.Event()  # the map belongs to the thread of the sweeps, which starts it anew
         self._builder.warm()
         for k in range(1, 3):
             elements = self._builder.update(warmup.sweep(k * 100_000_000), Transform.identity())
@@ -52,14 +54,15 @@ class MapElementsNode(PerceptionNode):
 
     def reset(self) -> None:
         self._sweeps.reset()
-        self._builder.reset()
+        self._anew.set()
 
     def drain(self) -> None:
         self._sweeps.drain()
 
     def _update(self, sweep: Sweep) -> None:
-        if not self._accumulates:
-            self._builder.reset()  # without ego motion sweeps do not lie on each other
+        if self._anew.is_set() or not self._accumulates:  # without ego motion sweeps do not lie on each other
+            self._anew.clear()
+            self._builder.reset()
         elements = self._builder.update(sweep.cloud, sweep.odom_from_base)
         mode = self.mode()
         info = self.frame_info(
