@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from perception_nodes.datatypes import TWO_WHEELERS, VEHICLES, param
 from perception_nodes.geometry import wrap_angle
+from perception_nodes.tracking.smoothing import SmoothingNoise, smoothed_path
 
 from .adapt_sweeps import Found
 from .adapt_threads import Thread
@@ -22,8 +23,7 @@ from .adapt_threads import Thread
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 # Error of a measured centre and of a constant velocity, for the smoother.
-_POSITION_STD_M: Final = 0.25
-_JERKY_MPS2: Final = 3.0
+NOISE: Final = SmoothingNoise(position_m=0.25, acceleration_mps2=3.0, speed_mps=15.0)
 # Slower than this a heading is taken from the boxes, not from the path.
 _HEADING_MPS: Final = 1.5
 
@@ -98,7 +98,7 @@ def _smooth(
     time_s, seen = stamps_s[frame], np.isin(frame, thread.frame)
     measured = np.zeros((len(frame), 3))
     measured[seen] = b["center_m"]
-    center, velocity = smoothed(time_s, measured, seen)
+    center, velocity = smoothed_path(time_s, measured, seen, NOISE)
     heading = _mean_heading(b["yaw"], weight)
     rigid = label in VEHICLES or label in TWO_WHEELERS
     if np.linalg.norm(center[-1] - center[0]) < config.still_m and np.ptp(center[:, :2], axis=0).max() < 2.0:
@@ -125,26 +125,3 @@ def weighted_median(values: F64, weight: F64) -> float:
     order = np.argsort(values, kind="stable")
     total = np.cumsum(weight[order])
     return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
-
-
-def smoothed(time_s: F64, position_m: F64, seen: npt.NDArray[np.bool_]) -> tuple[F64, F64]:
-    """(K, 3) positions and velocities; rows that are not `seen` (the first is) are bridged. One gain for all axes."""
-    n = len(time_s)
-    mean, cov = np.zeros((n, 2, 3)), np.zeros((n, 2, 2))
-    ahead, spread, step = np.zeros((n, 2, 3)), np.zeros((n, 2, 2)), np.zeros((n, 2, 2))
-    x, p = np.stack([position_m[0], np.zeros(3)]), np.diag([_POSITION_STD_M**2, 15.0**2])
-    for k in range(n):
-        if k:
-            dt = time_s[k] - time_s[k - 1]
-            f = np.array([[1.0, dt], [0.0, 1.0]])
-            noise = _JERKY_MPS2**2 * np.array([[dt**4 / 4, dt**3 / 2], [dt**3 / 2, dt**2]])
-            x, p = f @ x, f @ p @ f.T + noise
-            step[k], ahead[k], spread[k] = f, x, p
-            if seen[k]:
-                gain = p[:, :1] / (p[0, 0] + _POSITION_STD_M**2)
-                x, p = x + gain * (position_m[k] - x[0]), p - gain @ p[:1]
-        mean[k], cov[k] = x, p
-    for k in range(n - 2, -1, -1):
-        back = cov[k] @ step[k + 1].T @ np.linalg.inv(spread[k + 1])
-        mean[k] = mean[k] + back @ (mean[k + 1] - ahead[k + 1])
-    return mean[:, 0], mean[:, 1]

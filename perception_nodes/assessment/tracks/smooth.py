@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from perception_nodes.evaluation.kitti_objects import KittiObjects, join
 from perception_nodes.geometry import wrap_angle
+from perception_nodes.tracking.smoothing import SmoothingNoise, smoothed_path
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
-_POSITION_STD_M: Final = 0.15
-_JERKY_MPS2: Final = 4.0
+_NOISE: Final = SmoothingNoise(position_m=0.15, acceleration_mps2=4.0, speed_mps=20.0)
 _PERIOD_S: Final = 0.1
 
 
@@ -90,34 +90,11 @@ def _smooth_one(track: KittiObjects, frame: I64, config: SmoothConfig) -> tuple[
     nearest = np.searchsorted(frame, at, side="right") - 1
     measured = frame[nearest] == at
     out = track.select(nearest)
-    position = _rts(np.asarray(at * _PERIOD_S, np.float64), track.bottom_m[nearest], measured)
+    time_s = np.asarray(at * _PERIOD_S, np.float64)
+    position, _ = smoothed_path(time_s, track.bottom_m[nearest], measured, _NOISE)
     yaw = np.interp(at, frame, np.unwrap(track.rotation_y_rad))
     box = np.stack([np.interp(at, frame, track.bbox_px[:, k]) for k in range(4)], axis=1)
     changed = {"bottom_m": position, "rotation_y_rad": np.asarray(wrap_angle(yaw)), "bbox_px": box}
     alpha = np.asarray(wrap_angle(yaw - np.arctan2(position[:, 0], position[:, 2])))
     size = np.broadcast_to(np.median(track.hwl_m, axis=0), out.hwl_m.shape).copy()
     return replace(out, alpha_rad=alpha, hwl_m=size, **changed), at
-
-
-def _rts(time_s: F64, position_m: F64, measured: npt.NDArray[np.bool_]) -> F64:
-    """(N, 3) smoothed positions; rows that are not measured are bridged. All axes have the same gains."""
-    n = len(time_s)
-    mean, cov = np.zeros((n, 2, 3)), np.zeros((n, 2, 2))
-    ahead, spread = np.zeros((n, 2, 3)), np.zeros((n, 2, 2))
-    step = np.zeros((n, 2, 2))
-    x = np.stack([position_m[0], np.zeros(3)])
-    p = np.diag([_POSITION_STD_M**2, 20.0**2])
-    for k in range(n):
-        dt = time_s[k] - time_s[k - 1] if k else 0.0
-        f = np.array([[1.0, dt], [0.0, 1.0]])
-        q = _JERKY_MPS2**2 * np.array([[dt**4 / 4, dt**3 / 2], [dt**3 / 2, dt**2]])
-        x, p = (f @ x, f @ p @ f.T + q) if k else (x, p)
-        step[k], ahead[k], spread[k] = f, x, p
-        if measured[k] and k:
-            gain = p[:, :1] / (p[0, 0] + _POSITION_STD_M**2)
-            x, p = x + gain * (position_m[k] - x[0]), p - gain @ p[:1]
-        mean[k], cov[k] = x, p
-    for k in range(n - 2, -1, -1):
-        back = cov[k] @ step[k + 1].T @ np.linalg.inv(spread[k + 1])
-        mean[k] = mean[k] + back @ (mean[k + 1] - ahead[k + 1])
-    return np.asarray(mean[:, 0])

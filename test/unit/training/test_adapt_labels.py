@@ -10,8 +10,9 @@ pytest.importorskip("torch", reason="needs the extra [train]")
 from perception_nodes.datatypes import CAR, UNKNOWN, Detections3D, PointCloud
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.geometry import Transform
+from perception_nodes.tracking.smoothing import smoothed_path
 from perception_nodes.training.adapt_labels import Labels, boxes_at, label_drive, labelled_frame, measured
-from perception_nodes.training.adapt_objects import AutoObject, smoothed, weighted_median
+from perception_nodes.training.adapt_objects import NOISE, AutoObject, weighted_median
 from perception_nodes.training.adapt_sweeps import Found, Sweep, joined
 from perception_nodes.training.adapt_threads import threads, tracked
 
@@ -167,7 +168,7 @@ def test_smoothing_bridges_gaps_and_halves_noise(rng: np.random.Generator) -> No
     seen = ~np.isin(np.arange(40), (15, 16, 17))
     noisy = true + rng.normal(0, 0.25, true.shape)
     noisy[~seen] = 99.0
-    position, velocity = smoothed(time_s, noisy, seen)
+    position, velocity = smoothed_path(time_s, noisy, seen, NOISE)
     assert np.abs(position - true).mean() < 0.12  # of the noise itself: 0.2
     np.testing.assert_allclose(velocity[5:-5, 0], 5.0, atol=0.8)
 
