@@ -1,4 +1,4 @@
-"""The files and the parameters of a foreign lidar model."""
+"""The files and the parameters of a CenterPoint of others, and what the parameters of all foreign models have."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import yaml
 
 from perception_nodes.datatypes import LABEL_INDEX, UNKNOWN, ModelError
 
+from .foreign_pillars import PillarGrid
+
 HEADS: Final = ("heatmap", "reg", "height", "dim", "rot")
 # Their class names, in capitals, that are not ours.
-_CLASSES: Final = {"MOTORBIKE": "motorcycle", "CONE": "traffic_cone"}
+_CLASSES: Final = {"MOTORBIKE": "motorcycle", "CONE": "traffic_cone", "CYCLIST": "bicycle"}
 _POINTS: Final = 32
 
 
@@ -21,31 +23,17 @@ _POINTS: Final = 32
 class ForeignConfig:
     """What a model was trained for.
 
-    labels: taxonomy index of each class; low_m, high_m: of the grid, base frame; voxel_m; downsample: cells of the
-    answer are so many pillars wide; fourth: what the fourth number of a point is, time_lag (0: one sweep) or intensity,
-    times intensity_scale; yaw: mmdet3d (before its version 1: clockwise from -y) or ros (counter-clockwise from +x).
+    labels: taxonomy index of each class; downsample: cells of the answer are so many pillars wide; fourth: what the
+    fourth number of a point is, time_lag (0: one sweep) or intensity, times intensity_scale; yaw: mmdet3d (before its
+    version 1: clockwise from -y) or ros (counter-clockwise from +x).
     """
 
     labels: tuple[int, ...]
-    low_m: tuple[float, float, float]
-    high_m: tuple[float, float, float]
-    voxel_m: tuple[float, float, float]
+    grid: PillarGrid
     downsample: int
-    max_pillars: int
-    points: int = _POINTS
     fourth: str = "time_lag"
     intensity_scale: float = 1.0
     yaw: str = "mmdet3d"
-
-    @property
-    def width(self) -> int:
-        """Pillars along x."""
-        return round((self.high_m[0] - self.low_m[0]) / self.voxel_m[0])
-
-    @property
-    def height(self) -> int:
-        """Pillars along y."""
-        return round((self.high_m[1] - self.low_m[1]) / self.voxel_m[1])
 
 
 def find_files(folder: Path) -> tuple[Path, Path, Path]:
@@ -68,32 +56,39 @@ def read_config(path: Path) -> ForeignConfig:
         data = yaml.safe_load(path.read_text())
         parameters = next(iter(data.values()))["ros__parameters"]
         model: Mapping[str, Any] = parameters["model_params"]
-        own: Mapping[str, Any] = parameters.get("perception_nodes", {})
-        low, high = model["point_cloud_range"][:3], model["point_cloud_range"][3:]
+        own = dict(parameters.get("perception_nodes", {}))
+        grid = read_grid(model, int(model["max_voxel_size"]), int(own.pop("points", _POINTS)))
         if model.get("encoder_in_feature_size", 9) != 9 or model.get("has_variance", False):
             raise ModelError(f"{path}: wanted encoder_in_feature_size 9 and no variances: not of this layout")
-        config = ForeignConfig(
-            tuple(_label(str(n), path) for n in model["class_names"]), _three(low), _three(high),
-            _three(model["voxel_size"]), int(model["downsample_factor"]), int(model["max_voxel_size"]), **own,
-        )  # fmt: skip
+        labels = tuple(label_of(str(n), path) for n in model["class_names"])
+        config = ForeignConfig(labels, grid, int(model["downsample_factor"]), **own)
     except (OSError, yaml.YAMLError, AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
         raise ModelError(f"{path}: not the parameters of a CenterPoint: {error!r}") from error
     if config.fourth not in ("time_lag", "intensity") or config.yaw not in ("mmdet3d", "ros"):
         raise ModelError(f"{path}: perception_nodes: fourth: time_lag or intensity, yaw: mmdet3d or ros")
-    if min(*config.voxel_m, config.width, config.height, config.downsample, config.max_pillars) <= 0:
-        raise ModelError(
-            f"{path}: point_cloud_range, voxel_size, downsample_factor, max_voxel_size: wanted > 0"
-        )
+    if not labels or config.downsample <= 0:
+        raise ModelError(f"{path}: class_names, downsample_factor: wanted a class and more than 0")
     return config
 
 
-def _label(name: str, path: Path) -> int:
+def read_grid(model: Mapping[str, Any], max_pillars: int, points: int) -> PillarGrid:
+    """`point_cloud_range` and `voxel_size`; raises KeyError, TypeError or ValueError where they are none."""
+    low, high = model["point_cloud_range"][:3], model["point_cloud_range"][3:]
+    grid = PillarGrid(three(low), three(high), three(model["voxel_size"]), max_pillars, points)
+    if min(*grid.voxel_m, max_pillars, points) <= 0 or min(grid.width, grid.height) <= 0:
+        raise ValueError("point_cloud_range, voxel_size, pillars and their points: wanted more than 0")
+    return grid
+
+
+def label_of(name: str, path: Path) -> int:
+    """Taxonomy index of a class by the name that others give it; raises ModelError."""
     ours = _CLASSES.get(name.upper(), name.lower())
     if ours not in LABEL_INDEX or LABEL_INDEX[ours] == UNKNOWN:
         raise ModelError(f"{path}: class {name!r}: wanted one of {sorted(LABEL_INDEX)}")
     return LABEL_INDEX[ours]
 
 
-def _three(values: Any) -> tuple[float, float, float]:
+def three(values: Any) -> tuple[float, float, float]:
+    """Three numbers; raises TypeError or ValueError for anything else."""
     x, y, z = (float(v) for v in values)
     return x, y, z

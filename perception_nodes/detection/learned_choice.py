@@ -42,7 +42,7 @@ def open_detector(model: str, config: LearnedConfig) -> OpenedDetector:
     """The detector that `model` names.
 
     model: `geometric`; `auto`: the shipped model, or the geometric detector where there is none; else a path: a file of
-    `perception train lidar`, or a folder as `learned_foreign` describes it.
+    `perception train lidar`, or a folder as `learned_foreign` or `learned_anchors` describes it.
     Raises ModelError for a file that is missing or no model of this detector.
     """
     path = _shipped() if model == AUTO else None if model == GEOMETRIC else Path(model)
@@ -72,9 +72,11 @@ def open_detector(model: str, config: LearnedConfig) -> OpenedDetector:
 
 
 def _open_foreign(folder: Path, config: LearnedConfig) -> OpenedDetector:
+    from .learned_anchors import PARAMETERS, AnchorLidarDetector
     from .learned_foreign import ForeignLidarDetector
 
-    foreign = ForeignLidarDetector(folder, config)
+    anchors = (folder / PARAMETERS).is_file()
+    foreign = AnchorLidarDetector(folder, config) if anchors else ForeignLidarDetector(folder, config)
     text = f"{foreign.describe()}; providers in use: {', '.join(foreign.providers)}"
     return OpenedDetector(foreign.detect, foreign.warm, list, text, foreign.model_id, foreign.model_hash)
 
