@@ -7,7 +7,6 @@ import signal
 import sys
 import threading
 import time
-from collections import ChainMap
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,16 @@ from perception_nodes.ros.node import PerceptionNode
 from perception_nodes.ros.parameters import declare_config
 from perception_nodes.ros.planner_inputs import object_columns
 from perception_nodes.ros.simulator_config import SimulatorConfig
-from perception_nodes.ros.simulator_lockstep import NEAR_NS, Lockstep
+from perception_nodes.ros.simulator_lockstep import Lockstep
 from perception_nodes.ros.simulator_outputs import COMMAND_TOPIC, SimulatorOutputs
+from perception_nodes.ros.simulator_step import StepSender
+from perception_nodes.ros.simulator_thread import DriveThread
 from perception_nodes.simulation.drive_record import Decided, DriveRecord
 from perception_nodes.simulation.fault_calls import change_faults
 from perception_nodes.simulation.route import route_of
 from perception_nodes.simulation.scenarios import find_scenario
-from perception_nodes.simulation.sensor_truth import SensorTruth, truth_topics
-from perception_nodes.simulation.simulation import INERTIAL, EgoCommand, SimFrame, Simulation
-
-_POLL_S = 0.02
-_STEP_S = 0.1
+from perception_nodes.simulation.sensor_truth import SensorTruth
+from perception_nodes.simulation.simulation import INERTIAL, STEP_S, EgoCommand, SimFrame, Simulation
 
 
 class Simulator(PerceptionNode):
@@ -39,9 +37,7 @@ class Simulator(PerceptionNode):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("simulator", **options)
-        self._simulation: Simulation | None = None
-        self._thread = threading.Thread(target=self._drive, name="drive")
-        self._failure: Exception | None = None
+        self._thread = DriveThread(self._drive)
         self._busy = threading.Lock()  # the drive is being stepped: faults wait
 
     def setup(self) -> None:
@@ -54,11 +50,11 @@ class Simulator(PerceptionNode):
         self._simulation = s = Simulation(scenario, self.rig, c.seed, sensors=names)
         self._route = route_of(s.world, scenario)
         self._record = DriveRecord(scenario, c.seed, s.traffic)
-        self._truth = SensorTruth(s)
-        topics = [truth_topics(x.name, x.modality) for x in self.rig.sensors if x.name in names]
-        self._out = SimulatorOutputs(self, self.rig, s.cameras, dict(ChainMap(*topics)))
-        self._out.latched(s.start_ns, s.mounts, s.map_truth())
-        self._out.route(s.start_ns, self._route.points_m)
+        truth = SensorTruth(s)
+        self._out = out = SimulatorOutputs(self, self.rig, s.cameras, truth.topics)
+        out.latched(s.start_ns, s.mounts, s.map_truth())
+        out.route(s.start_ns, self._route.points_m)
+        self._sender = StepSender(out, self.rig, self._guide, truth.of, looped=c.looped)
         self._lockstep = Lockstep(looped=c.looped, timeout_s=c.timeout_s)
         self._lidars = [s.name for s in self.rig.of(Modality.LIDAR) if s.name in names]
         warmup.touch_memory()
@@ -72,12 +68,10 @@ class Simulator(PerceptionNode):
 
     def drain(self) -> None:
         self._lockstep.close()
-        if self._thread.is_alive():
-            self._thread.join()
-        if self._simulation is not None and self._config.output:
+        self._thread.join()
+        if self._config.output:
             self._record.write(Path(self._config.output), late_steps=self._lockstep.late)
 
-    # ------------------------------------------------------------------ answers
     def _command(self, message: Any) -> None:
         self._lockstep.command(from_msg.stamp_ns(message.header), message)
 
@@ -86,19 +80,11 @@ class Simulator(PerceptionNode):
 
     def _inject(self, request: Any, response: Any) -> Any:
         """Break or mend a sensor; what is wrong with the call comes back as its message."""
-        simulation = self._simulation
-        if simulation is None:
-            response.message = "the drive is not configured"
-            return response
+        faults, times_s = self._simulation.faults, (request.start_s, request.duration_s)
         try:
             with self._busy:
                 response.message = change_faults(
-                    simulation.faults,
-                    request.sensor,
-                    request.kind,
-                    simulation.time_s,
-                    (request.start_s, request.duration_s),
-                    request.value,
+                    faults, request.sensor, request.kind, self._simulation.time_s, times_s, request.value
                 )
             response.success = True
             self.get_logger().warning(response.message)
@@ -108,104 +94,51 @@ class Simulator(PerceptionNode):
 
     # ------------------------------------------------------------------ the drive
     def _drive(self) -> None:
-        try:
-            self._step_on()
-        except Exception as error:  # noqa: BLE001  raised again in the executor, where it ends the process
-            self._failure = error
-
-    def _step_on(self) -> None:
-        simulation, c = self._simulation, self._config
-        if simulation is None or not self._wait_for_subscribers():
+        simulation, c, lockstep = self._simulation, self._config, self._lockstep
+        if not self._out.wait_for_subscribers(self._lidars, c.wait_timeout_s, lambda: lockstep.closed):
             return
-        self._out.clock(simulation.start_ns)
-        self._out.pose(simulation.start_ns, simulation.traffic.ego.odom_from_base)
+        self._sender.begin(simulation.start_ns, simulation.traffic.ego.odom_from_base)
         for _ in range(len(simulation)):
             began = time.monotonic()
             with self._busy:
-                frame = simulation.tick(_wanted(self._lockstep.wanted))
-            self._send(frame, simulation)
+                frame = simulation.tick(_wanted(lockstep.wanted))
+            self._sender.send(frame)
+            self.vitals.output(frame.stamp_ns, 0.0)
             if c.mode == "real_time":
-                self._lockstep.wait_until(began + _STEP_S / c.rate)
-            elif not self._lockstep.wait_for(frame.stamp_ns, self._measured(frame)):
-                text = f"no answer to the step of {frame.time_s:.1f} s within {c.timeout_s:g} s"
-                self.get_logger().warning(text, throttle_duration_sec=2.0)
+                lockstep.wait_until(began + STEP_S / c.rate)
+            elif not lockstep.wait_for(frame.stamp_ns, self._sender.measured(frame)):
+                late = f"no answer to the step of {frame.time_s:.1f} s within {c.timeout_s:g} s"
+                self.get_logger().warning(late, throttle_duration_sec=2.0)
             self._note(frame)
-            if self._lockstep.closed:
+            if lockstep.closed:
                 return
-        self.get_logger().info(f"{len(simulation)} steps, {self._lockstep.late} without an answer in time")
+        self.get_logger().info(f"{len(simulation)} steps, {lockstep.late} without an answer in time")
 
-    def _send(self, frame: SimFrame, simulation: Simulation) -> None:
-        """Time first, then where the vehicle is, then what the sensors saw."""
-        out, stamp_ns, pose = self._out, frame.stamp_ns, frame.odom_from_base
-        out.clock(stamp_ns)
-        out.pose(stamp_ns, pose)
+    def _guide(self, frame: SimFrame) -> tuple[float, float]:
         front = self.rig.base_to_center_m + 0.5 * self.rig.vehicle_lwh_m[0]
-        out.guide(
-            stamp_ns, *self._route.ahead(simulation.world.graph, frame.time_s, frame.ego.pose[:2], front)
-        )
-        if self._config.looped:  # the planner decides once a step, in the frame of the objects
-            out.odometry(stamp_ns, pose, frame.ego.speed_mps, frame.ego.yaw_rate_rps)
-        out.truth(frame.truth)
-        for topic, value in self._truth.of(frame, out.hears_truth):
-            out.sensor_truth(topic, stamp_ns, value)
-        for emission in frame.emissions:
-            if emission.sensor == INERTIAL:
-                self._send_motion(emission.stamp_ns, emission.value)
-            else:
-                out.sensor(emission.sensor, emission.stamp_ns, emission.value)
-        self.vitals.output(stamp_ns, 0.0)
-
-    def _send_motion(self, stamp_ns: int, sample: Any) -> None:
-        """As in a bag: IMU, and wheel odometry where the rig has a topic for it, unless the planner needs that."""
-        self._out.imu(stamp_ns, sample)
-        if self.rig.odometry_topic and not self._config.looped:
-            self._out.wheels(stamp_ns, sample)
-
-    def _measured(self, frame: SimFrame) -> bool:
-        """Whether a sweep of this step went out: without one no objects are due for it."""
-        near = [e.sensor for e in frame.emissions if abs(e.stamp_ns - frame.stamp_ns) <= NEAR_NS]
-        return any(name in self._lidars for name in near)
+        return self._route.ahead(self._simulation.world.graph, frame.time_s, frame.ego.pose[:2], front)
 
     def _note(self, frame: SimFrame) -> None:
-        objects, command = self._lockstep.take_objects(), self._lockstep.wanted
-        reported = None if objects is None else _confirmed(object_columns(objects))
-        self._record.step(frame, reported, None if command is None else _decided(command))
-
-    def _wait_for_subscribers(self) -> bool:
-        """Until somebody hears every lidar; False if stopped."""
-        deadline = time.monotonic() + self._config.wait_timeout_s
-        while missing := self._out.unheard(self._lidars):
-            if time.monotonic() > deadline:
-                limit = self._config.wait_timeout_s
-                raise PerceptionError(f"nobody subscribes to {missing} within {limit:g} s (wait_timeout_s)")
-            if self._lockstep.closed:
-                return False
-            time.sleep(_POLL_S)
-        return True
+        objects = self._lockstep.take_objects()
+        columns = None if objects is None else object_columns(objects)
+        reported = None if columns is None else columns["box"][~columns["tentative"], :2]
+        self._record.step(frame, reported, _decided(self._lockstep.wanted))
 
     def _watch(self) -> None:
         """In the executor: raise what ended the drive, end the process with it."""
-        if self._failure is not None:
-            raise self._failure
-        if self._config.exit_at_end and not self._thread.is_alive():
+        if self._thread.ended() and self._config.exit_at_end:
             os.kill(os.getpid(), signal.SIGTERM)  # the handler in run_node ends the loop as for any other end
 
 
-def _confirmed(columns: dict[str, Any]) -> Any:
-    return columns["box"][~columns["tentative"], :2]
-
-
 def _wanted(message: Any) -> EgoCommand | None:
+    return None if message is None else EgoCommand(message.steering_rad, message.acceleration_mps2)
+
+
+def _decided(message: Any) -> Decided | None:
     if message is None:
         return None
-    return EgoCommand(float(message.steering_rad), float(message.acceleration_mps2))
-
-
-def _decided(message: Any) -> Decided:
-    reason = Reason(int(message.reason)).name
-    return Decided(
-        float(message.acceleration_mps2), float(message.steering_rad), reason, float(message.ttc_s)
-    )
+    reason = Reason(message.reason).name
+    return Decided(message.acceleration_mps2, message.steering_rad, reason, message.ttc_s)
 
 
 def main() -> int:

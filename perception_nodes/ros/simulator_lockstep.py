@@ -8,6 +8,7 @@ from typing import Any, Final
 
 # An answer belongs to a step if its stamp is this near: sensors' clocks may be off a little.
 NEAR_NS: Final = 30_000_000
+
 _SILENT_STEP_S: Final = 0.1
 
 

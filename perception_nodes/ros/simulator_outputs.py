@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import cv2
@@ -27,6 +28,7 @@ from perception_nodes.datatypes import (
     MapElements,
     Modality,
     Mode,
+    PerceptionError,
     PointCloud,
     RadarScan,
     Rig,
@@ -44,6 +46,7 @@ ROUTE_TOPIC: Final = "/navigation/route"
 GUIDANCE_TOPIC: Final = "/navigation/guidance"
 COMMAND_TOPIC: Final = "/vehicle/command"
 ODOMETRY_TOPIC: Final = "/vehicle/odometry"
+_POLL_S: Final = 0.02
 _TRUTH_INFO: Final = FrameInfo(0, 0, Mode.NOMINAL, LatencyTrace("", "", 0, 0), model_id="truth")
 _DATATYPES: Final = {
     "f4": PointField.FLOAT32, "u4": PointField.UINT32, "u2": PointField.UINT16, "u1": PointField.UINT8,
@@ -94,6 +97,17 @@ class SimulatorOutputs:
     def unheard(self, names: list[str]) -> list[str]:
         """Those of the sensors whose topics nobody subscribes to yet."""
         return [n for n in names if not self._sensors[n].get_subscription_count()]
+
+    def wait_for_subscribers(self, names: list[str], limit_s: float, stopped: Callable[[], bool]) -> bool:
+        """Until somebody hears each of the sensors; False if stopped. Raises PerceptionError after the limit."""
+        deadline = time.monotonic() + limit_s
+        while missing := self.unheard(names):
+            if time.monotonic() > deadline:
+                raise PerceptionError(f"nobody subscribes to {missing} within {limit_s:g} s (wait_timeout_s)")
+            if stopped():
+                return False
+            time.sleep(_POLL_S)
+        return True
 
     def clock(self, stamp_ns: int) -> None:
         """/clock."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -22,10 +23,14 @@ I64 = npt.NDArray[np.int64]
 
 
 class SensorTruth:
-    """The truth topics of the sensors that a drive renders; positions of boxes in odom."""
+    """The truth topics of the sensors that a drive renders, each with the type of its values in `topics`; positions of
+    boxes in odom.
+    """
 
     def __init__(self, simulation: Simulation) -> None:
         self._frames = {s.name: s.frame for s in simulation.rig.sensors}
+        drawn = [s for s in simulation.rig.sensors if s.name in simulation.mounts]
+        self.topics = dict(ChainMap(*(truth_topics(s.name, s.modality) for s in drawn)))
         assets = simulation.traffic.assets
         self._labels = np.array([LABEL_INDEX[a.label] for a in assets] or [STREET_LABEL], np.uint8)
 
