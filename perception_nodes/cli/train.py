@@ -20,6 +20,8 @@ EXAMPLES = """
 
 `perception train lidar --rig vlp16 --budget 20min --output vlp16 --resume`  goes on after a kill
 
+`perception train lidar --rig my_rig.yaml --from models/lidar_small.onnx`  fine-tunes a model for your lidar
+
 `perception train score --model vlp16/lidar_small.onnx --data drives/pandaset_002`  on real sweeps with labels
 
 `perception train score --model vlp16/lidar_small.onnx --rig vlp16`  on simulated streets that no run is trained on
@@ -63,6 +65,11 @@ def train(
         bool, typer.Option("--pictures", help="score: draw the first sweep of each recording into --output")
     ] = False,
     weights: Annotated[Path | None, typer.Option(help="weights.pt of an earlier run, to begin with")] = None,
+    tuned: Annotated[
+        Path | None,
+        typer.Option("--from", help="lidar: float32 ONNX file of an earlier run, to be fine-tuned"),
+    ] = None,
+    street_seed: Annotated[int, typer.Option(help="another number: other streets to train on", min=0)] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")] = Path("train"),
 ) -> None:
     """Train a lidar detector for a rig from simulation, or score one on real sweeps. Needs the extra `[train]`."""
@@ -109,7 +116,7 @@ def train(
             raise ConfigurationError("perception train robustness: wanted --model FILE and one --rig NAME")
         robustness_and_tell(model, rigs[0], Suite(held_out, frames, _STRIDE), output, Console())
         return
-    from perception_nodes.training.config import TrainConfig
+    from perception_nodes.training.config import TrainConfig, fine_tuning
     from perception_nodes.training.lidar import LidarOptions, train_lidar
 
     if not rigs:
@@ -119,7 +126,7 @@ def train(
         LidarOptions(
             rigs,
             output,
-            config,
+            config if tuned is None else fine_tuning(config),
             drives,
             streets=streets,
             held_out=held_out,
@@ -128,6 +135,8 @@ def train(
             logs=tuple(name for name in log.split(",") if name),
             data=data[0] if data else None,
             weights=weights,
+            model=tuned,
+            street_seed=street_seed,
         ),
         Console(),
     )

@@ -6,7 +6,7 @@ import multiprocessing
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -31,6 +31,9 @@ _STREETS: Final = {
     "straight": 0.2, "curve": 0.1, "junction": 0.15, "signals": 0.2, "town": 0.1, "highway": 0.08, "narrow": 0.05,
     "car_park": 0.06, "roadworks": 0.03, "tunnel": 0.03,
 }  # fmt: skip
+# In streets with many of what is rare: kinds that are drawn for a vehicle, and cyclists beside the others.
+_RARE_KINDS: Final = ("traffic", "traffic", "traffic", "motorcycle", "motorcycle", "truck", "bus")
+_RARE_CYCLISTS: Final = (4, 14)
 _EFFECTS: Final[tuple[_Kind, ...]] = ("rain", "snow", "fog", "dust", "wet", "blocked", "dirt")
 
 
@@ -60,6 +63,12 @@ class Drives:
     weather_share: float = param(0.15, "share of the drives in bad weather", low=0.0, high=1.0)
     street: str = param("", "kind of street, empty = any")
     overgrown_share: float = param(0.5, "share of the streets beside which nobody tidies", low=0.0, high=1.0)
+    rare_share: float = param(
+        0.0,
+        "share of the streets with many of what is rare on roads: two-wheelers, lorries, buses",
+        low=0.0,
+        high=1.0,
+    )
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -123,6 +132,11 @@ def random_drive(seed: int, drives: Drives) -> Scenario:
         clear_ahead_m=4.0,
         within_m=110.0,
     )
+    # A stream of its own: streets without them stay as they are.
+    rare = np.random.default_rng([seed, 5])
+    if rare.random() < drives.rare_share:
+        cyclists = traffic.cyclists + int(rare.integers(*_RARE_CYCLISTS))
+        traffic = replace(traffic, kinds=_RARE_KINDS, cyclists=cyclists)
     weather: tuple[WeatherEffect, ...] = ()
     if rng.random() < drives.weather_share:
         weather = (WeatherEffect(_EFFECTS[rng.integers(len(_EFFECTS))], int(rng.integers(1, 5))),)

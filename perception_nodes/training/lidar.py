@@ -25,8 +25,9 @@ from rich.progress import (
 
 from perception_nodes.datatypes import ConfigurationError, InputError, Rig
 from perception_nodes.detection.learned import KIND
+from perception_nodes.detection.learned_config import RuntimeConfig
 from perception_nodes.detection.raster import CHANNELS, RASTER_VERSION, RasterConfig
-from perception_nodes.detection.runtime import int8_path
+from perception_nodes.detection.runtime import OnnxModel, int8_path
 from perception_nodes.networks.bev import BevDetector, network_config
 from perception_nodes.simulation.iterator import Drives
 
@@ -44,10 +45,15 @@ from .report import card, commit, tell_scores
 from .score import ClassScore, found_frame, score_store, truth_frame
 from .simulate import HELD_OUT_SEED, TRAIN_SEED, make_all, shards
 from .store import JoinedStore
+from .weights import measuring, network_for
 
 # Of a budget: for simulating, and for what comes after the training.
 _DATA_SHARE, _END_SHARE = 0.25, 0.08
 _SPEED_STEPS: Final = 12
+# Frames that the normalisations of a model that is fine-tuned are measured on.
+_THAW_FRAMES: Final = 48
+# Of the streets that are trained on, not of those that are scored: so many with many of what is rare.
+_RARE_SHARE: Final = 0.4
 _NEVER = 10**6
 _ENOUGH_OBJECTS: Final = 20
 RUN: Final = "run.json"
@@ -57,7 +63,8 @@ RUN: Final = "run.json"
 class LidarOptions:
     """What `perception train lidar` is asked for.
 
-    budget_s: time for all of it, 0: `config.steps` decide; weights: `weights.pt` of an earlier run, to begin with.
+    budget_s: time for all of it, 0: `config.steps` decide; weights: `weights.pt` of an earlier run, to begin with;
+    model: float32 ONNX file of an earlier run, to be fine-tuned; street_seed: other streets to train on for each.
     """
 
     rigs: tuple[Rig, ...]
@@ -72,6 +79,8 @@ class LidarOptions:
     data: Path | None = None
     name: str = ""
     weights: Path | None = None
+    model: Path | None = None
+    street_seed: int = 0
 
     @property
     def data_folder(self) -> Path:
@@ -95,6 +104,8 @@ def train_lidar(options: LidarOptions, console: Console) -> Path:
     """Everything; returns the ONNX file. Raises InputError if the folder holds a run and is not to be resumed."""
     began = time.monotonic()
     network_config(options.config.size)  # before minutes of simulation
+    if options.model is not None:
+        network_for(options.model, options.config.size, RasterConfig())
     place = find_place()
     if options.config.batch % place.world:
         raise ConfigurationError(
@@ -126,7 +137,7 @@ def finish(run: Run, model: BevDetector) -> Path:
         "kind": KIND, "name": name, "raster": RASTER_VERSION, "channels": list(CHANNELS), "cells": raster.cells,
         "cell_m": raster.cell_m, "sweeps": 1, "size": model.config.name, "rigs": [r.name for r in options.rigs],
         "data": run.train.digest, "config": digest(run.config), "commit": commit(), "calibration": table,
-        "statistics": statistics(run.train),
+        "statistics": statistics(run.train), "from": _chain(options),
     }  # fmt: skip
     path = options.output / f"{name}.onnx"
     export_onnx(model, raster, path, about)
@@ -164,7 +175,8 @@ def _data(options: LidarOptions, console: Console, began: float) -> Run:
     known = _read_run(options)
     planned = known.get("shards", _NEVER) if known else _NEVER
     held = shards(options.rigs, max(1, options.held_out // len(options.rigs)), HELD_OUT_SEED, drives)
-    wanted = shards(options.rigs, max(1, options.streets // len(options.rigs)), TRAIN_SEED, drives)
+    streets, rare = max(1, options.streets // len(options.rigs)), replace(drives, rare_share=_RARE_SHARE)
+    wanted = shards(options.rigs, streets, TRAIN_SEED, rare, options.street_seed)
 
     def enough(made: int) -> bool:
         late = planned == _NEVER and limit > 0 and time.monotonic() - began > limit
@@ -203,6 +215,7 @@ def _plan(run: Run, place: Place, began: float) -> TrainConfig:
             "rigs": {r.name: digest(r.to_dict()) for r in options.rigs}, "drives": dataclasses.asdict(options.drives),
             "frames": len(run.train), "held_out_frames": len(run.held_out), "data": run.train.digest,
             "held_out_data": run.held_out.digest, "commit": commit(), "weights": file_digest(options.weights),
+            "street_seed": options.street_seed, "rare_share": _RARE_SHARE, "from": _chain(options),
             "versions": {n: importlib.metadata.version(n) for n in ("torch", "numpy", "onnxruntime")},
         }  # fmt: skip
         (options.output / RUN).write_text(json.dumps(about, indent=1))
@@ -233,16 +246,11 @@ def _seconds_per_step(run: Run, place: Place) -> float:
 def _fit(run: Run, place: Place) -> BevDetector:
     """The training itself; returns the network with the best weights."""
     options, config = run.options, run.config
-    state = State.fresh(config, place)
-    checkpoint = options.output / CHECKPOINT
-    if options.resume and checkpoint.is_file():
-        state.load(checkpoint, config, run.train.digest)
-    elif options.weights is not None:
-        state.begin_with(options.weights)
+    samples = Samples(run.train, config, run.raster, config.steps * config.batch)
+    state = _begin(run, place, samples)
     sinks, missing = open_sinks(options.logs, options.output, dataclasses.asdict(config), state.step)
     for sentence in missing:
         run.console.print(f"[yellow]{sentence}[/yellow]")
-    samples = Samples(run.train, config, run.raster, config.steps * config.batch)
     with contextlib.ExitStack() as after, _bar(run.console) as bar:
         for sink in sinks:
             after.callback(sink.close)
@@ -264,6 +272,30 @@ def _fit(run: Run, place: Place) -> BevDetector:
         torch.save(best.state_dict(), options.output / "weights.pt")
     best.eval()
     return best
+
+
+def _begin(run: Run, place: Place, samples: Samples) -> State:
+    """Where the run was, or its beginning: at random weights, or at those of an earlier run."""
+    options, config = run.options, run.config
+    state, checkpoint = State.fresh(config, place), options.output / CHECKPOINT
+    if options.resume and checkpoint.is_file():
+        state.load(checkpoint, config, run.train.digest)
+    elif options.weights is not None:
+        state.begin_with(options.weights)
+    elif options.model is not None:
+        network, _ = network_for(options.model, config.size, run.raster)
+        shown = (samples[k]["raster"][None].float() for k in range(min(_THAW_FRAMES, len(samples))))
+        state = State.of(measuring(network, shown), config, place)
+    return state
+
+
+def _chain(options: LidarOptions) -> list[dict[str, Any]]:
+    """The models that this run goes on from, the first first; empty for a run from nothing."""
+    if options.model is None:
+        return []
+    about = OnnxModel(options.model, RuntimeConfig(threads=1, precision="fp32", probe_runs=1)).metadata
+    known = {k: about.get(k, "") for k in ("name", "data", "rigs", "config", "commit")}
+    return [*about.get("from", []), {**known, "digest": file_digest(options.model)}]
 
 
 def _evaluator(run: Run, sinks: Sequence[Sink]) -> Evaluate:

@@ -21,8 +21,8 @@ from .targets import make_targets
 
 # How often a class is pasted, against its own share: what is rare in streets must not be rare in training.
 _PASTED: Final = {
-    "car": 0.25, "pedestrian": 0.2, "bicycle": 0.2, "motorcycle": 0.12, "truck": 0.08, "bus": 0.05, "trailer": 0.02,
-    "construction_vehicle": 0.02, "traffic_cone": 0.03, "barrier": 0.03,
+    "car": 0.18, "pedestrian": 0.16, "bicycle": 0.2, "motorcycle": 0.2, "truck": 0.09, "bus": 0.09, "trailer": 0.02,
+    "construction_vehicle": 0.02, "traffic_cone": 0.02, "barrier": 0.02,
 }  # fmt: skip
 _LEAST_PASTED = 8
 Rng = np.random.Generator

@@ -83,6 +83,7 @@ def card(
         "| what | |",
         "|---|---|",
         f"| size | {config.size}, {config.steps} steps of {config.batch} frames, seed {config.seed} |",
+        *(f"| begun with | {_named(model)} |" for model in about.get("from", [])),
         f"| trained on | simulation only: {data['frames']} frames, {', '.join(data['rigs'])}; data {about['data']} |",
         f"| configuration | {about['config']}, commit {about['commit']} |",
         f"| calibration | {about['calibration']['id']}, {about['calibration']['boxes']} boxes of held-out streets |",
@@ -98,6 +99,12 @@ def card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _named(model: Mapping[str, Any]) -> str:
+    """A model that another one goes on from, for its card."""
+    rigs = ", ".join(model["rigs"])
+    return f"{model['name']} {model['digest']}: rigs {rigs}; data {model['data']}; configuration {model['config']}"
 
 
 def commit() -> str:

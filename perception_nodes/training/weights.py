@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import nn
 from perception_nodes.datatypes import InputError
 from perception_nodes.detection.learned import KIND
 from perception_nodes.detection.learned_config import RuntimeConfig
+from perception_nodes.detection.raster import CHANNELS, RASTER_VERSION, RasterConfig
 from perception_nodes.detection.runtime import OnnxModel
 from perception_nodes.networks.bev import BevDetector, NetworkConfig, network_config
 
@@ -50,6 +52,54 @@ def network_of(path: Path) -> tuple[SteadyDetector, dict[str, Any]]:
     except (KeyError, RuntimeError) as error:
         raise InputError(f"{path}: not the weights of a network of size {config.name}: {error}") from error
     return model.eval(), about
+
+
+def network_for(path: Path, size: str, raster: RasterConfig) -> tuple[SteadyDetector, dict[str, Any]]:
+    """As `network_of`, for a run of that size and raster. Raises InputError if the model is of another one."""
+    model, about = network_of(path)
+    wanted = {
+        "size": size, "channels": list(CHANNELS), "raster": RASTER_VERSION, "cells": raster.cells,
+        "cell_m": raster.cell_m,
+    }  # fmt: skip
+    for name, value in wanted.items():
+        if about.get(name) != value:
+            raise InputError(
+                f"{path}: {name} {about.get(name)}: wanted {value}: weights go on in a network alike only"
+            )
+    return model, about
+
+
+def measuring(folded: BevDetector, rasters: Iterable[torch.Tensor]) -> BevDetector:
+    """The same function with normalisations that measure again, to be trained for long: as if nothing had been folded.
+
+    rasters: (B, C, N, N) each, on which what a normalisation would have seen is measured.
+    """
+    sums: dict[str, list[torch.Tensor]] = {}
+
+    def look(name: str, value: torch.Tensor) -> None:
+        flat = value.double().transpose(0, 1).flatten(1)
+        new = torch.stack([torch.full_like(flat[:, 0], flat.shape[1]), flat.sum(1), (flat**2).sum(1)])
+        sums.setdefault(name, []).append(new)
+
+    norms = {n: m for n, m in folded.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    hooks = [m.register_forward_pre_hook(lambda _, x, n=n: look(n, x[0])) for n, m in norms.items()]
+    with torch.no_grad():
+        for raster in rasters:
+            folded.eval()(raster)
+    for hook in hooks:
+        hook.remove()
+    state = folded.state_dict()
+    for name, norm in norms.items():
+        count, total, squares = torch.stack(sums[name]).sum(0)
+        mean = total / count
+        var = (squares / count - mean**2).clamp(min=0.0)
+        scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+        state[f"{name}.weight"] = (scale * (var + norm.eps).sqrt()).float()
+        state[f"{name}.bias"] = (norm.bias.double() + scale * (mean - norm.running_mean)).float()
+        state[f"{name}.running_mean"], state[f"{name}.running_var"] = mean.float(), var.float()
+    model = BevDetector(folded.config)
+    model.load_state_dict(state)
+    return model
 
 
 def _convolutions(graph: Any) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:

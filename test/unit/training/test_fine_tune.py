@@ -1,0 +1,124 @@
+"""`perception train lidar --from`: a model's weights go on in a run of their own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+torch = pytest.importorskip("torch", reason="needs the extra [train]")
+pytest.importorskip("onnxscript", reason="needs the extra [train]")
+
+from perception_nodes.datasets.rigs import known_rig  # noqa: E402
+from perception_nodes.datatypes import InputError  # noqa: E402
+from perception_nodes.detection.raster import CHANNELS, RasterConfig  # noqa: E402
+from perception_nodes.detection.runtime import int8_path  # noqa: E402
+from perception_nodes.networks.bev import BevDetector, network_config  # noqa: E402
+from perception_nodes.simulation.iterator import Drives  # noqa: E402
+from perception_nodes.training import lidar, weights  # noqa: E402
+from perception_nodes.training.config import TrainConfig, file_digest, fine_tuning  # noqa: E402
+from perception_nodes.training.lidar import LidarOptions, train_lidar  # noqa: E402
+
+DRIVES = Drives(frames=3, stride=3, street="straight", weather_share=0.0)
+CONFIG = TrainConfig(size="tiny", steps=4, batch=2, workers=0, evaluate_every=2, checkpoint_every=1)
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> LidarOptions:
+    """A run from nothing, done."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("run")
+    options = LidarOptions(
+        (known_rig("vlp16"),), folder / "first", CONFIG, DRIVES, streets=1, held_out=2, data=folder / "data"
+    )
+    train_lidar(options, Console(quiet=True))
+    return options
+
+
+def tuned(first: LidarOptions, name: str) -> LidarOptions:
+    model = first.output / "lidar_tiny.onnx"
+    return replace(first, output=first.output.parent / name, config=fine_tuning(CONFIG), model=model)
+
+
+def test_normalisations_that_measure_again_change_nothing_at_first() -> None:
+    torch.manual_seed(1)
+    folded = BevDetector(network_config("tiny"))
+    seen = [torch.rand(2, 16, 64, 64) for _ in range(3)]
+    with torch.no_grad():
+        for norm in (m for m in folded.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+            norm.bias.uniform_(-0.5, 0.5)
+            norm.running_var.uniform_(0.5, 2.0)
+    model = weights.measuring(folded, seen).eval()
+    with torch.no_grad():
+        for a, b in zip(folded.eval()(seen[0]), model(seen[0]), strict=True):
+            torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
+        # What was measured is what a normalisation in training measures.
+        stem = model.stem[0]
+        wanted = stem[0](torch.cat(seen))
+    np.testing.assert_allclose(stem[1].running_mean, wanted.mean((0, 2, 3)), atol=1e-5)
+    np.testing.assert_allclose(stem[1].running_var, wanted.var((0, 2, 3)), rtol=1e-3)
+
+
+def test_fine_tuning_is_slower_and_sooner_there() -> None:
+    config = fine_tuning(CONFIG)
+    assert config.learning_rate < 0.5 * CONFIG.learning_rate
+    assert config.warm_up < CONFIG.warm_up
+    assert replace(config, learning_rate=CONFIG.learning_rate, warm_up=CONFIG.warm_up) == CONFIG
+
+
+@pytest.mark.slow
+def test_it_begins_with_what_the_model_says(first: LidarOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before its first step the run finds what the model finds."""
+    begun = []
+    begin = lidar._begin
+    monkeypatch.setattr(lidar, "_begin", lambda *a: begun.append(begin(*a)) or begun[-1])
+    monkeypatch.setattr(lidar, "train", lambda *_: None)
+    monkeypatch.setattr(lidar, "finish", lambda *_: None)
+    train_lidar(tuned(first, "begun"), Console(quiet=True))
+    network, _ = weights.network_of(first.output / "lidar_tiny.onnx")
+    raster = torch.rand(1, 16, 256, 256)
+    with torch.no_grad():
+        for a, b in zip(network(raster), begun[0].average(raster), strict=True):
+            torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_resumed_equals_uninterrupted_and_the_chain_is_written_down(
+    first: LidarOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_lidar(tuned(first, "whole"), Console(quiet=True))
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("perception_nodes.training.loop.judge", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_lidar(tuned(first, "killed"), Console(quiet=True))
+    again = train_lidar(replace(tuned(first, "killed"), resume=True), Console(quiet=True))
+    assert again.read_bytes() == whole.read_bytes()
+    model = first.output / "lidar_tiny.onnx"
+    assert whole.read_bytes() != model.read_bytes()
+    chain = json.loads((whole.parent / "run.json").read_text())["from"]
+    assert [(m["name"], m["digest"]) for m in chain] == [("lidar_tiny", file_digest(model))]
+    assert chain[0]["data"] == json.loads((first.output / "run.json").read_text())["data"]
+    assert f"| begun with | lidar_tiny {file_digest(model)}" in (whole.parent / "lidar_tiny.md").read_text()
+
+
+@pytest.mark.slow
+def test_only_models_of_the_same_network_are_gone_on_from(first: LidarOptions) -> None:
+    model, raster = first.output / "lidar_tiny.onnx", RasterConfig()
+    with pytest.raises(InputError, match=r"size tiny: wanted small"):
+        weights.network_for(model, "small", raster)
+    with pytest.raises(InputError, match=r"cells 256: wanted 128"):
+        weights.network_for(model, "tiny", RasterConfig(cells=128))
+    with pytest.raises(InputError, match="not the weights"):
+        weights.network_for(int8_path(model), "tiny", raster)
+    other = replace(tuned(first, "other"), config=replace(CONFIG, size="small"))
+    with pytest.raises(InputError, match="size tiny"):
+        train_lidar(other, Console(quiet=True))
+    assert not other.output.exists()
+    assert weights.network_for(model, "tiny", raster)[1]["channels"] == list(CHANNELS)
