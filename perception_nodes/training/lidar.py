@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +41,7 @@ from .export import check_parity, export_onnx, quantise
 from .loader import Samples, batches
 from .logs import Sink, open_sinks
 from .loop import CHECKPOINT, Evaluate, Job, Place, State, find_place, train, train_step
+from .pretrain import FOLDER, Ground, Pretraining, pretrain
 from .report import card, commit, tell_scores
 from .score import ClassScore, found_frame, score_store, truth_frame
 from .simulate import HELD_OUT_SEED, TRAIN_SEED, make_all, shards
@@ -64,7 +65,8 @@ class LidarOptions:
     """What `perception train lidar` is asked for.
 
     budget_s: time for all of it, 0: `config.steps` decide; weights: `weights.pt` of an earlier run, to begin with;
-    model: float32 ONNX file of an earlier run, to be fine-tuned; street_seed: other streets to train on for each.
+    model: float32 ONNX file of an earlier run, to be fine-tuned; street_seed: other streets to train on for each;
+    pretraining: what comes before, without labels.
     """
 
     rigs: tuple[Rig, ...]
@@ -81,6 +83,7 @@ class LidarOptions:
     weights: Path | None = None
     model: Path | None = None
     street_seed: int = 0
+    pretraining: Pretraining = field(default_factory=Pretraining)
 
     @property
     def data_folder(self) -> Path:
@@ -200,14 +203,16 @@ def _plan(run: Run, place: Place, began: float) -> TrainConfig:
     if known:
         steps = int(known["config"]["steps"])
         config = replace(config, steps=steps, evaluate_every=int(known["config"]["evaluate_every"]))
-        if digest(config) != known["digest"]:
+        asked = known.get("pretraining", Pretraining().asked())
+        if digest(config) != known["digest"] or asked != options.pretraining.asked():
             raise ConfigurationError(
                 f"{options.output}: --resume with other settings than the run was begun with"
             )
         return config
     if options.budget_s > 0:
         left = options.budget_s * (1.0 - _END_SHARE) - (time.monotonic() - began)
-        steps = max(20, int(left / _seconds_per_step(run, place)))
+        # A step of pre-training costs what another one does.
+        steps = max(20, int(left / _seconds_per_step(run, place)) - options.pretraining.steps)
         config = replace(config, steps=steps, evaluate_every=max(steps // 5, 1))
     if place.is_first:
         about = {
@@ -216,6 +221,7 @@ def _plan(run: Run, place: Place, began: float) -> TrainConfig:
             "frames": len(run.train), "held_out_frames": len(run.held_out), "data": run.train.digest,
             "held_out_data": run.held_out.digest, "commit": commit(), "weights": file_digest(options.weights),
             "street_seed": options.street_seed, "rare_share": _RARE_SHARE, "from": _chain(options),
+            "pretraining": options.pretraining.asked(),
             "versions": {n: importlib.metadata.version(n) for n in ("torch", "numpy", "onnxruntime")},
         }  # fmt: skip
         (options.output / RUN).write_text(json.dumps(about, indent=1))
@@ -248,7 +254,11 @@ def _fit(run: Run, place: Place) -> BevDetector:
     options, config = run.options, run.config
     samples = Samples(run.train, config, run.raster, config.steps * config.batch)
     state = _begin(run, place, samples)
-    sinks, missing = open_sinks(options.logs, options.output, dataclasses.asdict(config), state.step)
+    sinks, missing = (
+        open_sinks(options.logs, options.output, dataclasses.asdict(config), state.step)
+        if place.is_first
+        else ([], [])
+    )
     for sentence in missing:
         run.console.print(f"[yellow]{sentence}[/yellow]")
     with contextlib.ExitStack() as after, _bar(run.console) as bar:
@@ -280,6 +290,10 @@ def _begin(run: Run, place: Place, samples: Samples) -> State:
     state, checkpoint = State.fresh(config, place), options.output / CHECKPOINT
     if options.resume and checkpoint.is_file():
         state.load(checkpoint, config, run.train.digest)
+    elif options.pretraining.steps:
+        folder = options.output / FOLDER
+        ground = Ground(run.train, run.held_out, config, run.raster, folder, options.logs, run.console)
+        state.begin_with(pretrain(options.pretraining, ground, place))
     elif options.weights is not None:
         state.begin_with(options.weights)
     elif options.model is not None:

@@ -157,16 +157,25 @@ def train(state: State, job: Job) -> None:
             job.report(state.step, {**{k: float(v) for k, v in parts.items()}, "frames_per_s": speed})
         last = state.step == config.steps
         if state.step % config.evaluate_every == 0 or last:
-            judge(state, job.evaluate)
+            judge(state, job.evaluate, place)
         if place.is_first and (state.step % config.checkpoint_every == 0 or last):
             state.save(job.folder / CHECKPOINT, config, job.data)
         if config.patience and state.since_best >= config.patience:
             break
 
 
-def judge(state: State, evaluate: Evaluate) -> None:
-    """Score the averaged weights and keep them if they are the best so far."""
-    score = float(evaluate(state.average, state.step))
+def judge(state: State, evaluate: Evaluate, place: Place) -> None:
+    """Score the averaged weights and keep them if they are the best so far.
+
+    Of several processes the first one scores: normalisations measure a share of the batch in each, and all must stop
+    at the same step.
+    """
+    said = torch.zeros(1, dtype=torch.float64, device=place.device)
+    if place.is_first:
+        said[0] = float(evaluate(state.average, state.step))
+    if place.world > 1:
+        torch.distributed.broadcast(said, 0)
+    score = float(said)
     state.since_best += 1
     if score > state.best:
         state.best, state.since_best = score, 0

@@ -40,7 +40,8 @@ def run(
     def evaluate(model: object, step: int) -> float:
         if stop and step >= stop:
             raise KeyboardInterrupt
-        return float(step)
+        # Of several processes the first one is to be believed by all.
+        return float(step) if place.is_first else -1.0
 
     samples = Samples(frames, config, RASTER, config.steps * config.batch)
     loop.train(state, loop.Job(samples, config, place, folder, frames.digest, lambda *_: None, evaluate))
@@ -53,7 +54,7 @@ def main() -> None:
     place = loop.find_place()
     state = run(frames, folder, CONFIG if place.world > 1 else LONGER, place=place)
     total = sum(float(v.double().abs().sum()) for v in state.model.parameters())
-    (folder / f"rank{place.rank}.json").write_text(json.dumps([place.world, total]))
+    (folder / f"rank{place.rank}.json").write_text(json.dumps([place.world, total, state.best]))
     if place.world > 1:
         torch.distributed.destroy_process_group()
 
