@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 # Steps of 0.1 s between the frames of a street.
 _STRIDE = 12
+# Sweeps of a recording that are kept for pre-training.
+_MOST_SWEEPS = 600
 EXAMPLES = """
 **Examples**
 
@@ -19,6 +21,8 @@ EXAMPLES = """
 `perception train lidar --rig default --rig hdl64 --size base --budget 3h --output mixed`  one for several lidars
 
 `perception train lidar --rig vlp16 --budget 20min --output vlp16 --resume`  goes on after a kill
+
+`perception train lidar --rig vlp16 --pretrain 500 --pretrain-data drive.mcap`  begins with sweeps nobody labelled
 
 `perception train lidar --rig my_rig.yaml --from models/lidar_small.onnx`  fine-tunes a model for your lidar
 
@@ -68,6 +72,13 @@ def train(
     tuned: Annotated[
         Path | None,
         typer.Option("--from", help="lidar: float32 ONNX file of an earlier run, to be fine-tuned"),
+    ] = None,
+    pretrain: Annotated[
+        int, typer.Option(help="lidar: steps of pre-training without labels, before the others", min=0)
+    ] = 0,
+    pretrain_data: Annotated[
+        list[Path] | None,
+        typer.Option(help="real sweeps for it: rosbags or dataset folders with lidars and ego motion"),
     ] = None,
     street_seed: Annotated[int, typer.Option(help="another number: other streets to train on", min=0)] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")] = Path("train"),
@@ -137,9 +148,36 @@ def train(
             weights=weights,
             model=tuned,
             street_seed=street_seed,
+            pretraining=_pretraining(
+                pretrain, pretrain_data or [], output, tuned is None and weights is None
+            ),
         ),
         Console(),
     )
+
+
+def _pretraining(steps: int, recordings: list[Path], output: Path, fresh: bool) -> Any:
+    """What comes before the supervised steps; recordings are read when they are wanted."""
+    from perception_nodes.datatypes import ConfigurationError
+    from perception_nodes.training.pretrain import FOLDER, Pretraining, Recording
+
+    if (steps and not fresh) or (recordings and not steps):
+        raise ConfigurationError(
+            "--pretrain STEPS: wanted without --weights and --from; --pretrain-data: with it"
+        )
+
+    def recording(number: int, path: Path) -> Recording:
+        def read() -> Any:
+            from perception_nodes.runs import RunOptions
+            from perception_nodes.runs.adapt import read_drive
+
+            played = RunOptions(path, output / FOLDER / f"drive_{number}", offline=True)
+            drive = read_drive(played, _MOST_SWEEPS, Console())
+            return drive.sweeps, drive.points
+
+        return Recording(path.name, read)
+
+    return Pretraining(steps, tuple(recording(k, path) for k, path in enumerate(recordings)))
 
 
 def seconds(text: str) -> float:

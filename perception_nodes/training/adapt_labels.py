@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from perception_nodes.datatypes import UNKNOWN
 from perception_nodes.detection.config import GeometricConfig
+from perception_nodes.detection.ground import GroundGrid
 from perception_nodes.detection.learned_points import PreparedPoints, prepare
 from perception_nodes.geometry import Transform, wrap_angle
 
@@ -144,17 +145,25 @@ def _turned(velocity: F64, base_from_odom: Transform) -> F64:
 def labelled_frame(
     index: int, sweep: Sweep, found: Found, labels: Labels, points_config: GeometricConfig, rig: int
 ) -> StoredFrame:
-    """A sweep with its auto-labels, as it is trained on; all its points count as the first lidar's."""
-    points, ground, kept = prepare(sweep.cloud, sweep.origins_m, points_config)
+    """A sweep with its auto-labels, as it is trained on."""
+    frame, ground = unlabelled_frame(index, sweep, points_config, rig)
     boxes = boxes_at(labels, index, found, ground.height_at)
-    boxes["num_points"] = count_points(points.xyh_m, boxes)
+    boxes["num_points"] = count_points(frame.points.xyh_m, boxes)
     boxes["visibility"] = 1.0
     # What is hidden in this sweep is left out; what is doubtful stays.
     boxes = boxes[(boxes["num_points"] >= _LEAST_POINTS) | (boxes["label"] == UNKNOWN)]
+    return replace(frame, boxes=boxes)
+
+
+def unlabelled_frame(
+    index: int, sweep: Sweep, points_config: GeometricConfig, rig: int
+) -> tuple[StoredFrame, GroundGrid]:
+    """A sweep without a box, all its points as if of the first lidar, and its ground."""
+    points, ground, kept = prepare(sweep.cloud, sweep.origins_m, points_config)
     origin = sweep.origins_m[0].astype(np.float32)
     origin[2] -= np.float32(ground.height_at(sweep.origins_m[:1, :2])[0])
     one = PreparedPoints(points.xyh_m, points.rank, np.zeros(len(points), np.uint8), sweep.origins_m[:1, :2])
-    return StoredFrame(one, _rings(sweep, kept), boxes, rig, 0, index, origin)
+    return StoredFrame(one, _rings(sweep, kept), np.zeros(0, BOX), rig, 0, index, origin), ground
 
 
 def _rings(sweep: Sweep, kept: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:

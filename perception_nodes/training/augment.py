@@ -46,7 +46,7 @@ def augment(frame: StoredFrame, config: AugmentConfig, rng: Rng, donor: Donor | 
     frame = block_sector(frame, rng) if rng.random() < config.blocked else frame
     frame = drop_beams(frame, rng) if rng.random() < config.drop_beams else frame
     if rng.random() < config.drop_points:
-        frame = _keep(frame, rng.random(len(frame.points)) < rng.uniform(0.5, 1.0))
+        frame = keep_points(frame, rng.random(len(frame.points)) < rng.uniform(0.5, 1.0))
     frame = measure_worse(frame, config, rng)
     return move_all(bend_intensity(frame, config, rng), config, rng)
 
@@ -92,7 +92,7 @@ def _with(frame: StoredFrame, thing: PastedObject) -> StoredFrame:
     inside = (
         owners(frame.points.xyh_m, thing.box["center_m"], thing.box["lwh_m"], thing.box["yaw_rad"], 0.0) >= 0
     )
-    kept = _keep(frame, ~(inside | in_shadow(frame.points.xyh_m, thing.xyh_m, frame.origin_m)))
+    kept = keep_points(frame, ~(inside | in_shadow(frame.points.xyh_m, thing.xyh_m, frame.origin_m)))
     points = replace(
         kept.points,
         xyh_m=np.concatenate([kept.points.xyh_m, thing.xyh_m]),
@@ -133,14 +133,14 @@ def drop_beams(frame: StoredFrame, rng: Rng) -> StoredFrame:
         keep = frame.ring % step == rng.integers(0, step)
     else:
         keep = (rng.random(256) < rng.uniform(0.4, 1.0))[frame.ring]
-    return _keep(frame, keep)
+    return keep_points(frame, keep)
 
 
 def block_sector(frame: StoredFrame, rng: Rng) -> StoredFrame:
     """Nothing is seen in some directions: mounts, dirt, lidars that look ahead only."""
     step = frame.points.xyh_m[:, :2] - frame.origin_m[:2]
     away = np.abs(wrap_angle(np.arctan2(step[:, 1], step[:, 0]) - rng.uniform(-np.pi, np.pi)))
-    return _keep(frame, away > 0.5 * rng.uniform(0.1, 4.2))
+    return keep_points(frame, away > 0.5 * rng.uniform(0.1, 4.2))
 
 
 def measure_worse(frame: StoredFrame, config: AugmentConfig, rng: Rng) -> StoredFrame:
@@ -195,7 +195,8 @@ def move_all(frame: StoredFrame, config: AugmentConfig, rng: Rng) -> StoredFrame
     return replace(frame, points=points, boxes=boxes, origin_m=origin)
 
 
-def _keep(frame: StoredFrame, mask: npt.NDArray[np.bool_]) -> StoredFrame:
+def keep_points(frame: StoredFrame, mask: npt.NDArray[np.bool_]) -> StoredFrame:
+    """The frame with the points of a mask (N,) only."""
     p = frame.points
     points = replace(p, xyh_m=p.xyh_m[mask], rank=p.rank[mask], source=p.source[mask])
     return replace(frame, points=points, ring=frame.ring[mask])

@@ -23,8 +23,11 @@ def write_curves(metrics: Path, target: Path) -> None:
     scores = {k[3:]: [(r["step"], r[k]) for r in rows if r.get(k) is not None] for k in names}
     if not loss and not scores:
         raise InputError(f"{metrics}: wanted losses or scores of steps, got none")
-    parts = [_panel("loss", {"loss": loss}, 0), _panel("AP on held-out streets", scores, _HEIGHT + 24)]
-    size = f'width="{_WIDTH}" height="{2 * _HEIGHT + 24}"'
+    panels = [
+        (t, c) for t, c in (("loss", {"loss": loss}), ("AP on held-out streets", scores)) if any(c.values())
+    ]
+    parts = [_panel(title, curves, k * (_HEIGHT + 24)) for k, (title, curves) in enumerate(panels)]
+    size = f'width="{_WIDTH}" height="{len(parts) * (_HEIGHT + 24) - 24}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">'
     target.write_text(
         "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"])

@@ -19,11 +19,13 @@ from torch import Tensor, nn
 from perception_nodes.datatypes import InputError
 from perception_nodes.networks.bev import BevDetector, network_config
 
-from .config import TrainConfig, digest
+from .config import LossConfig, TrainConfig, digest
 from .loader import Samples, batches
 from .losses import total_loss
 
 CHECKPOINT: Final = "checkpoint.pt"
+# From the network's two outputs and the batch to what is minimised and its parts.
+Loss = Callable[[tuple[Tensor, Tensor], dict[str, Tensor], LossConfig], tuple[Tensor, dict[str, Tensor]]]
 # Called with (step, named numbers): progress, logs.
 Report = Callable[[int, dict[str, float]], None]
 # Scores the averaged network: one number, higher is better.
@@ -131,7 +133,9 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is done: the frames, in which `folder` checkpoints are kept and for which `data`, who is told what."""
+    """What is done: the frames, in which `folder` checkpoints are kept and for which `data`, who is told what, the
+    loss.
+    """
 
     samples: Samples
     config: TrainConfig
@@ -140,6 +144,7 @@ class Job:
     data: str
     report: Report
     evaluate: Evaluate
+    loss: Loss = total_loss
 
 
 def train(state: State, job: Job) -> None:
@@ -151,7 +156,7 @@ def train(state: State, job: Job) -> None:
     began, first = time.monotonic(), state.step
     stream = batches(job.samples, config, state.step, place.rank, place.world)
     while state.step < config.steps:
-        parts = train_step(state, model, next(stream), config, place)
+        parts = train_step(state, model, next(stream), config, place, job.loss)
         if place.is_first and (state.step % 10 == 0 or state.step == config.steps):
             speed = (state.step - first) * config.batch / (time.monotonic() - began)
             job.report(state.step, {**{k: float(v) for k, v in parts.items()}, "frames_per_s": speed})
@@ -183,7 +188,12 @@ def judge(state: State, evaluate: Evaluate, place: Place) -> None:
 
 
 def train_step(
-    state: State, model: nn.Module, batch: dict[str, Any], config: TrainConfig, place: Place
+    state: State,
+    model: nn.Module,
+    batch: dict[str, Any],
+    config: TrainConfig,
+    place: Place,
+    loss_of: Loss = total_loss,
 ) -> dict[str, Tensor]:
     """One step of the optimiser; returns the parts of the loss."""
     model.train()
@@ -194,7 +204,7 @@ def train_step(
     raster = batch["raster"].contiguous(memory_format=torch.channels_last)
     with torch.autocast(place.device.type, torch.bfloat16):
         outputs = model(raster)
-    loss, parts = total_loss(outputs, batch, config.loss)
+    loss, parts = loss_of(outputs, batch, config.loss)
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)
