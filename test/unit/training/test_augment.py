@@ -87,7 +87,7 @@ def test_a_pasted_object_brings_its_points_and_hides_what_is_behind(rng: np.rand
     frame = streets.frame(rng)
     empty = replace(frame, boxes=frame.boxes[:0])
     road = empty.points.xyh_m[:, 2] < 0.1
-    empty = a._keep(empty, road)
+    empty = a.keep_points(empty, road)
     pasted = empty
     for k in range(20):
         pasted = a.paste_objects(empty, 1, donor(frame), np.random.default_rng(k))
