@@ -235,3 +235,15 @@ def test_simulation_needs_no_ros():
     code = "import sys, perception_nodes.simulation.simulation; assert not [m for m in sys.modules if 'rclpy' in m]"
     path = os.pathsep.join(p for p in sys.path if p)
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": path})
+
+
+def test_streets_with_what_is_rare_differ_in_their_traffic_only():
+    plain = [random_drive(seed, Drives()) for seed in range(40)]
+    some = [random_drive(seed, Drives(rare_share=0.5)) for seed in range(40)]
+    rare = [k for k, drive in enumerate(some) if drive != plain[k]]
+    assert 10 < len(rare) < 30
+    for k in rare:
+        assert {"motorcycle", "bus", "truck"} < set(some[k].traffic.kinds)
+        assert some[k].traffic.cyclists >= plain[k].traffic.cyclists + 4
+        same = replace(some[k].traffic, kinds=plain[k].traffic.kinds, cyclists=plain[k].traffic.cyclists)
+        assert replace(some[k], traffic=same) == plain[k]
