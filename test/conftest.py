@@ -6,12 +6,18 @@ import fcntl
 import os
 import random
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
+
+from . import shared_memory as memory
 
 LOG_DIR = Path(tempfile.mkdtemp(prefix="perception_test_log_"))
 # Before anything imports rclpy; node processes that tests start inherit it.
@@ -22,6 +28,7 @@ os.environ.update(
 )
 os.environ.pop("ROS_STATIC_PEERS", None)
 FIRST_DOMAIN, LAST_DOMAIN = 1, 101  # those whose ports lie below Linux's ephemeral ones
+COMPILE_S = 1800.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,9 +74,9 @@ def shared_data() -> Path:
     return folder
 
 
-@pytest.fixture
-def domain_id(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """ROS domain that nothing else on this host uses while the test runs, also set for processes it starts."""
+@contextmanager
+def free_domain() -> Iterator[int]:
+    """A ROS domain that no other test on this host uses meanwhile."""
     domains = list(range(FIRST_DOMAIN, LAST_DOMAIN + 1))
     random.SystemRandom().shuffle(domains)
     for domain in domains:
@@ -78,7 +85,31 @@ def domain_id(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
             yield domain
             return
     pytest.fail(f"all ROS domains from {FIRST_DOMAIN} to {LAST_DOMAIN} are in use by other tests")
+
+
+@pytest.fixture
+def domain_id(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """ROS domain that nothing else on this host uses while the test runs, also set for processes it starts."""
+    with free_domain() as domain:
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+        yield domain
+
+
+@pytest.fixture
+def shared_memory() -> ModuleType:
+    """Tells what processes have in shared memory."""
+    return memory
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Compile what nodes compile, before the first test and outside its time limit."""
+    starts = any("domain_id" in getattr(item, "fixturenames", ()) for item in session.items)
+    if starts and not session.config.option.collectonly:
+        root = Path(__file__).resolve().parents[1]
+        with free_domain() as domain:
+            environment = {**os.environ, "ROS_DOMAIN_ID": str(domain), "PYTHONPATH": str(root)}
+            command = [sys.executable, str(root / "test" / "kernels.py")]
+            subprocess.run(command, env=environment, check=True, timeout=COMPILE_S, stderr=subprocess.DEVNULL)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from perception_nodes import msg
-from perception_nodes.datatypes import Mode
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.detection.learned_choice import GEOMETRIC, open_detector
 from perception_nodes.detection.learned_config import DecodeConfig, LearnedConfig, RuntimeConfig
@@ -78,12 +77,11 @@ class LidarDetector(PerceptionNode):
         found = replace(found, source=self.rig.reference)
         self._check_domain()
         sensors = self.sensor_status()
-        mode = self.mode()
         info = self.frame_info(
             self._topic,
             self.trace(sweep.stamps_ns, sweep.received_ns),
             sensors,
-            Mode.NOMINAL if mode == Mode.STARTING else mode,
+            self.input_mode(),
         )
         info = replace(info, calibration_id=self._detector.calibration_id)
         self._out.publish(to_msg.detections_3d(found, info))

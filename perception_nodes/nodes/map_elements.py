@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 
 from perception_nodes import msg
-from perception_nodes.datatypes import Mode
 from perception_nodes.geometry import Transform
 from perception_nodes.mapping import MapBuilder, MapConfig
 from perception_nodes.ros import qos, warmup
@@ -64,12 +63,11 @@ class MapElementsNode(PerceptionNode):
             self._anew.clear()
             self._builder.reset()
         elements = self._builder.update(sweep.cloud, sweep.odom_from_base)
-        mode = self.mode()
         info = self.frame_info(
             _TOPIC,
             self.trace(sweep.stamps_ns, sweep.received_ns),
             self.sensor_status(),
-            Mode.NOMINAL if mode == Mode.STARTING else mode,
+            self.input_mode(),
         )
         self._out.publish(to_msg.map_elements(elements, info))
         self.sent(sweep.cloud.stamp_ns, sweep.received_ns)

@@ -43,6 +43,9 @@ def run_node(make: Callable[[], Any], args: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # the runner has blocked them
     node, status = None, 0
+    if stopping:  # asked to end during the imports
+        rclpy.try_shutdown()
+        return status
     try:
         node = make()
         # Half the latency of SingleThreadedExecutor here. Its spin() hangs; spin_once() does not.

@@ -118,6 +118,10 @@ class PerceptionNode(LifecycleNode):
             return Mode.FAULT
         if not self.active or self.vitals.last_output_stamp_ns == 0:
             return Mode.STARTING
+        return self.input_mode()
+
+    def input_mode(self) -> Mode:
+        """What the inputs allow for, whether or not there has been an output: the mode of what is made of them."""
         promised = [a for a in self.accounts.values() if a.expected_rate_hz > 0]
         now = self.ros_ns(), time.monotonic_ns()
         lost = [a for a in promised if not a.available or a.blind or a.stale(*now)]
@@ -300,9 +304,6 @@ class PerceptionNode(LifecycleNode):
         """FrameInfo of the next message on `topic`."""
         sequence = self._sequences[topic]
         self._sequences[topic] += 1
-        if self._after_jump and mode == Mode.FAULT:
-            mode = Mode.NOMINAL  # this content is made of messages from after the jump: synchronised again
-        self._after_jump = False
         return FrameInfo(
             session_id=self.session_id,
             sequence=sequence,
@@ -330,8 +331,8 @@ class PerceptionNode(LifecycleNode):
 
     def sent(self, stamp_ns: int, start_ns: int) -> None:
         """Note that an output has been published, for rate and latency."""
-        self._after_jump = False
         self.vitals.output(stamp_ns, (time.monotonic_ns() - start_ns) * 1e-6)
+        self._after_jump = False
 
     # ------------------------------------------------------------------ time and health
     def ros_ns(self) -> int:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,6 @@ from sensor_msgs.msg import CompressedImage
 from perception_nodes import msg
 from perception_nodes.ros import qos
 from perception_nodes.ros.graph import load_graph, node_specs
-
-SHM = Path("/dev/shm")
 
 
 def graph_of(bench: Any) -> list[Any]:
@@ -159,15 +158,15 @@ def test_a_picture_gives_the_boxes_of_the_model(bench: Any, tmp_path: Path) -> N
     assert out[0].info.model_hash
 
 
-def test_shared_memory_of_a_killed_node_is_removed(bench: Any) -> None:
-    before = {p.name for p in SHM.glob("fastdds_*")}
+def test_shared_memory_of_a_killed_node_is_removed(bench: Any, shared_memory: ModuleType) -> None:
     runner = bench.start("tracker")
+    locks = shared_memory.locks_of(runner.pids["tracker"])
     os.kill(runner.pids["tracker"], signal.SIGKILL)
     bench.until(lambda: runner.poll()["tracker"] is not None)
-    left = {p.name for p in SHM.glob("fastdds_*")} - before
-    assert left, "the killed process left nothing: the test is empty"
+    assert shared_memory.left(locks), "the killed process left nothing: the test is empty"
     assert runner.stop() == {"tracker": -signal.SIGKILL}
-    assert not {n for n in left if (SHM / n).exists() and "port" not in n}
+    assert not shared_memory.left(locks)
+    assert not [p for p in locks if p.with_name(p.name.removesuffix("_el")).exists()]
 
 
 def test_a_node_that_died_is_known_again_when_it_is_back(bench: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from perception_nodes.datatypes import Mode, PointCloud
+from perception_nodes.datatypes import PointCloud
 from perception_nodes.geometry import Transform
 from perception_nodes.mapping import MapBuilder
 from perception_nodes.nodes.map_elements import MapElementsNode
@@ -37,7 +37,7 @@ class Node(MapElementsNode):
         self._sweeps: Any = SimpleNamespace(reset=lambda: None)
         self.heights: list[int] = []
 
-    def mode(self) -> Mode:
+    def trace(self, *_: Any) -> Any:
         self.heights.append(int(np.isfinite(self._builder.grid().height_m).sum()))
         raise InterruptedError  # instead of publishing
 

@@ -41,8 +41,10 @@ def test_a_lidar_that_sees_nothing_is_blind_not_free(bench: Any) -> None:
     (status,) = bench.detections[0].info.sensors
     assert status.qualifier == msg.SensorStatus.QUALIFIER_BLINDNESS
     assert status.reason == msg.SensorStatus.REASON_BLOCKED
-    bench.until(lambda: "LIDAR_DETECTOR.LIDAR.BLIND" in bench.last("lidar_detector").active_faults)
-    assert bench.last("lidar_detector").mode == msg.PerceptionHealth.MODE_BLIND
+    assert bench.detections[0].info.mode == msg.FrameInfo.MODE_BLIND
+    # Between the cloud and the first output a heartbeat says both that the lidar is blind and that there is no output.
+    blind = "LIDAR_DETECTOR.LIDAR.BLIND", msg.PerceptionHealth.MODE_BLIND
+    bench.until(lambda: (h := bench.last("lidar_detector")).mode == blind[1] and blind[0] in h.active_faults)
     bench.cloud(1)
     bench.until(lambda: len(bench.detections) == 2)
     assert bench.detections[1].info.sensors[0].qualifier == msg.SensorStatus.QUALIFIER_AVAILABLE
