@@ -42,6 +42,10 @@ def track(
     detections_2d: Annotated[
         Path | None, typer.Option("--detections-2d", help="kitti: folder of 2D detections to fuse")
     ] = None,
+    ego_motion: Annotated[
+        str | None,
+        typer.Option(help="kitti without poses: from-objects or none; default: from-objects for cars"),
+    ] = None,
     more: Annotated[
         list[str] | None, typer.Argument(help="more classes, after --classes", hidden=True)
     ] = None,
@@ -61,6 +65,7 @@ def track(
         split_classes=split_classes,
         smooth=smooth,
         detections_2d=detections_2d,
+        ego_motion=ego_motion,
     )
     track_and_write(options, Console())
 

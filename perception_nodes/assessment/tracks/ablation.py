@@ -31,6 +31,8 @@ ROWS: Final[Mapping[str, Mapping[str, float]]] = {
         "coast_per_seen": 1.0,
         "tentative_misses": 2,
     },
+    "in the vehicle's frame, without its motion": {"ego_motion": False},
+    "in a frame that stands, motion from objects": {"ego_motion": True},
     "weak detections start tracks too": {"low_score": 0.0},
     "weak detections are not used": {},
     "association by Mahalanobis distance only": {"weight_overlap": 0.0, "weight_distance": 0.0},

@@ -15,11 +15,12 @@ from perception_nodes.geometry.compilation import announced
 from .config import CLASSES
 
 FORMATS: Final = ("kitti", "nuscenes", "jsonl")
+EGO_MOTIONS: Final = ("from-objects", "none")
 
 
 @dataclass(frozen=True)
 class TrackOptions:
-    """What the command line says; see `perception track --help`."""
+    """What the command line says; see `perception track --help`. ego_motion None: as the class is tuned."""
 
     format: str
     detections: Path
@@ -31,6 +32,7 @@ class TrackOptions:
     split_classes: bool = False
     smooth: bool = False
     detections_2d: Path | None = None
+    ego_motion: str | None = None
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
@@ -38,11 +40,18 @@ class TrackOptions:
         if not self.detections.exists():
             raise InputError(f"--detections: {self.detections} does not exist")
         if self.format != "kitti":
-            given = {"--calib": self.calib, "--detections-2d": self.detections_2d}
+            given: dict[str, object] = {"--calib": self.calib, "--detections-2d": self.detections_2d}
+            given["--ego-motion"] = self.ego_motion
             extra = [name for name, value in given.items() if value is not None]
             extra += ["--sequences"] * bool(self.sequences) + ["--split-classes"] * self.split_classes
             if extra:
                 raise ConfigurationError(f"{extra[0]} is for --format kitti, got --format {self.format}")
+        if self.ego_motion not in (None, *EGO_MOTIONS):
+            raise ConfigurationError(
+                f"--ego-motion: wanted one of {list(EGO_MOTIONS)}, got {self.ego_motion!r}"
+            )
+        if self.ego_motion == "from-objects" and self.poses is not None:
+            raise ConfigurationError("--ego-motion from-objects: the motion is given by --poses")
         unknown = sorted(set(self.classes) - set(CLASSES))
         if self.format == "kitti" and unknown:
             raise ConfigurationError(f"--classes: wanted some of {list(CLASSES)}, got {unknown[0]!r}")

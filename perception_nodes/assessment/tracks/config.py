@@ -14,6 +14,9 @@ class TrackConfig:
     """Tracker, meaning of the detector's scores, and what is written of a track with which score."""
 
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    ego_motion: bool = param(
+        False, "Where there are no poses, the vehicle's motion is estimated from what is detected"
+    )
     score_even: float = param(2.0, "Score at which a detection at range 0 is as likely true as false")
     score_slope: float = param(0.7, "Log odds of being true per unit of the detector's score", low=0.01)
     score_per_m: float = param(
@@ -60,6 +63,7 @@ CLASSES: Final[dict[str, TrackConfig]] = {
         coast_s=1.5,
         coast_existence=0.2,
         coast_cost_per_s=0.0,
+        ego_motion=True,
     ),
     "Pedestrian": TrackConfig(tracker=_PATIENT),
     # Most cyclist detections are false: good ones begin tracks, and a longer row of them is asked for. (Found by the

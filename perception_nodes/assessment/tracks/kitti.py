@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from perception_nodes.datasets.kitti_labels import LABELS
 from perception_nodes.datatypes import LABEL_INDEX, NUM_LABELS, Detections3D, SourceMask, Tracks, TrackState
 from perception_nodes.evaluation.kitti_objects import KittiObjects
-from perception_nodes.geometry import Transform, corners_3d, transform_detections, wrap_angle
+from perception_nodes.geometry import Transform, transform_detections, wrap_angle
 from perception_nodes.tracking import MultiObjectTracker
 
 from .config import TrackConfig
@@ -26,11 +27,14 @@ _NEAREST_M: Final = 0.1
 
 
 class Seen(NamedTuple):
-    """Live tracks of a frame as the camera sees them: in the vehicle's frame, image boxes (N, 4), the share of each
-    (N,) that lies in the image, and how much a 2D detection supports it (N,), 0..1.
+    """Live tracks of a frame in the tracker's frame, and how the camera sees them: center_m (N, 3), yaw_rad (N,) in
+    the vehicle's frame, image boxes (N, 4), the share of each (N,) that lies in the image, and how much a 2D detection
+    supports it (N,), 0..1.
     """
 
     tracks: Tracks
+    center_m: F64
+    yaw_rad: F64
     box_px: F64
     share: F64
     support: F64
@@ -61,20 +65,30 @@ class KittiTracker:
         self._frame += 1
         given = to_detections(detections, self.label, self._frame * PERIOD_NS, self.config)
         if image_boxes is not None and self.tracker.stamp_ns is not None:
-            before = _moved(self.tracker.predict(given.stamp_ns), back)
-            given = bridges(given, before, self._project(before), image_boxes, self.config)
+            before = self.tracker.predict(given.stamp_ns)
+            center_m, yaw_rad = _from_vehicle(before, back)
+            before = replace(before, center_m=center_m, yaw_rad=yaw_rad)
+            projected = self._project(center_m, before.lwh_m, yaw_rad)
+            given = bridges(given, before, projected, image_boxes, self.config)
         if odom_from_base is not None:
             given = transform_detections(given, "odom", odom_from_base)
         tracks = self.tracker.step(given, pose)
         ended = tracks.state == int(TrackState.DELETED)
-        tracks = _moved(tracks.select(~ended) if ended.any() else tracks, back)
-        box_px, share = self._project(tracks)
-        if image_boxes is None:
-            return Seen(tracks, box_px, share, np.zeros(len(tracks)))
-        return Seen(tracks, box_px, share, support(box_px, image_boxes, self.config.support_overlap))
+        tracks = tracks.select(~ended) if ended.any() else tracks
+        center_m, yaw_rad = _from_vehicle(tracks, back)
+        box_px, share = self._project(center_m, tracks.lwh_m, yaw_rad)
+        supported = np.zeros(len(tracks))
+        if image_boxes is not None:
+            supported = support(box_px, image_boxes, self.config.support_overlap)
+        return Seen(tracks, center_m, yaw_rad, box_px, share, supported)
 
-    def _project(self, tracks: Tracks) -> tuple[F64, F64]:
-        return project(tracks.center_m, tracks.lwh_m, tracks.yaw_rad, self._p2, self._size_px)
+    def _project(self, center_m: F64, lwh_m: F64, yaw_rad: F64) -> tuple[F64, F64]:
+        return project(center_m, lwh_m, yaw_rad, self._p2, self._size_px)
+
+
+def drifting(config: TrackConfig) -> TrackConfig:
+    """For poses that are estimated: they drift, so that nothing keeps its place in odom exactly."""
+    return replace(config, tracker=replace(config.tracker, world_fixed=False))
 
 
 def follow(
@@ -93,13 +107,14 @@ def results(seen: Iterable[Seen], label: str, config: TrackConfig) -> list[Kitti
     """What is written of each frame: which tracks, with which score, from that frame and earlier ones only."""
     memory = ScoreMemory(config)
     out = []
-    for tracks, box_px, share, supported in seen:
-        score = memory.update(tracks, config.support_score * supported)
+    for frame in seen:
+        tracks, share = frame.tracks, frame.share
+        score = memory.update(tracks, config.support_score * frame.support)
         unseen_s = tracks.time_since_update_s
         coasting = (unseen_s <= config.coast_s + 1e-6) & (share >= config.visible_share)
         coasting &= tracks.existence_probability >= config.coast_existence
         shown = np.flatnonzero(((unseen_s == 0) | coasting) & (share > 0))
-        out.append(to_kitti(tracks, label, box_px, score, shown))
+        out.append(to_kitti(frame, label, score, shown))
     return out
 
 
@@ -128,26 +143,25 @@ def to_detections(objects: KittiObjects, label: str, stamp_ns: int, config: Trac
     )
 
 
-def to_kitti(
-    tracks: Tracks, label: str, box_px: F64, score: F64, index: npt.NDArray[np.int64]
-) -> KittiObjects:
-    """The tracks `index` (in the vehicle's frame) as results in the order of their ids."""
-    index = index[np.argsort(tracks.id[index], kind="stable")]
-    center, size = tracks.center_m[index], tracks.lwh_m[index]
+def to_kitti(seen: Seen, label: str, score: F64, index: npt.NDArray[np.int64]) -> KittiObjects:
+    """The tracks `index` as results in the order of their ids."""
+    number = seen.tracks.id
+    index = index[np.argsort(number[index], kind="stable")]
+    center, size = seen.center_m[index], seen.tracks.lwh_m[index]
     bottom = np.stack([-center[:, 1], size[:, 2] / 2 - center[:, 2], center[:, 0]], axis=1)
-    rotation_y = np.asarray(wrap_angle(-tracks.yaw_rad[index] - np.pi / 2), np.float64)
+    rotation_y = np.asarray(wrap_angle(-seen.yaw_rad[index] - np.pi / 2), np.float64)
     n, none = len(index), np.zeros(len(index))
     return KittiObjects(
         type=np.array([label] * n, np.str_) if n else np.zeros(0, "U1"),
         truncated=none,
         occluded=np.zeros(n, np.int64),
         alpha_rad=np.asarray(wrap_angle(rotation_y - np.arctan2(bottom[:, 0], bottom[:, 2])), np.float64),
-        bbox_px=box_px[index],
+        bbox_px=seen.box_px[index],
         hwl_m=size[:, [2, 1, 0]],
         bottom_m=bottom,
         rotation_y_rad=rotation_y,
         score=score[index],
-        track_id=tracks.id[index].astype(np.int64),
+        track_id=number[index].astype(np.int64),
     )
 
 
@@ -156,31 +170,44 @@ def project(center_m: F64, lwh_m: F64, yaw_rad: F64, p2: F64, size_px: tuple[int
 
     Boxes in x ahead, y left, z up of the rectified camera 0.
     """
-    corners = corners_3d(center_m, lwh_m, yaw_rad)
-    ahead = np.maximum(corners[..., 0], _NEAREST_M)
-    rect = np.stack([-corners[..., 1], -corners[..., 2], ahead], axis=-1)
-    image = rect @ p2[:, :3].T + p2[:, 3]
-    pixel = image[..., :2] / image[..., 2:]
-    whole = np.concatenate([pixel.min(axis=1), pixel.max(axis=1)], axis=1)
-    limit = np.array([size_px[0] - 1, size_px[1] - 1] * 2, np.float64)
-    box = np.clip(whole, 0.0, limit)
-    share = _area(box) / np.maximum(_area(whole), 1e-6)
-    return box, np.where(center_m[:, 0] > _NEAREST_M, share, 0.0)
+    box, share = np.zeros((len(center_m), 4)), np.zeros(len(center_m))
+    _project(center_m, lwh_m, yaw_rad, p2, (float(size_px[0] - 1), float(size_px[1] - 1)), box, share)
+    return box, share
 
 
-def _area(box: F64) -> F64:
-    return np.asarray(np.prod(np.maximum(box[:, 2:] - box[:, :2], 0.0), axis=1))
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _project(
+    center_m: Any, lwh_m: Any, yaw_rad: Any, p2: Any, largest_px: Any, boxes: Any, share: Any
+) -> None:
+    for i in range(len(center_m)):
+        cos, sin = np.cos(yaw_rad[i]) / 2, np.sin(yaw_rad[i]) / 2
+        low, high = np.full(2, np.inf), np.full(2, -np.inf)
+        for a in (-1, 1):
+            for b in (-1, 1):
+                x = center_m[i, 0] + a * lwh_m[i, 0] * cos - b * lwh_m[i, 1] * sin
+                y = center_m[i, 1] + a * lwh_m[i, 0] * sin + b * lwh_m[i, 1] * cos
+                x = max(x, _NEAREST_M)
+                for c in (-0.5, 0.5):
+                    z = center_m[i, 2] + c * lwh_m[i, 2]
+                    depth = p2[2, 3] + p2[2, 2] * x - p2[2, 0] * y - p2[2, 1] * z
+                    for k in range(2):
+                        at = (p2[k, 3] + p2[k, 2] * x - p2[k, 0] * y - p2[k, 1] * z) / depth
+                        low[k], high[k] = min(low[k], at), max(high[k], at)
+        whole = max(high[0] - low[0], 0.0) * max(high[1] - low[1], 0.0)
+        for k in range(2):
+            boxes[i, k] = min(max(low[k], 0.0), largest_px[k])
+            boxes[i, 2 + k] = min(max(high[k], 0.0), largest_px[k])
+        if center_m[i, 0] > _NEAREST_M:
+            inside = max(boxes[i, 2] - boxes[i, 0], 0.0) * max(boxes[i, 3] - boxes[i, 1], 0.0)
+            share[i] = inside / max(whole, 1e-6)
 
 
-def _moved(tracks: Tracks, base_from_odom: Transform | None) -> Tracks:
-    """The tracks' boxes seen from the vehicle; None: they are already."""
+def _from_vehicle(tracks: Tracks, base_from_odom: Transform | None) -> tuple[F64, F64]:
+    """(N, 3) centres and (N,) yaws seen from the vehicle; None: they are already."""
     if base_from_odom is None:
-        return tracks
-    return replace(
-        tracks,
-        center_m=np.asarray(base_from_odom.apply(tracks.center_m), np.float64),
-        yaw_rad=np.asarray(wrap_angle(tracks.yaw_rad + base_from_odom.yaw_rad), np.float64),
-    )
+        return tracks.center_m, tracks.yaw_rad
+    yaw_rad = wrap_angle(tracks.yaw_rad + base_from_odom.yaw_rad)
+    return np.asarray(base_from_odom.apply(tracks.center_m), np.float64), np.asarray(yaw_rad, np.float64)
 
 
 def result_lines(frames: Sequence[KittiObjects]) -> list[str]:

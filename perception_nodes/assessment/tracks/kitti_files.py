@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,8 +20,9 @@ from perception_nodes.geometry import Transform
 
 from .command import TrackOptions
 from .config import CLASSES, class_config
+from .ego_motion import poses_from_objects
 from .images import read_image_boxes
-from .kitti import PERIOD_NS, KittiTracker, follow, result_lines, results
+from .kitti import PERIOD_NS, KittiTracker, drifting, follow, result_lines, results
 
 F64 = npt.NDArray[np.float64]
 SIZE_PX: Final = (1242, 375)
@@ -104,24 +106,33 @@ def read_detections(path: Path) -> list[KittiObjects]:
 
 def track_job(job: Job, options: TrackOptions) -> list[KittiObjects]:
     """The results of one class of one sequence."""
-    frames = [_of_class(f, job.label) for f in read_detections(job.path)]
+    everything = read_detections(job.path)
+    frames = [_of_class(f, job.label) for f in everything]
     if any(not np.isfinite(f.score).all() for f in frames):
         raise InputError(f"{job.path}: a detection has no score")
-    tracker = KittiTracker(
-        job.label, class_config(job.label), projection(options.calib, job.sequence), SIZE_PX
-    )
-    seen = follow(
-        frames,
-        tracker,
-        read_poses(options, job.sequence, len(frames)),
-        image_boxes(options, job, len(frames)),
-    )
+    config = class_config(job.label)
+    poses = read_poses(options, job.sequence, len(frames))
+    estimate = config.ego_motion if options.ego_motion is None else options.ego_motion == "from-objects"
+    if poses is None and estimate:
+        poses, config = estimated_poses(options, job, everything), drifting(config)
+    tracker = KittiTracker(job.label, config, projection(options.calib, job.sequence), SIZE_PX)
+    seen = follow(frames, tracker, poses, image_boxes(options, job, len(frames)))
     written = results(seen, job.label, tracker.config)
     if options.smooth:
         from .smooth import smoothed
 
         return smoothed(written)
     return written
+
+
+def estimated_poses(options: TrackOptions, job: Job, frames: Sequence[KittiObjects]) -> list[Transform]:
+    """odom_from_camera of every frame from the detections of all classes; `frames`: those of the job's own file."""
+    folders = [_class_folder(options.detections, label) for label in CLASSES]
+    paths = {f / f"{job.sequence}.txt" for f in folders if f is not None} - {job.path}
+    others = [read_detections(path) for path in sorted(paths) if path.is_file()]
+    none = KittiObjects.empty()
+    rows = zip_longest(frames, *others, fillvalue=none)
+    return poses_from_objects(list(islice(rows, len(frames))))
 
 
 def _of_class(objects: KittiObjects, label: str) -> KittiObjects:

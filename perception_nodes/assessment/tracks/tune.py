@@ -19,8 +19,8 @@ from perception_nodes.evaluation.tracking.kitti_table import Table, build_table,
 
 from .command import TrackOptions
 from .config import TrackConfig, class_config
-from .kitti import KittiTracker, Seen, follow, results
-from .kitti_files import SIZE_PX, find_jobs, image_boxes, projection, read_detections
+from .kitti import KittiTracker, Seen, drifting, follow, results
+from .kitti_files import SIZE_PX, estimated_poses, find_jobs, image_boxes, projection, read_detections
 
 # What is searched, and over which values. Those of the tracker cost a pass over all frames, the others hardly anything.
 TRACKER: Final[Mapping[str, tuple[float, ...]]] = {
@@ -125,10 +125,12 @@ def read_inputs(options: TuneOptions) -> tuple[Truth, dict[str, dict[str, Any]]]
         frames += [KittiObjects.empty()] * (count - len(frames))
         truth[job.sequence] = labels
         boxes = image_boxes(options.track, job, count)
+        poses = None if options.track.ego_motion == "none" else estimated_poses(options.track, job, frames)
         inputs[job.sequence] = {
             "frames": frames,
             "p2": projection(options.track.calib, job.sequence),
             "2d": boxes,
+            "poses": poses,
         }
     if len(truth) < 2:
         raise InputError(
@@ -139,7 +141,9 @@ def read_inputs(options: TuneOptions) -> tuple[Truth, dict[str, dict[str, Any]]]
 
 def passed(label: str, config: TrackConfig, one: Mapping[str, Any]) -> list[Seen]:
     """One sequence through the tracker."""
-    return list(follow(one["frames"], KittiTracker(label, config, one["p2"], SIZE_PX), None, one["2d"]))
+    poses = one["poses"] if config.ego_motion else None
+    moved = config if poses is None else drifting(config)
+    return list(follow(one["frames"], KittiTracker(label, moved, one["p2"], SIZE_PX), poses, one["2d"]))
 
 
 def changed(
