@@ -78,7 +78,7 @@ def train(
     ] = 0,
     pretrain_data: Annotated[
         list[Path] | None,
-        typer.Option(help="real sweeps for it: rosbags or dataset folders with lidars and ego motion"),
+        typer.Option(help="real sweeps for it: rosbags or dataset folders with lidars"),
     ] = None,
     street_seed: Annotated[int, typer.Option(help="another number: other streets to train on", min=0)] = 0,
     output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")] = Path("train"),
@@ -172,7 +172,7 @@ def _pretraining(steps: int, recordings: list[Path], output: Path, fresh: bool) 
             from perception_nodes.runs.adapt import read_drive
 
             played = RunOptions(path, output / FOLDER / f"drive_{number}", offline=True)
-            drive = read_drive(played, _MOST_SWEEPS, Console())
+            drive = read_drive(played, _MOST_SWEEPS, Console(), motion=False)
             return drive.sweeps, drive.points
 
         return Recording(path.name, read)

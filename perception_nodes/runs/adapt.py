@@ -21,11 +21,14 @@ from .prepare import PreparedInput, prepare_input
 from .progress import RunProgress
 
 
-def read_drive(options: RunOptions, most: int, console: Console) -> Drive:
-    """The lidars' sweeps of a recording, at most `most`. Raises InputError without ego motion or without a sweep."""
+def read_drive(options: RunOptions, most: int, console: Console, motion: bool = True) -> Drive:
+    """The lidars' sweeps of a recording, at most `most`.
+
+    Raises InputError without a sweep; without ego motion, if `motion` says that it is needed.
+    """
     with RunProgress(console) as progress:
         prepared = prepare_input(options, progress)
-        if not prepared.has_ego_motion:
+        if motion and not prepared.has_ego_motion:
             raise InputError(f"{options.input}: no ego motion: boxes of one place cannot be put together")
         progress.stage("reading sweeps")
         sweeps = _sweeps(options, prepared, most, progress)
