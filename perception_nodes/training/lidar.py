@@ -140,7 +140,7 @@ def finish(run: Run, model: BevDetector) -> Path:
         "kind": KIND, "name": name, "raster": RASTER_VERSION, "channels": list(CHANNELS), "cells": raster.cells,
         "cell_m": raster.cell_m, "sweeps": 1, "size": model.config.name, "rigs": [r.name for r in options.rigs],
         "data": run.train.digest, "config": digest(run.config), "commit": commit(), "calibration": table,
-        "statistics": statistics(run.train), "from": _chain(options),
+        "statistics": statistics(run.train), "from": _chain(options), "pretraining": options.pretraining.asked(),
     }  # fmt: skip
     path = options.output / f"{name}.onnx"
     export_onnx(model, raster, path, about)
@@ -309,6 +309,7 @@ def _chain(options: LidarOptions) -> list[dict[str, Any]]:
         return []
     about = OnnxModel(options.model, RuntimeConfig(threads=1, precision="fp32", probe_runs=1)).metadata
     known = {k: about.get(k, "") for k in ("name", "data", "rigs", "config", "commit")}
+    known["pretraining"] = about.get("pretraining", {})
     return [*about.get("from", []), {**known, "digest": file_digest(options.model)}]
 
 

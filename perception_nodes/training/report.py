@@ -67,6 +67,13 @@ def card(
     parity: Parity, data: Mapping[str, Any],
 ) -> str:  # fmt: skip
     """The model card, Markdown."""
+    real = _recordings(about)
+    said = f"simulation, and sweeps without labels of {', '.join(real)}" if real else "simulation only"
+    licence = (
+        "the sweeps' terms may apply to the weights"
+        if real
+        else "weights included: no data of others was used"
+    )
     rigs = next(iter(figures.values()))["rigs"]
     rows = [
         f"| {rig} | " + " | ".join(row) + " |"
@@ -84,11 +91,12 @@ def card(
         "|---|---|",
         f"| size | {config.size}, {config.steps} steps of {config.batch} frames, seed {config.seed} |",
         *(f"| begun with | {_named(model)} |" for model in about.get("from", [])),
-        f"| trained on | simulation only: {data['frames']} frames, {', '.join(data['rigs'])}; data {about['data']} |",
+        *_pretrained(about),
+        f"| trained on | {said}: {data['frames']} frames, {', '.join(data['rigs'])}; data {about['data']} |",
         f"| configuration | {about['config']}, commit {about['commit']} |",
         f"| calibration | {about['calibration']['id']}, {about['calibration']['boxes']} boxes of held-out streets |",
         f"| export | {parity.frames} frames: boxes within {1e3 * parity.box:.4f} mm, scores {parity.score:.1e} |",
-        "| licence | Apache-2.0, weights included: no data of others was used |",
+        f"| licence | Apache-2.0, {licence} |",
         "",
         f"Held-out streets, AP (mean of 0.5, 1, 2, 4 m) within {RANGE_M:g} m, {MIN_POINTS} points or more:",
         "",
@@ -99,6 +107,18 @@ def card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _pretrained(about: Mapping[str, Any]) -> list[str]:
+    """The row of the stage without labels, where there was one."""
+    steps = about.get("pretraining", {}).get("steps", 0)
+    return [f"| pre-trained | {steps} steps without labels |"] if steps else []
+
+
+def _recordings(about: Mapping[str, Any]) -> list[str]:
+    """Names of the real recordings whose sweeps a model, or one that it goes on from, was shown."""
+    models = (*about.get("from", []), about)
+    return sorted({name for m in models for name in m.get("pretraining", {}).get("recordings", [])})
 
 
 def _named(model: Mapping[str, Any]) -> str:

@@ -26,8 +26,10 @@ from perception_nodes.training import lidar  # noqa: E402
 from perception_nodes.training import pretrain as stage  # noqa: E402
 from perception_nodes.training.adapt_sweeps import Sweep  # noqa: E402
 from perception_nodes.training.config import AugmentConfig, LossConfig  # noqa: E402
+from perception_nodes.training.export import Parity  # noqa: E402
 from perception_nodes.training.lidar import LidarOptions  # noqa: E402
 from perception_nodes.training.loop import CHECKPOINT, Place, State  # noqa: E402
+from perception_nodes.training.report import card  # noqa: E402
 from perception_nodes.training.store import FrameStore, JoinedStore  # noqa: E402
 
 from . import streets  # noqa: E402
@@ -223,3 +225,22 @@ def test_what_it_does_not_go_with(words: list[str]) -> None:
     result = CliRunner().invoke(app, ["train", "lidar", "--rig", "vlp16", *words])
     assert isinstance(result.exception, ConfigurationError)
     assert "--pretrain" in str(result.exception)
+
+
+def test_the_card_names_recordings_that_the_weights_have_seen() -> None:
+    """Its own, and those of the model that it was fine-tuned from; without any the weights are ours to give away."""
+    parity = Parity(1, 1, 0, 0.0, 0.0)
+    figures: Any = {"fp32": {"scores": {}, "rigs": {}, "ms": 1.0}}
+    data = {"frames": 1, "rigs": ["vlp16"]}
+    about: dict[str, Any] = {"data": "d", "config": "c", "commit": "", "calibration": {"id": "i", "boxes": 1}}
+
+    def text(**more: Any) -> str:
+        return card("m", {**about, **more}, CONFIG, figures, parity, data)
+
+    assert "no data of others was used" in text(pretraining=stage.Pretraining().asked())
+    own = {"steps": 7, "recordings": ["drive.mcap"]}
+    before = {"name": "b", "digest": "e", "rigs": [], "data": "", "config": "", "pretraining": own}
+    for said in (text(pretraining=own), text(**{"from": [before]})):
+        assert "sweeps without labels of drive.mcap" in said
+        assert "no data of others" not in said
+    assert "| pre-trained | 7 steps without labels |" in text(pretraining=own)
