@@ -49,7 +49,7 @@ class Simulator(PerceptionNode):
         names = [n for n in c.sensors if n] or [INERTIAL, *(s.name for s in self.rig.sensors)]
         self._simulation = s = Simulation(scenario, self.rig, c.seed, sensors=names)
         self._route = route_of(s.world, scenario)
-        self._record = DriveRecord(scenario, c.seed, s.traffic)
+        self._record = DriveRecord(scenario, c.seed, s.traffic, self.get_logger().warning)
         truth = SensorTruth(s)
         self._out = out = SimulatorOutputs(self, self.rig, s.cameras, truth.topics)
         out.latched(s.start_ns, s.mounts, s.map_truth())

@@ -29,7 +29,7 @@ WEATHER: Final[tuple[tuple[str, int], ...]] = (
     ("clear", 0), ("rain", 3), ("snow", 3), ("fog", 3), ("low_sun", 3), ("night", 3),
 )  # fmt: skip
 WEATHER_SCENARIO: Final = "straight_traffic"
-_ORDER: Final = ("front_left", "front", "front_right", "back_left", "back", "back_right")
+CAMERA_ORDER: Final = ("front_left", "front", "front_right", "back_left", "back", "back_right")
 _LINES_WITHIN_M: Final = 90.0
 Open = Callable[[Scenario], Simulation]
 
@@ -108,7 +108,7 @@ def _weather(opened: Open, scenario: Scenario) -> Iterator[Json]:
     for kind, severity in WEATHER:
         effects = (WeatherEffect(kind, severity),) if severity else ()  # type: ignore[arg-type]
         simulation = opened(replace(scenario, weather=effects))
-        frame, before = _at(simulation, _times(scenario)[1])
+        frame, before = moment_at(simulation, _times(scenario)[1])
         view = moment_view(simulation, frame, before)
         front = next(iter(_cameras(frame)), None)
         pictures = [] if front is None else [front]
@@ -121,7 +121,7 @@ def _weather(opened: Open, scenario: Scenario) -> Iterator[Json]:
 
 
 def _moment(simulation: Simulation, time_s: float) -> Json:
-    frame, before = _at(simulation, time_s)
+    frame, before = moment_at(simulation, time_s)
     view = moment_view(simulation, frame, before)
     return {
         "time_s": frame.time_s,
@@ -135,10 +135,10 @@ def _moment(simulation: Simulation, time_s: float) -> Json:
 
 
 def _place(picture: Json) -> int:
-    return _ORDER.index(picture["name"]) if picture["name"] in _ORDER else len(_ORDER)
+    return CAMERA_ORDER.index(picture["name"]) if picture["name"] in CAMERA_ORDER else len(CAMERA_ORDER)
 
 
-def _at(simulation: Simulation, time_s: float) -> tuple[SimFrame, Transform]:
+def moment_at(simulation: Simulation, time_s: float) -> tuple[SimFrame, Transform]:
     """The step that ends at a time, and odom_from_base at its beginning."""
     for _ in range(round((time_s - simulation.time_s) / STEP_S) - 1):
         simulation.skip()

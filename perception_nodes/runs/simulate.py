@@ -159,11 +159,13 @@ def record(
         raise ConfigurationError(f"--output {output} exists: give another name, or --force")
     simulation = open_simulation(options)
     make_folder(output.parent, f"--output {output}")
+    told = _HeldUp(simulation, console)
     with RunProgress(console) as bar:
         bar.stage(f"simulating {simulation.scenario.name}, seed {options.seed}")
         begin = time.perf_counter()
 
         def tell(done: int, total: int) -> None:
+            told.tell(0.1 * done)
             rate = done / max(time.perf_counter() - begin, 1e-9)
             bar.update(done, total, f"{done} of {total} frames, {rate:.1f} frames/s")
 
@@ -176,6 +178,19 @@ def record(
         highlight=False,
     )
     return info
+
+
+class _HeldUp:
+    """Says once, each time, that the ego of a drive no longer gets on."""
+
+    def __init__(self, simulation: Simulation, console: Console) -> None:
+        self._traffic, self._console, self._said = simulation.traffic, console, False
+
+    def tell(self, time_s: float) -> None:
+        """After a step."""
+        if (text := self._traffic.held_up) and not self._said:
+            self._console.print(f"[yellow]{time_s:.1f} s: {text}[/yellow]", highlight=False)
+        self._said = bool(text)
 
 
 def _tell_topics(console: Console, info: BagInfo) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,17 +37,25 @@ class Decided:
 
 
 class DriveRecord:
-    """One call a step; then the result as plain values, for a file."""
+    """One call a step; then the result as plain values, for a file. tell: is told when the ego no longer gets on."""
 
-    def __init__(self, scenario: Scenario, seed: int, traffic: Traffic) -> None:
+    def __init__(
+        self, scenario: Scenario, seed: int, traffic: Traffic, tell: Callable[[str], object] = lambda _: None
+    ) -> None:
         self._scenario, self._seed, self._traffic = scenario, seed, traffic
         self._recorder = Recorder()
         self._rows: list[list[Any]] = []
+        self._held_up: list[tuple[float, str]] = []
+        self._was_held_up, self._tell = False, tell
 
     def step(self, frame: SimFrame, reported_xy_m: F64 | None, decided: Decided | None) -> None:
         """After a step. reported_xy_m (M, 2): centres of the objects that perception reports, odom; None: none came."""
         reported = np.zeros((0, 2)) if reported_xy_m is None else reported_xy_m
         self._recorder.step(self._traffic, frame.ego, detected_actors(frame.truth, reported))
+        if (text := self._traffic.held_up) and not self._was_held_up:
+            self._held_up.append((frame.time_s, text))
+            self._tell(f"{frame.time_s:.1f} s: {text}")
+        self._was_held_up = bool(text)
         x, y, _, yaw, _, _ = frame.ego.pose
         row: list[Any] = [frame.time_s, x, y, yaw, frame.ego.speed_mps, frame.ego.acceleration_mps2]
         if decided is None:
@@ -57,7 +66,9 @@ class DriveRecord:
         self._rows.append([*(round(v, 3) if isinstance(v, float) else v for v in row), len(reported)])
 
     def result(self) -> dict[str, Any]:
-        """Plain values: verdict, findings, contacts, and a row for each step (`COLUMNS`)."""
+        """Plain values: verdict, findings, contacts, when an ego that drove by itself was held up for long and behind
+        whom, and a row for each step (`COLUMNS`).
+        """
         log = self._recorder.log()
         was = Verdict.of(log)
         findings = judge(self._scenario, log)
@@ -77,6 +88,7 @@ class DriveRecord:
             "contacts": [
                 [c.time_s, c.actor_id, c.name, round(c.ego_speed_mps, 2), c.struck] for c in log.contacts
             ],
+            "held_up": self._held_up,
             "columns": list(COLUMNS),
             "steps": self._rows,
         }

@@ -7,13 +7,15 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from perception_nodes.simulation.assets.materials import Material
+
 from .camera_spec import CameraSpec
 from .moment import Moment
 from .returns import fire
 from .scene import Hits, View
 from .shading import Look, surfaces
 from .shading_light import Light, light_of
-from .shading_lit import lit, mirrored, towards_sun
+from .shading_lit import beyond, lit, mirrored, towards_sun
 from .shading_near import actors_of, near_of
 from .shading_place import place_of
 
@@ -72,6 +74,8 @@ def look(moment: Moment, view: View, shot: Shot, rows: slice) -> Band:
     seen, radiance = _shaded(moment, view, rays, hits, light, 1.0 / spec.focal_px)
     if light.wet > 0:
         _mirrored(moment, view, rays, hits, seen, light, radiance)
+    plain, plain_m = beyond(rays[1], hits.range_m)
+    hits.range_m[plain], hits.material[plain] = plain_m, Material.GRASS
     outline = np.zeros((0, 4), np.int64) if hits.outline is None else hits.outline
     outline = outline + np.where(outline[:, 2:3] >= 0, [0, rows.start, 0, rows.start], 0)
     return Band(radiance, hits.range_m, hits.owner, hits.material, seen.marking, hits.aimed, outline)

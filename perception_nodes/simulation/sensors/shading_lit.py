@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from perception_nodes.simulation.assets.materials import ALBEDO_RGB, Material
 
 from .shading_noise import smooth
 
+F32 = npt.NDArray[np.float32]
+
 # Radiance of the sun's disc, beyond what any sensor chip holds.
 _DISC = 60.0
 _SKIN_M = 0.01
 _BEYOND_M = 4.0  # height over what lies beyond the ground
+_HORIZON_M = 30000.0
 _GRASS = int(Material.GRASS)
 _AROUND = 0.35  # of the ambient light: what stands about, seen in a mirror
 # Street lamps: height of which the light below is 1, size and light of the head, and what comes from farther away.
@@ -130,7 +134,7 @@ def lit(rays: Any, met: Any, look: Any, sunny: Any, world: Any, out: Any) -> Non
         if not np.isfinite(range_m[i]):
             if d[2] < 0:
                 _plain(light, value)
-                _haze(min(_BEYOND_M / -d[2], 30000.0), d, light, value, out[i])
+                _haze(min(_BEYOND_M / -d[2], _HORIZON_M), d, light, value, out[i])
                 continue
             sky(d[0], d[1], d[2], light, value)
             _clouds(d[0], d[1], d[2], light, value)
@@ -159,6 +163,12 @@ def lit(rays: Any, met: Any, look: Any, sunny: Any, world: Any, out: Any) -> Non
         for c in range(3):
             value[c] += 2.0 * look.own[i] * look.colour[i, c]
         _haze(range_m[i], d, light, value, out[i])
+
+
+def beyond(directions: F32, range_m: F32) -> tuple[npt.NDArray[np.int64], F32]:
+    """Which rays go on to the grass beyond the street's ground, and how far away pictures show it, m."""
+    index = np.flatnonzero((directions[:, 2] < 0) & ~np.isfinite(range_m))
+    return index, np.minimum(_BEYOND_M / -directions[index, 2], _HORIZON_M).astype(np.float32)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -27,6 +27,7 @@ _RETURN_MPS: Final = 0.15
 _BACK_MPS, _BACK_S = 0.4, 1.0
 _WALKERS_M: Final = (-0.6, 1.0)  # no further to the right and to the left of the own line
 _FURTHER_M: Final = 1.0  # unless one is stuck
+_STAYS_S: Final = 1.5  # beside the own line, until the other one is past
 _SEEN_M: Final = 2.0
 _PASSING_M: Final = 35.0
 _OVER_LINE_M: Final = 0.1
@@ -46,6 +47,7 @@ class StepAside:
     def __init__(self, graph: RoadGraph, rows: int) -> None:
         self.graph = graph
         self._towards = np.zeros(rows)  # to which side each one goes round the one before it
+        self._stays_s = np.zeros(rows)
 
     def step(self, fleet: Fleet, rows: I64, dt_s: float, walking: Walking) -> None:
         """For all rows that move by themselves; walking: who is on the road, and how long people have been stuck."""
@@ -64,6 +66,9 @@ class StepAside:
         leader = int(fleet.leader[row])
         side = float(fleet.side[row])
         if leader < 0 or fleet.gap[row] > _SEEN_M:
+            self._stays_s[row] -= dt_s
+            if self._stays_s[row] > 0.0:  # or who has made room would be in the way again
+                return True
             self._towards[row] = 0.0
             if side:
                 back = float(np.clip(-side, -_RETURN_MPS * dt_s, _RETURN_MPS * dt_s))
@@ -81,7 +86,7 @@ class StepAside:
             new = side + towards * _WALK_MPS * dt_s
             room = _SQUEEZED_M if further_m else _ROOM_M
             if low <= new <= high and self._slide(fleet, row, new, room):
-                self._towards[row] = towards
+                self._towards[row], self._stays_s[row] = towards, _STAYS_S
                 return True
         return False
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from perception_nodes.simulation.assets import Asset
 
 from .idm import Drivers
-from .kernels import free_way, pose_on
+from .kernels import LEAST_MARGIN_M, free_way, pose_on
 from .ways import CAPACITY, Way
 
 F64 = npt.NDArray[np.float64]
@@ -133,6 +133,6 @@ class Fleet:
         """Free way and leader of rows; horizon (N,)."""
         free_way(
             rows, self.paths, self.last, self.spacing, self.s_m, self.side, self.speed, self.base, self.backwards,
-            self.pose, self.velocity, self.size, self.group, self.present, self.foreseen_s, horizon_m, self.gap,
-            self.leader,
+            self.pose, self.velocity, self.size, self.group, self.present, self.foreseen_s, horizon_m, LEAST_MARGIN_M,
+            self.gap, self.leader,
         )  # fmt: skip

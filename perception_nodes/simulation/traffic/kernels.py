@@ -11,6 +11,8 @@ _JIT: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 # A body this much wider on each side (m) must pass; on foot less.
 MARGIN_M = 0.25
 WALKER_MARGIN_M = 0.08
+# Who has come nearer than that to what stands may go on while so much is free.
+LEAST_MARGIN_M = 0.02
 
 
 @njit(**_JIT)  # type: ignore[untyped-decorator]
@@ -109,23 +111,27 @@ def _meets(place: Any, own: Any, margin: float, other: Any, size: Any, moved: An
 @njit(**_JIT)  # type: ignore[untyped-decorator]
 def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
     rows: Any, paths: Any, last: Any, spacing: Any, s: Any, side: Any, speed: Any, base: Any, backwards: Any, pose: Any,
-    velocity: Any, size: Any, group: Any, present: Any, foreseen_s: Any, horizon: Any, gap: Any, leader: Any,
+    velocity: Any, size: Any, group: Any, present: Any, foreseen_s: Any, horizon: Any, least: float, gap: Any,
+    leader: Any,
 ) -> None:  # fmt: skip
     """Fill gap (N,) and leader (N,) for `rows`: how far each body can go on its path before it would touch another.
 
     group: bodies of one group never meet (a lorry and its trailer). foreseen_s: so far ahead in time others are
-    taken to go on as they do; 0 = where they are. horizon (N,): no further. leader -1: nobody.
+    taken to go on as they do; 0 = where they are. horizon (N,): no further. least: what has to stay free beside a body
+    that stands nearer than the usual margin already, m. leader -1: nobody.
     """
     place, moved = np.empty(3), np.empty(2)
     for i in rows:
         gap[i], leader[i] = horizon[i], -1
         reach = 0.5 * np.hypot(size[i, 0], size[i, 1])
-        margin = MARGIN_M if size[i, 0] > 1.0 else WALKER_MARGIN_M
+        on_foot = foreseen_s[i] > 2.0
+        usual = WALKER_MARGIN_M if on_foot or size[i, 0] <= 1.0 else MARGIN_M
         for j in range(len(pose)):
             if j == i or not present[j] or group[j] == group[i]:
                 continue
             # People on foot look at who is there; foreseeing, two would stop for each other.
-            foresight = 0.0 if foreseen_s[i] > 2.0 else foreseen_s[j]
+            foresight = 0.0 if on_foot else foreseen_s[j]
+            margin = usual
             near = reach + 0.5 * np.hypot(size[j, 0], size[j, 1]) + margin + abs(side[i])
             far = near + horizon[i] + foresight * np.hypot(velocity[j, 0], velocity[j, 1])
             if abs(pose[j, 0] - pose[i, 0]) > far or abs(pose[j, 1] - pose[i, 1]) > far:
@@ -133,7 +139,7 @@ def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
             u = 0.0
             before = 0.0
             found = False
-            step = 0.5 if foreseen_s[i] <= 2.0 else 0.15  # feet turn in less than a length
+            step = 0.15 if on_foot else 0.5  # feet turn in less than a length
             while u < gap[i]:
                 t = min(foresight, u / max(speed[i], 1.0))
                 moved[0], moved[1] = t * velocity[j, 0], t * velocity[j, 1]
@@ -144,6 +150,9 @@ def free_way(  # noqa: C901, PLR0913  one pass over all pairs, on arrays
                     place[0], place[1], place[2] = pose_on(
                         paths[i], last[i], spacing[i], s[i] + u, base[i], backwards[i], side[i]
                     )
+                    stands = velocity[j, 0] == 0.0 and velocity[j, 1] == 0.0
+                    if u == 0.0 and stands and _meets(place, size[i], margin, pose[j], size[j], moved):
+                        margin = min(margin, least)
                     if _meets(place, size[i], margin, pose[j], size[j], moved):
                         found = True
                         break

@@ -69,7 +69,7 @@ def _in_way(
     free_way(
         np.zeros(1, np.int64), path[None], np.array([len(path) - 1]), np.ones(1), np.zeros(1), np.zeros(1),
         fleet.speed[:1], fleet.base, fleet.backwards, fleet.pose, fleet.velocity, size, fleet.group, before,
-        np.zeros(len(fleet)), np.array([braking_m]), gap, leader,
+        np.zeros(len(fleet)), np.array([braking_m]), MARGIN_M, gap, leader,
     )  # fmt: skip
     return bool(leader[0] >= 0)
 

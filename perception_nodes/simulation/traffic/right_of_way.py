@@ -19,7 +19,9 @@ _PATIENCE_S: Final = 5.0
 _STANDS_MPS: Final = 0.3
 _BESIDE_WALKERS_M: Final = 0.9
 _SPARE_S: Final = 1.5
-_LET_OUT_S: Final = 4.0
+_LET_OUT_S: Final = 2.5
+_LET_TURN_S: Final = 12.0
+_IN_JUNCTION_M: Final = 0.5  # a front so near to it counts as inside
 
 
 def conflicts(graph: RoadGraph) -> dict[int, frozenset[int]]:
@@ -73,8 +75,10 @@ class RightOfWay:
             for gate in fleet.ways[row].gates:
                 away = gate.s_m - front
                 if away < -1.0:
-                    self._notice(fleet, int(row), gate)
-                    continue
+                    if not self._over_line(fleet, int(row), gate):
+                        self._notice(fleet, int(row), gate)
+                        continue
+                    away = self._to_junction(fleet, int(row), gate)
                 if away > reach:
                     break
                 if gate.crossing >= 0:
@@ -106,6 +110,16 @@ class RightOfWay:
         for key in [k for k in self.inside if k[0] == row]:
             del self.inside[key]
 
+    def _to_junction(self, fleet: Fleet, row: int, gate: Gate) -> float:
+        """From the front to where the lane behind a gate begins, which is beyond the line and often a crossing."""
+        begins = gate.clear_s_m - self.graph.lane(gate.lane).length_m
+        return begins - float(fleet.s_m[row] + 0.5 * fleet.size[row, 0])
+
+    def _over_line(self, fleet: Fleet, row: int, gate: Gate) -> bool:
+        """Whether a row stands between the line and the junction without leave: people held it up on their crossing."""
+        stands = fleet.speed[row] < _STANDS_MPS and (row, gate.lane) not in self.inside
+        return bool(gate.lane and stands) and self._to_junction(fleet, row, gate) > _IN_JUNCTION_M
+
     def _notice(self, fleet: Fleet, row: int, gate: Gate) -> None:
         """Who went in without leave is inside nevertheless."""
         if gate.lane and fleet.s_m[row] - 0.5 * fleet.size[row, 0] < gate.clear_s_m:
@@ -124,10 +138,10 @@ class RightOfWay:
                 del self.inside[row, lane]
 
     def _waits_before(self, fleet: Fleet, row: int, lane: int, guest: bool, time_s: float) -> bool:
-        """Whether a row that stands has not reached the line before a lane, and something holds it there."""
+        """Whether a row that stands has not reached a lane of a junction, and something holds it there."""
         gate = next((g for g in fleet.ways[row].gates if g.lane == lane), None)
-        away = 0.0 if gate is None else gate.s_m - float(fleet.s_m[row] + 0.5 * fleet.size[row, 0])
-        if gate is None or away <= 0.0:
+        away = 0.0 if gate is None else self._to_junction(fleet, row, gate)
+        if gate is None or away <= _IN_JUNCTION_M:
             return False
         if gate.signal and self._closed(gate, time_s):
             return True
@@ -159,7 +173,8 @@ class RightOfWay:
         time_s: float,
     ) -> bool:
         speed = float(fleet.speed[row])
-        if gate.signal:
+        over_line = gate.s_m + 1.0 < float(fleet.s_m[row] + 0.5 * fleet.size[row, 0])
+        if gate.signal and not over_line:  # who is past the line clears the crossing when there is room
             colour = self.graph.signal(gate.signal).colour(time_s)
             can_stop = away > speed * speed / (2 * 3.5)
             if colour != "green" and (colour != "yellow" or can_stop):
@@ -200,6 +215,8 @@ class RightOfWay:
                 continue
             if fleet.speed[other] < 0.5 and fleet.waited_s[row] > _PATIENCE_S + fleet.waited_s[other] * 0.5:
                 continue  # they wait for each other
+            if fleet.waited_s[row] > _LET_TURN_S and other_away > 2.0 + fleet.speed[other] ** 2 / (2 * 2.0):
+                continue  # who comes lets somebody turn who has waited for so long
             if gate.signal and fleet.speed[other] < 0.5 and self._closed(gate, time_s):
                 continue
             if max(other_away, 0.0) / max(float(fleet.speed[other]), 2.0) < mine:

@@ -14,7 +14,7 @@ from perception_nodes.simulation.assets import Asset, Catalogue
 from perception_nodes.simulation.scenarios.schema import Scenario
 
 from .aside import StepAside
-from .blocked import check_free
+from .blocked import HeldUp, check_free
 from .entering import Entering
 from .fleet import Body, Fleet, Role
 from .ground import Street, on_surface
@@ -23,6 +23,7 @@ from .kernels import overlapping_pairs
 from .lanes import LaneChanges, extend
 from .outlook import Outlook, outlook
 from .parking import Parking
+from .passing import Passing
 from .right_of_way import RightOfWay
 from .script import Script
 from .spawn import Chooser, Spawner, ego_body, place_on
@@ -74,12 +75,14 @@ class Traffic:
         self._right = RightOfWay(world.graph)
         self._changes = LaneChanges(world.graph, self._way_maker, scenario.ego.change_lanes)
         self._walking = Walking(self._right, len(fleet))
+        self._passing = Passing(world.graph)
         self._aside = StepAside(world.graph, len(fleet))
         self._entering = Entering(world.graph, self._way_maker, self._right, seed)
         self._parking = Parking(world, self._way_maker, scenario, seed)
         fleet.foreseen_s[:] = np.where(fleet.role == Role.WALKER, 2.5, 0.0)
         fleet.foreseen_s[fleet.role == Role.SCRIPTED] = 1.5
         self._external = False
+        self._held_up = HeldUp()
         self._ego_stop_m = np.inf
         self._pose6 = on_surface(world.surface, fleet.pose, fleet.base, 0.8 * fleet.size[:, 1], self._tilted)
         self._calm_start()
@@ -115,6 +118,7 @@ class Traffic:
 
     def _restart_clock(self) -> None:
         self.time_s = 0.0
+        self._held_up = HeldUp()
         self._fleet.travelled_m[:] = 0.0
         self._kept = deque([(0.0, self._snapshot())])
 
@@ -151,6 +155,8 @@ class Traffic:
         fleet.look(rows, horizon)
         stop = self._stops(rows, dt_s)
         self._accelerate(rows, horizon, stop, dt_s)
+        if moving[0]:
+            self._held_up.step(fleet, self._entering.ids(fleet), stop, dt_s)
         self._advance(rows, ego, dt_s)
         self.time_s = round(self.time_s + dt_s, 9)
         self._plan(rows)
@@ -160,10 +166,11 @@ class Traffic:
 
     def _stops(self, rows: I64, dt_s: float) -> F64:
         fleet = self._fleet
-        on_wheels = rows[np.isin(fleet.role[rows], [Role.EGO, Role.VEHICLE, Role.CYCLIST])]
-        if self._external:  # it does as it likes, but the others know where it wants to go
-            on_wheels = np.union1d([0], on_wheels)
+        driven = rows[np.isin(fleet.role[rows], [Role.EGO, Role.VEHICLE, Role.CYCLIST])]
+        # An ego from outside does as it likes, but the others know where it wants to go.
+        on_wheels = np.union1d([0], driven) if self._external else driven
         stop = self._right.stops(fleet, on_wheels, self.time_s, dt_s, guest=0 if self._external else -1)
+        self._passing.stops(fleet, driven, stop, dt_s)
         self._ego_stop_m = float(stop[0])
         self._walking.stops(fleet, rows[fleet.role[rows] == Role.WALKER], stop, self.time_s, dt_s)
         return stop
@@ -320,6 +327,11 @@ class Traffic:
             return bool(np.hypot(*fleet.velocity[row]) > _STANDS_MPS)
         behind = (fleet.pose[row, :2] - fleet.pose[0, :2]) @ ahead < -0.5 * fleet.size[0, 0]
         return bool(behind and fleet.velocity[row] @ ahead > fleet.speed[0])
+
+    @property
+    def held_up(self) -> str:
+        """Behind whom an ego that drives by itself has stood for 20 s or longer; "" if it gets on."""
+        return self._held_up.text
 
     @property
     def names(self) -> dict[str, int]:

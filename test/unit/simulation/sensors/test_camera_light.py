@@ -13,6 +13,7 @@ from perception_nodes.simulation.assets import Material
 from perception_nodes.simulation.sensors.camera import CameraFrame
 from perception_nodes.simulation.sensors.camera_develop import developed
 from perception_nodes.simulation.sensors.camera_lens import lens_of
+from perception_nodes.simulation.sensors.camera_truth import MASK_CLASSES
 from perception_nodes.simulation.sensors.shading import _lamp
 from perception_nodes.simulation.sensors.shading_light import light_of, scattering
 from perception_nodes.simulation.sensors.shading_lit import _street_lamps
@@ -84,7 +85,12 @@ def test_street_lamps_of_a_world_are_the_heads_of_its_masts():
 
 def test_where_the_ground_ends_grass_goes_on_to_the_horizon():
     frame = shot(moment(mesh=WALL.moved((-500.0, 0.0, 0.0))))
-    assert np.isinf(frame.depth_m).all()
+    middle = SPEC.height_px // 2
+    assert np.isinf(frame.depth_m[: middle - 1]).all()
+    below = (np.arange(middle + 1, SPEC.height_px) + 0.5 - middle) / SPEC.focal_px
+    assert np.allclose(frame.depth_m[middle + 1 :], (4.0 / below)[:, None], rtol=1e-3)  # as in the picture
+    assert (frame.label[: middle - 1] == MASK_CLASSES.index("sky")).all()
+    assert (frame.label[middle + 1 :] == MASK_CLASSES.index("terrain")).all()
     rows = frame.image.bgr.astype(float).mean(axis=1)
     sky, grass = rows[4], rows[-4]
     assert sky[0] > 1.1 * sky[1] and grass[1] > 1.2 * max(grass[0], grass[2])
