@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from perception_nodes.datatypes import ConfigurationError, Modality, Rig
+from perception_nodes.detection.learned_choice import GEOMETRIC
 from perception_nodes.planning import (
     Decision,
     EgoMotion,
@@ -47,12 +48,14 @@ class LoopDrive:
         *,
         sensors: Collection[str] | None = None,
         threads: int = 1,
+        lidar_model: str = GEOMETRIC,
     ) -> None:
+        """lidar_model: as of `open_detector`. Raises ModelError for a model that cannot be opened."""
         self.rig = lidar_rig(rig, sensors)
         names = [s.name for s in self.rig.sensors]
         self.simulation = Simulation(scenario, self.rig, seed, sensors=names, threads=threads)
         self.route = route_of(self.simulation.world, scenario)
-        self._perception = PipelinePerception(self.rig)
+        self._perception = PipelinePerception(self.rig, lidar_model)
         self._perception.know_pose(self.simulation.start_ns, self.simulation.traffic.ego.odom_from_base)
         config = planner_config(self.rig)
         self._planner = ReferencePlanner(config)
@@ -83,9 +86,11 @@ class LoopDrive:
         return guidance_of(self.route, self.simulation, frame, self._front_m)
 
 
-def drive_pipeline(scenario: Scenario, rig: Rig, seed: int, out: Path) -> dict[str, Any]:
+def drive_pipeline(
+    scenario: Scenario, rig: Rig, seed: int, out: Path, lidar_model: str = GEOMETRIC
+) -> dict[str, Any]:
     """Drive a scenario to its end; writes drive.json into `out` and returns what it holds."""
-    drive = LoopDrive(scenario, rig, seed)
+    drive = LoopDrive(scenario, rig, seed, lidar_model=lidar_model)
     record = DriveRecord(scenario, seed, drive.simulation.traffic)
     drive.run(lambda step: record.step(step.frame, _reported(step), _decided(step)))
     record.write(out / "drive.json")

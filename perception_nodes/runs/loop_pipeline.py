@@ -17,6 +17,7 @@ from perception_nodes.datatypes import (
     TransformUnavailable,
 )
 from perception_nodes.detection.config import GeometricConfig
+from perception_nodes.detection.learned_choice import GEOMETRIC
 from perception_nodes.geometry import Transform, interpolate
 from perception_nodes.pipeline import FrameInput, Pipeline, PipelineConfig
 from perception_nodes.ros.sweeps import SweepFrames, merged_sweep
@@ -74,9 +75,10 @@ class Poses:
 class PipelinePerception:
     """Takes each step of the simulation; sweeps that come late or not at all are as late or missing for the stages."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, lidar_model: str = GEOMETRIC) -> None:
+        """lidar_model: as of `open_detector`. Raises ModelError for a model that cannot be opened."""
         lidar = GeometricConfig().with_vehicle(rig.vehicle_lwh_m, rig.base_to_center_m)
-        self._pipeline = Pipeline(PipelineConfig(lidar=lidar), rig.odom_frame)
+        self._pipeline = Pipeline(PipelineConfig(lidar=lidar, lidar_model=lidar_model), rig.odom_frame)
         self._specs = {s.name: s for s in rig.of(Modality.LIDAR)}
         self._frames = SweepFrames.of(rig, rig.odom_frame)
         self._base = rig.base_frame

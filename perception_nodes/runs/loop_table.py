@@ -19,6 +19,7 @@ from rich.table import Table
 
 from perception_nodes.datasets import find_rig
 from perception_nodes.datatypes import PerceptionError, Rig
+from perception_nodes.detection.learned_choice import GEOMETRIC
 from perception_nodes.simulation.scenarios import find_scenario, scenario_names
 
 from .loop import LoopResult
@@ -29,17 +30,28 @@ _HEAD = (
 
 
 def run_table(
-    scenarios: Sequence[str], rig: Rig, seeds: Sequence[int], out: Path, *, console: Console, workers: int = 1
+    scenarios: Sequence[str],
+    rig: Rig,
+    seeds: Sequence[int],
+    out: Path,
+    *,
+    console: Console,
+    workers: int = 1,
+    lidar_model: str = GEOMETRIC,
 ) -> tuple[LoopResult, ...]:
     """Every scenario with every seed, without ROS; writes summary.json, table.html and the drives into `out`.
 
-    The results, their order too, do not depend on `workers`. Raises ConfigurationError for an unknown scenario before
-    anything is driven.
+    The results, their order too, do not depend on `workers`; lidar_model: as of `open_detector`. Raises
+    ConfigurationError for an unknown scenario before anything is driven, ModelError for a model that cannot be opened.
     """
     for name in scenarios:
         find_scenario(name)
     out.mkdir(parents=True, exist_ok=True)
-    jobs = [(name, rig, seed, str(out / name / f"seed_{seed}")) for name in scenarios for seed in seeds]
+    jobs = [
+        (name, rig, seed, str(out / name / f"seed_{seed}"), lidar_model)
+        for name in scenarios
+        for seed in seeds
+    ]
     results = []
     for result in _driven(jobs, workers):
         results.append(result)
@@ -64,11 +76,11 @@ def _driven(jobs: Sequence[tuple[Any, ...]], workers: int) -> Iterator[LoopResul
 def _job(job: tuple[Any, ...]) -> LoopResult:
     from .loop_drive import drive_pipeline
 
-    name, rig, seed, folder = job
+    name, rig, seed, folder, lidar_model = job
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    record = drive_pipeline(find_scenario(name), rig, seed, out)
+    record = drive_pipeline(find_scenario(name), rig, seed, out, lidar_model)
     return LoopResult.of(record, "pipeline", time.monotonic() - began)
 
 
@@ -121,6 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=10, help="seeds from 1 to this")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--lidar-model", default=GEOMETRIC, help="geometric, auto or the path of a model")
     parser.add_argument("--output", type=Path, default=Path("loop_table"))
     given = parser.parse_args(arguments)
     console = Console()
@@ -128,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = run_table(
             given.scenarios or scenario_names(), find_rig(given.rig),
             range(given.first_seed, given.first_seed + given.seeds), given.output, console=console,
-            workers=given.workers,
+            workers=given.workers, lidar_model=given.lidar_model,
         )  # fmt: skip
     except PerceptionError as error:
         console.print(f"{type(error).__name__}: {error}", style="red", highlight=False)

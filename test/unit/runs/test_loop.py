@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from perception_nodes.datasets import find_rig
-from perception_nodes.datatypes import ConfigurationError, Mode
+from perception_nodes.datatypes import ConfigurationError, Mode, ModelError
 from perception_nodes.runs.loop import LoopResult, run_loop
 from perception_nodes.runs.loop_drive import LoopDrive, lidar_rig
 from perception_nodes.runs.loop_online import plain
@@ -94,6 +94,14 @@ def test_the_table_sums_up() -> None:
     assert first == ("a", "1/2", "1", "2.00", "2", "0", "75", "0", "2")
     assert second[:4] == ("b", "1/1", "0", "4.00")
     assert total[:3] == ("all", "2/3", "1")
+
+
+def test_the_lidar_model_reaches_the_stages(tmp_path: Path) -> None:
+    rig = find_rig("default")
+    with pytest.raises(ModelError, match=r"nowhere\.onnx"):
+        LoopDrive(short(0.5), rig, 1, lidar_model="nowhere.onnx")
+    with pytest.raises(ModelError, match=r"nowhere\.onnx"):
+        run_table(["cut_in"], rig, [1], tmp_path, console=CONSOLE, lidar_model="nowhere.onnx")
 
 
 def test_an_unknown_scenario_is_told_before_anything_is_driven(tmp_path: Path) -> None:
