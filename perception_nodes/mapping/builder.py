@@ -21,6 +21,7 @@ from .lines import draw_lines
 F32 = npt.NDArray[np.float32]
 
 _JUMP_BACK_NS = 1_000_000_000
+_JITTER_S = 0.03  # sweeps are not exactly a tenth of a second apart
 
 
 class MapBuilder:
@@ -40,25 +41,28 @@ class MapBuilder:
         self._registry.reset()
         self._last: tuple[int, Transform] | None = None
         self._sweeps = 0
+        self._drawn_ns: int | None = None
         self._painted = False  # until a sweep brings intensity there are boundaries only
 
     def update(self, cloud: PointCloud, odom_from_base: Transform) -> MapElements:
         """Add one sweep (base_link, compensated, merged) and return all elements in odom at its stamp.
 
-        Lines are drawn anew at every `vectorise_every`-th sweep (and at the first); in between the known ones are
-        returned with their ages. Raises OutOfOrder on a stamp at or a little before the last one; more than a second
-        back, a long gap, or a jump of the vehicle starts the map anew.
+        Lines are drawn anew `draw_every_s` after the last time by the stamps, with at least `draw_sweeps` new ones:
+        also where most sweeps are lost. In between the known lines are returned with their ages. Raises OutOfOrder on a
+        stamp at or a little before the last one; more than a second back, a long gap, or a jump of the vehicle starts
+        the map anew.
         """
         self._check_time(cloud, odom_from_base)
         vehicle = odom_from_base.translation_m
         level = _levelled(cloud.xyz_m, odom_from_base.rotation.astype(np.float32))
         self._grid.move_to(vehicle[0], vehicle[1])
         self._grid.add(level, *self._surface(cloud, level), vehicle)
-        if self._sweeps % self.config.vectorise_every == 0:
+        self._sweeps += 1
+        if self._due(cloud.stamp_ns):
+            self._drawn_ns, self._sweeps = cloud.stamp_ns, 0
             view = self._grid.view()
             drawn = draw_lines(view, odom_from_base.yaw_rad, self.config, self._painted)
             self._registry.update(drawn, cloud.stamp_ns, view.corner_m, 2 * self.config.half_extent_m)
-        self._sweeps += 1
         elements = self._registry.elements(cloud.stamp_ns)
         return MapElements(cloud.stamp_ns, self.config.frame_id, elements, self._rectangle(odom_from_base))
 
@@ -73,8 +77,15 @@ class MapBuilder:
         xyz = np.column_stack([rng.uniform(-20, 20, (20000, 2)), np.zeros(20000)]).astype(np.float32)
         xyz[xyz[:, 1] > 6, 2] = 0.15
         bright = np.where(np.abs(xyz[:, 1]) < 0.1, 100.0, rng.uniform(5, 10, 20000)).astype(np.float32)
-        for k in range(self.config.vectorise_every + 1):
-            other.update(PointCloud(k, "base_link", xyz, intensity=bright), Transform.identity())
+        for k in range(1, self.config.draw_sweeps + 2):
+            stamp_ns = round(k * self.config.max_gap_s * 0.9e9)
+            other.update(PointCloud(stamp_ns, "base_link", xyz, intensity=bright), Transform.identity())
+
+    def _due(self, stamp_ns: int) -> bool:
+        if self._drawn_ns is None:
+            return True
+        waited_s = (stamp_ns - self._drawn_ns) * 1e-9 + _JITTER_S
+        return waited_s >= self.config.draw_every_s and self._sweeps >= self.config.draw_sweeps
 
     def _surface(self, cloud: PointCloud, level: F32) -> tuple[F32, F32 | None]:
         """(N,) height over the ground and, where there is intensity, its contrast (NaN off the ground)."""

@@ -60,7 +60,8 @@ class MapConfig:
 
     # Lines
     point_spacing_m: float = param(1.0, "Distance of the points of a polyline, m", low=0.2)
-    vectorise_every: int = param(10, "Lines are drawn anew at every so many-th sweep", low=1)
+    draw_every_s: float = param(1.0, "Lines are drawn anew after so long, s", low=0.0, high=60.0)
+    draw_sweeps: int = param(5, "... and with so many new sweeps at least", low=1)
     match_distance_m: float = param(
         0.8, "A line keeps its id if its points lie this near to the old line, m", low=0.05
     )

@@ -62,6 +62,20 @@ def test_ids_stay_while_driving(drive: Any) -> None:
     assert one(outputs[-1], "curb").age_s > 2.0
 
 
+def test_lines_are_drawn_by_time_where_sweeps_are_lost(drive: Any) -> None:
+    """Four of ten sweeps, as on a machine that is full."""
+    kept = [pair for k, pair in enumerate(drive(sweeps=40)) if k % 5 in (0, 2)]
+    outputs = run(kept)
+    first = next(k for k, out in enumerate(outputs) if len(out))
+    assert (kept[first][0].stamp_ns - kept[0][0].stamp_ns) * 1e-9 < 1.6
+    assert set(kinds(outputs[-1])) >= set(EXPECTED)
+
+
+def test_lines_are_drawn_once_a_second(drive: Any) -> None:
+    seen = [next((e.time_since_update_s for e in out.elements), None) for out in run(drive(sweeps=32))]
+    assert [k for k, age in enumerate(seen) if age == 0.0] == [10, 20, 30]
+
+
 def test_without_intensity_there_are_boundaries_only(drive: Any) -> None:
     builder = MapBuilder(CONFIG)
     for cloud, pose in drive(intensity=False):
