@@ -22,7 +22,8 @@ def tune(
     what: Annotated[
         str,
         typer.Argument(
-            help="tracker; scores: what they mean; ablation: what each part adds; consistency: simulated"
+            help="tracker; scores: what they mean; choices: by the other sequences; ablation: what each part adds; "
+            "consistency: simulated"
         ),
     ],
     truth: Annotated[Path | None, typer.Option(help="folder of KITTI tracking labels SSSS.txt")] = None,
@@ -49,6 +50,7 @@ def tune(
     consistency: whether covariances and existence are true statements, on simulated drives.
     """
     from perception_nodes.assessment.tracks.ablation import ablation
+    from perception_nodes.assessment.tracks.choices import choose
     from perception_nodes.assessment.tracks.command import TrackOptions
     from perception_nodes.assessment.tracks.scores import scores_and_tell
     from perception_nodes.assessment.tracks.tune import TuneOptions, tune_and_tell
@@ -68,11 +70,12 @@ def tune(
     works: dict[str, Callable[[TuneOptions, Console], object]] = {
         "tracker": tune_and_tell,
         "scores": scores_and_tell,
+        "choices": choose,
         "ablation": ablation,
     }
     if what not in works:
         raise ConfigurationError(
-            f"perception tune: wanted tracker, scores, ablation or consistency, got {what!r}"
+            f"perception tune: wanted tracker, scores, choices, ablation or consistency, got {what!r}"
         )
     if truth is None or detections is None:
         raise ConfigurationError(f"perception tune {what}: wanted --truth and --detections")

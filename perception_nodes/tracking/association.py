@@ -47,12 +47,13 @@ def associate(tracks: TrackStore, measured: Measurements, config: TrackerConfig)
         return no_pairs()
     cost, distance2 = pair_costs(tracks, measured, config)
     good = measured.rows["quality"] >= config.low_score
-    first_t, first_d = _assign(cost, np.arange(len(tracks)), np.flatnonzero(good))
+    assign = _greedy if config.association == "greedy" else _assign
+    first_t, first_d = assign(cost, np.arange(len(tracks)), np.flatnonzero(good))
     if good.all():
         return Assignment(first_t, first_d, distance2[first_t, first_d])
     left = np.ones(len(tracks), bool)
     left[first_t] = False
-    second_t, second_d = _assign(cost, np.flatnonzero(left), np.flatnonzero(~good))
+    second_t, second_d = assign(cost, np.flatnonzero(left), np.flatnonzero(~good))
     track, detection = np.concatenate([first_t, second_t]), np.concatenate([first_d, second_d])
     return Assignment(track, detection, distance2[track, detection])
 
@@ -65,6 +66,22 @@ def _assign(cost: F64, tracks: I64, detections: I64) -> tuple[I64, I64]:
     rows, columns = linear_sum_assignment(part)
     real = part[rows, columns] < _MISS_COST
     return tracks[rows[real]], detections[columns[real]]
+
+
+def _greedy(cost: F64, tracks: I64, detections: I64) -> tuple[I64, I64]:
+    """The cheapest pair first, then the cheapest of what is left; of equal ones that of the first track."""
+    part = cost[tracks[:, None], detections]
+    left_t, left_d = np.ones(len(tracks), bool), np.ones(len(detections), bool)
+    pairs = []
+    for k in np.argsort(part, axis=None, kind="stable").tolist():
+        i, j = divmod(k, len(detections))
+        if part[i, j] >= _MISS_COST:
+            break
+        if left_t[i] and left_d[j]:
+            pairs.append((tracks[i], detections[j]))
+            left_t[i] = left_d[j] = False
+    rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
+    return rows, columns
 
 
 def pair_costs(tracks: TrackStore, measured: Measurements, config: TrackerConfig) -> tuple[F64, F64]:
@@ -114,6 +131,8 @@ def _pair_cost(t: Any, m: Any, c: Any, buffers: Any) -> Any:
     shared = shared_area((x, y, yaw), t.size_m, m, buffers)
     union = t.size_m[0] * t.size_m[1] + m.lwh_m[0] * m.lwh_m[1] - shared
     overlap = shared / union if union > 0 else 0.0
+    if c.generalised_overlap:
+        overlap = generalised(overlap, union, hull_area((x, y, yaw), t.size_m, m))
     alike = agreement(t.class_sum, m.class_probabilities, c)
     total = c.weight_mahalanobis + c.weight_overlap + c.weight_distance
     pair = c.weight_mahalanobis * d2 / c.gate_mahalanobis2
@@ -135,3 +154,56 @@ def shared_area(pose: Any, size_m: Any, m: Any, buffers: Any) -> float:
     c, s = np.cos(yaw), np.sin(yaw)
     offset = (dx * c + dy * s, dy * c - dx * s)
     return float(overlap_area(half_a, half_b, offset, (np.cos(turn), np.sin(turn)), buffers))
+
+
+@compiled
+def generalised(overlap: float, union: float, hull: float) -> float:
+    """Generalised IoU brought to 0..1 (Rezatofighi et al., CVPR 2019): also says how far apart boxes are that do not
+    touch. hull: area of the convex hull of both.
+    """
+    return 0.5 * (1 + overlap - (hull - union) / hull) if hull > 0 else 0.0
+
+
+@compiled
+def hull_area(pose: Any, size_m: Any, m: Any) -> float:
+    """Area of the convex hull of the footprints of a box at a pose (x, y, yaw) and of a measured box, m2."""
+    corners = np.empty((8, 2))
+    for k, length, width, yaw in ((0, size_m[0], size_m[1], pose[2]), (4, m.lwh_m[0], m.lwh_m[1], m.pose[2])):
+        cos, sin = np.cos(yaw) / 2, np.sin(yaw) / 2
+        x, y = (m.pose[0] - pose[0], m.pose[1] - pose[1]) if k else (0.0, 0.0)
+        for i, a, b in ((0, 1, 1), (1, -1, 1), (2, -1, -1), (3, 1, -1)):
+            corners[k + i, 0] = x + a * length * cos - b * width * sin
+            corners[k + i, 1] = y + a * length * sin + b * width * cos
+    first = 0
+    for i in range(8):
+        if corners[i, 0] < corners[first, 0]:
+            first = i
+    # Around the hull (Jarvis): the next corner has all others on its left.
+    area, at = 0.0, first
+    for _ in range(8):
+        new = -1
+        for i in range(8):
+            if corners[i, 0] == corners[at, 0] and corners[i, 1] == corners[at, 1]:
+                continue
+            turn = 0.0 if new < 0 else _turn(corners[at], corners[new], corners[i])
+            if new < 0 or turn < 0 or (turn == 0 and _farther(corners[at], corners[new], corners[i])):
+                new = i
+        if new < 0:
+            return 0.0
+        area += corners[at, 0] * corners[new, 1] - corners[new, 0] * corners[at, 1]
+        at = new
+        if corners[at, 0] == corners[first, 0] and corners[at, 1] == corners[first, 1]:
+            break
+    return float(0.5 * area)
+
+
+@compiled
+def _turn(a: Any, b: Any, c: Any) -> float:
+    """Above 0: c lies to the left of the way from a to b."""
+    return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+
+
+@compiled
+def _farther(a: Any, b: Any, c: Any) -> bool:
+    """Whether c is farther from a than b."""
+    return bool((c[0] - a[0]) ** 2 + (c[1] - a[1]) ** 2 > (b[0] - a[0]) ** 2 + (b[1] - a[1]) ** 2)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
 from perception_nodes.datatypes import ConfigurationError, check_ranges, param
 
 from .classes import record
+
+ASSOCIATIONS: Final = ("global_nearest", "greedy")
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,12 @@ class TrackerConfig:
     weight_mahalanobis: float = param(0.4, "Share of the Mahalanobis distance in the pair cost", low=0.0)
     weight_overlap: float = param(0.4, "Share of 1 - IoU (seen from above) in the pair cost", low=0.0)
     weight_distance: float = param(0.2, "Share of the centre distance in the pair cost", low=0.0)
+    generalised_overlap: bool = param(
+        False, "Generalised IoU instead of IoU in the pair cost: it falls on between boxes that do not touch"
+    )
+    association: str = param(
+        "global_nearest", "Pairs of least cost in sum (global_nearest), or the cheapest pair first (greedy)"
+    )
     weight_class: float = param(0.15, "Cost per unit of -ln(class agreement)", low=0.0)
     low_score: float = param(
         0.3, "Detections below it only continue tracks (second stage)", low=0.0, high=1.0
@@ -136,6 +145,10 @@ class TrackerConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        if self.association not in ASSOCIATIONS:
+            raise ConfigurationError(
+                f"TrackerConfig.association: wanted one of {list(ASSOCIATIONS)}, got {self.association!r}"
+            )
         if self.weight_mahalanobis + self.weight_overlap + self.weight_distance <= 0:
             raise ConfigurationError("TrackerConfig.weight_*: wanted a positive sum")
         if self.delete_existence >= self.confirm_existence:

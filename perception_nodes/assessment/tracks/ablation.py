@@ -18,7 +18,7 @@ from .kitti import results
 from .tune import Truth, TuneOptions, applied, figures, passed, published, read_inputs
 
 # Name of the row -> what is set, in the tracker or around it.
-ROWS: Final[Mapping[str, Mapping[str, float]]] = {
+ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "all": {},
     "plain mean of the scores (no prior)": {"prior_weight": 0.0},
     "no price for coasting": {"coast_cost_per_s": 0.0},
@@ -35,6 +35,8 @@ ROWS: Final[Mapping[str, Mapping[str, float]]] = {
     "in a frame that stands, motion from objects": {"ego_motion": True},
     "weak detections start tracks too": {"low_score": 0.0},
     "weak detections are not used": {},
+    "association greedy": {"association": "greedy"},
+    "association with generalised IoU": {"generalised_overlap": True},
     "association by Mahalanobis distance only": {"weight_overlap": 0.0, "weight_distance": 0.0},
     "association by overlap only": {"weight_mahalanobis": 0.0, "weight_distance": 0.0},
     "association by distance only": {"weight_mahalanobis": 0.0, "weight_overlap": 0.0},
@@ -65,7 +67,7 @@ def ablation(options: TuneOptions, console: Console) -> dict[str, KittiTracking]
     return out
 
 
-def _set(config: TrackConfig, changes: Mapping[str, float]) -> TrackConfig:
+def _set(config: TrackConfig, changes: Mapping[str, Any]) -> TrackConfig:
     """Tracker numbers that `tune` does not search are set too."""
     inner: dict[str, Any] = {k: v for k, v in changes.items() if hasattr(config.tracker, k)}
     outer = {k: v for k, v in changes.items() if k not in inner}
