@@ -80,7 +80,7 @@ def _greedy(cost: F64, tracks: I64, detections: I64) -> tuple[I64, I64]:
         if left_t[i] and left_d[j]:
             pairs.append((tracks[i], detections[j]))
             left_t[i] = left_d[j] = False
-    rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
+    rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T.copy()
     return rows, columns
 
 
