@@ -33,6 +33,8 @@ EXAMPLES = """
 `perception train robustness --model vlp16/lidar_small.onnx --rig vlp16 --held-out 6 --frames 4`  in bad weather
 
 `perception train calibrate --model vlp16/lidar_small.onnx --data my_drive --output mine`  existence by your own labels
+
+`perception train second-look --model vlp16/lidar_small.onnx --rig vlp16 --output looked`  beams and points count too
 """
 
 
@@ -41,7 +43,8 @@ def train(
         str,
         typer.Argument(
             help="lidar: train a detector; score: a model on real, labelled sweeps or simulated streets;"
-            " robustness: in weather and with faults of severity 1 to 5; calibrate: existence by labelled sweeps"
+            " robustness: in weather and with faults of severity 1 to 5; calibrate: existence by labelled sweeps;"
+            " second-look: what beams and points count for a model's boxes, from simulated streets"
         ),
     ],
     rig: Annotated[
@@ -64,7 +67,7 @@ def train(
     data: Annotated[
         list[Path] | None, typer.Option(help="lidar: folder for simulated frames; score: recordings")
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="score: the ONNX file")] = None,
+    model: Annotated[Path | None, typer.Option(help="the ONNX file to score, calibrate or look at")] = None,
     pictures: Annotated[
         bool, typer.Option("--pictures", help="score: draw the first sweep of each recording into --output")
     ] = False,
@@ -88,9 +91,9 @@ def train(
 
     from perception_nodes.datatypes import ConfigurationError
 
-    if what not in ("lidar", "score", "robustness", "calibrate"):
+    if what not in ("lidar", "score", "robustness", "calibrate", "second-look"):
         raise ConfigurationError(
-            f"perception train: wanted lidar or score or robustness or calibrate, got {what!r}"
+            f"perception train: wanted lidar or score or robustness or calibrate or second-look, got {what!r}"
         )
     if importlib.util.find_spec("torch") is None:
         raise ConfigurationError(
@@ -113,12 +116,8 @@ def train(
         if data:
             score_and_tell(model, tuple(data), Console(), output if pictures else None)
         return
-    if what == "calibrate":
-        from perception_nodes.training.calibrate_real import calibrate
-
-        if model is None or not data:
-            raise ConfigurationError("perception train calibrate: wanted --model FILE and --data FOLDER")
-        calibrate(model, tuple(data), output, Console())
+    if what in ("calibrate", "second-look"):
+        _scores_anew(what, model, data or [], output, (rigs, streets, drives))
         return
     if what == "robustness":
         from perception_nodes.training.robustness import Suite, robustness_and_tell
@@ -154,6 +153,28 @@ def train(
         ),
         Console(),
     )
+
+
+def _scores_anew(
+    what: str, model: Path | None, data: list[Path], output: Path, street: tuple[Any, int, Any]
+) -> None:
+    """Copies of a model's files of which the boxes have other scores or existences."""
+    from perception_nodes.datatypes import ConfigurationError
+
+    rigs, streets, drives = street
+    if what == "calibrate":
+        from perception_nodes.training.calibrate_real import calibrate
+
+        if model is None or not data:
+            raise ConfigurationError("perception train calibrate: wanted --model FILE and --data FOLDER")
+        calibrate(model, tuple(data), output, Console())
+        return
+    from perception_nodes.training.second_look import add_second_look
+
+    if model is None or not rigs:
+        raise ConfigurationError("perception train second-look: wanted --model FILE and --rig NAME")
+    folder = data[0] if data else output / "data"
+    add_second_look(model, rigs, streets, drives, output, folder, Console())
 
 
 def _pretraining(steps: int, recordings: list[Path], output: Path, fresh: bool) -> Any:

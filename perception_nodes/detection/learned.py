@@ -17,8 +17,8 @@ from perception_nodes.datatypes import (
     PointCloud,
     SourceMask,
 )
-from perception_nodes.geometry import points_in_boxes
 
+from .beams import Beams, count_points, sort_beams
 from .ground import GroundGrid
 from .learned_config import LearnedConfig
 from .learned_decode import BOX_CHANNELS, DecodedBoxes, decode
@@ -27,6 +27,7 @@ from .learned_points import PreparedPoints, prepare
 from .lidar import LidarFrame, practice_sweep
 from .raster import CHANNELS, RASTER_VERSION, RasterConfig, rasterize
 from .runtime import OnnxModel
+from .second_look import SecondLook, as_rows
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -47,6 +48,7 @@ class LearnedLidarDetector:
         self.model_hash = self.model.model_hash
         self.calibration_id = str(about.get("calibration", {}).get("id", ""))
         self._existence = _existence_table(about.get("calibration", {}), path)
+        self._second_look = SecondLook.of(about)
         self._sweeps = int(about.get("sweeps", 1))
         self.domain = DomainCheck(about.get("statistics", {}))
         self.raster = RasterConfig(float(about["cell_m"]), int(about["cells"]))
@@ -66,16 +68,26 @@ class LearnedLidarDetector:
         Raises MalformedMessage if a point names a sensor without an origin.
         """
         points, ground, kept = prepare(cloud, origins_m, self._points)
-        first = np.asarray(origins_m, np.float64).reshape(-1, 3)[:1]
-        self.domain.add(describe_points(points, float(first[0, 2] - ground.height_at(first[:, :2])[0])))
-        found = self.boxes(points)
+        origins = np.asarray(origins_m, np.float64).reshape(-1, 3)
+        sensor_height_m = origins[:, 2] - ground.height_at(origins[:, :2])
+        self.domain.add(describe_points(points, float(sensor_height_m[0])))
+        beams = sort_beams(points, sensor_height_m)
+        found = self._looked_at(points, beams)
         height = np.full(len(cloud), np.nan, np.float32)
         height[kept] = points.xyh_m[:, 2]
-        detections = self._detections(cloud, found, points, ground)
+        detections = self._detections(cloud, found, beams, ground)
         return LidarFrame(detections, ground, height, self.config.points.object_min_height_m)
 
-    def boxes(self, points: PreparedPoints) -> DecodedBoxes:
-        """What the network says of prepared points; z over the ground."""
+    def boxes(self, points: PreparedPoints, sensor_height_m: F64) -> DecodedBoxes:
+        """Boxes in prepared points, z over the ground as sensor_height_m (K,) of the sensors."""
+        return self._looked_at(points, sort_beams(points, sensor_height_m))
+
+    def _looked_at(self, points: PreparedPoints, beams: Beams) -> DecodedBoxes:
+        found = self.first_boxes(points)
+        return found if self._second_look is None else self._second_look(found, beams)
+
+    def first_boxes(self, points: PreparedPoints) -> DecodedBoxes:
+        """What the network says, without the second look."""
         rasterize(points, self.raster, self._input[0])
         logits, maps = self.model.run(self._input)
         return decode(
@@ -83,9 +95,9 @@ class LearnedLidarDetector:
         )
 
     def _detections(
-        self, cloud: PointCloud, found: DecodedBoxes, points: PreparedPoints, ground: GroundGrid
+        self, cloud: PointCloud, found: DecodedBoxes, beams: Beams, ground: GroundGrid
     ) -> Detections3D:
-        counts = points_in_boxes(points.xyh_m, found.center_m, found.lwh_m, found.yaw_rad, 0.1)
+        counts = count_points(beams, as_rows(found), 0.1)
         center = found.center_m.copy()
         center[:, 2] += ground.height_at(center[:, :2])
         n = len(found)

@@ -37,7 +37,7 @@ from .adapt_labels import label_drive, labelled_frame
 from .adapt_sweeps import Sweep, TwoDetectors, find_all
 from .calibrate import calibration
 from .config import TrainConfig, digest, file_digest
-from .detector import of_network
+from .detector import looked_again, of_network
 from .domain import statistics
 from .export import check_parity, export_onnx, quantise
 from .frames import RANGE_M
@@ -300,7 +300,7 @@ def _export(
 ) -> Path:
     model = kept.network
     held = [frames.held_out[k] for k in range(len(frames.held_out))]
-    detect = of_network(model, raster)
+    detect = looked_again(of_network(model, raster), about)
     table = calibration(
         [truth_frame(f, k) for k, f in enumerate(held)],
         [found_frame(detect(f), k) for k, f in enumerate(held)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,14 @@ import numpy as np
 import torch
 
 from perception_nodes.datatypes import PointCloud
+from perception_nodes.detection.beams import Beams, sort_beams
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.detection.learned import LearnedLidarDetector
 from perception_nodes.detection.learned_config import DecodeConfig
 from perception_nodes.detection.learned_decode import DecodedBoxes, decode
 from perception_nodes.detection.lidar import GeometricLidarDetector
 from perception_nodes.detection.raster import RasterConfig, rasterize
+from perception_nodes.detection.second_look import SecondLook
 from perception_nodes.networks.bev import BevDetector
 
 from .export import output_cell
@@ -43,7 +46,20 @@ def of_network(model: BevDetector, raster: RasterConfig, config: DecodeConfig | 
 
 def of_file(detector: LearnedLidarDetector) -> Detect:
     """A model file."""
-    return lambda frame: detector.boxes(frame.points)
+    return lambda frame: detector.boxes(frame.points, frame.origin_m[2:].astype(np.float64))
+
+
+def looked_again(detect: Detect, about: Mapping[str, Any]) -> Detect:
+    """With the second look that a model's metadata ask for, as the node takes it."""
+    second = SecondLook.of(about)
+    if second is None:
+        return detect
+    return lambda frame: second(detect(frame), beams_of(frame))
+
+
+def beams_of(frame: StoredFrame) -> Beams:
+    """Of a stored frame's sweep."""
+    return sort_beams(frame.points, frame.origin_m[2:].astype(np.float64))
 
 
 def of_geometric(config: GeometricConfig | None = None) -> Detect:

@@ -35,7 +35,7 @@ from .calibrate import calibration
 from .compare import compare, plain
 from .config import TrainConfig, digest, file_digest
 from .curves import write_curves
-from .detector import of_network
+from .detector import looked_again, of_network
 from .domain import statistics
 from .export import check_parity, export_onnx, quantise
 from .loader import Samples, batches
@@ -44,6 +44,7 @@ from .loop import CHECKPOINT, Evaluate, Job, Place, State, find_place, train, tr
 from .pretrain import FOLDER, Ground, Pretraining, pretrain
 from .report import card, commit, tell_scores
 from .score import ClassScore, found_frame, score_store, truth_frame
+from .second_look import fit_second_look
 from .simulate import HELD_OUT_SEED, TRAIN_SEED, make_all, shards
 from .store import JoinedStore
 from .weights import measuring, network_for
@@ -135,12 +136,13 @@ def finish(run: Run, model: BevDetector) -> Path:
     options, console, raster = run.options, run.console, run.raster
     name = options.name or f"lidar_{model.config.name}"
     half = len(run.held_out) // 2
-    table = _calibrate(run, model, range(half))
+    second, table = _calibrate(run, model, range(half))
     about = {
         "kind": KIND, "name": name, "raster": RASTER_VERSION, "channels": list(CHANNELS), "cells": raster.cells,
         "cell_m": raster.cell_m, "sweeps": 1, "size": model.config.name, "rigs": [r.name for r in options.rigs],
         "data": run.train.digest, "config": digest(run.config), "commit": commit(), "calibration": table,
-        "statistics": statistics(run.train), "from": _chain(options), "pretraining": options.pretraining.asked(),
+        "second_look": second, "statistics": statistics(run.train), "from": _chain(options),
+        "pretraining": options.pretraining.asked(),
     }  # fmt: skip
     path = options.output / f"{name}.onnx"
     export_onnx(model, raster, path, about)
@@ -335,12 +337,14 @@ def mean_ap(scores: Mapping[str, ClassScore]) -> float:
     return sum(s.ap for s in many) / max(len(many), 1)
 
 
-def _calibrate(run: Run, model: BevDetector, frames: range) -> dict[str, Any]:
-    """On the first half of the held-out frames; the other half is what is reported."""
+def _calibrate(run: Run, model: BevDetector, frames: range) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Second look and table on the first half of the held-out frames; the other half is what is reported."""
     detect = of_network(model, run.raster)
     stored = [run.held_out[k] for k in frames]
+    second = fit_second_look([(f, detect(f)) for f in stored])
+    looked = looked_again(detect, {"second_look": second})
     truth = [truth_frame(f, k) for k, f in enumerate(stored)]
-    return calibration(truth, [found_frame(detect(f), k) for k, f in enumerate(stored)])
+    return second, calibration(truth, [found_frame(looked(f), k) for k, f in enumerate(stored)])
 
 
 def _described(run: Run) -> dict[str, Any]:
