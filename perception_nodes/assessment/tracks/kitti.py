@@ -63,14 +63,16 @@ class KittiTracker:
         pose = odom_from_base or Transform.identity()
         back = pose.inverse() if odom_from_base is not None else None
         self._frame += 1
-        given = to_detections(detections, self.label, self._frame * PERIOD_NS, self.config)
+        # With 2D detections the boxes are looked at from the vehicle first.
+        at_once = odom_from_base if image_boxes is None else None
+        given = to_detections(detections, self.label, self._frame * PERIOD_NS, self.config, at_once)
         if image_boxes is not None and self.tracker.stamp_ns is not None:
             before = self.tracker.predict(given.stamp_ns)
             center_m, yaw_rad = _from_vehicle(before, back)
             before = replace(before, center_m=center_m, yaw_rad=yaw_rad)
             projected = self._project(center_m, before.lwh_m, yaw_rad)
             given = bridges(given, before, projected, image_boxes, self.config)
-        if odom_from_base is not None:
+        if odom_from_base is not None and at_once is None:
             given = transform_detections(given, "odom", odom_from_base)
         tracks = self.tracker.step(given, pose)
         ended = tracks.state == int(TrackState.DELETED)
@@ -118,8 +120,14 @@ def results(seen: Iterable[Seen], label: str, config: TrackConfig) -> list[Kitti
     return out
 
 
-def to_detections(objects: KittiObjects, label: str, stamp_ns: int, config: TrackConfig) -> Detections3D:
-    """Rectified camera axes (x right, y down, z ahead, y of the underside) to x ahead, y left, z up."""
+def to_detections(
+    objects: KittiObjects,
+    label: str,
+    stamp_ns: int,
+    config: TrackConfig,
+    odom_from_base: Transform | None = None,
+) -> Detections3D:
+    """Rectified camera axes (x right, y down, z ahead, y of the underside) to x ahead, y left, z up, or into odom."""
     x, y, z = objects.bottom_m.T
     n, index = len(objects), LABEL_INDEX[LABELS[label]]
     probabilities = np.zeros((n, NUM_LABELS))
@@ -127,13 +135,18 @@ def to_detections(objects: KittiObjects, label: str, stamp_ns: int, config: Trac
     worth = objects.score + config.score_per_m * np.hypot(x, z)
     log_odds = config.score_slope * (worth - config.score_even)
     odds = np.exp(np.clip(log_odds, -30.0, 30.0))
+    center_m = np.stack([z, -x, objects.hwl_m[:, 0] / 2 - y], axis=1)
+    yaw_rad = -objects.rotation_y_rad - np.pi / 2
+    if odom_from_base is not None:
+        center_m = np.asarray(odom_from_base.apply(center_m), np.float64)
+        yaw_rad = yaw_rad + odom_from_base.yaw_rad
     return Detections3D.of(
         stamp_ns,
-        VEHICLE_FRAME,
+        VEHICLE_FRAME if odom_from_base is None else "odom",
         "detections",
-        np.stack([z, -x, objects.hwl_m[:, 0] / 2 - y], axis=1),
+        center_m,
         objects.hwl_m[:, [2, 1, 0]],
-        wrap_angle(-objects.rotation_y_rad - np.pi / 2),
+        wrap_angle(yaw_rad),
         label=np.full(n, index, np.uint8),
         class_probabilities=probabilities,
         score=log_odds,

@@ -18,6 +18,7 @@ from perception_nodes.assessment.tracks.smooth import smoothed
 from perception_nodes.datatypes import ConfigurationError, InputError
 from perception_nodes.evaluation import kitti_tracking
 from perception_nodes.evaluation.kitti_objects import KittiObjects
+from perception_nodes.geometry import Transform, transform_detections
 
 QUIET = Console(quiet=True)
 
@@ -239,3 +240,13 @@ def test_smoothing_links_a_track_that_broke():
 
 def test_smoothing_nothing_is_nothing():
     assert [len(f) for f in smoothed([KittiObjects.empty()] * 3)] == [0, 0, 0]
+
+
+def test_placed_at_once_is_placed_afterwards(sequence):
+    frame = read_pointrcnn(sequence / "det3d_Car" / "0002.txt")[0]
+    pose = Transform.from_xyz_rpy((3.0, -2.0, 0.5), (0.01, -0.02, 2.5))
+    at_once = to_detections(frame, "Car", 7, class_config("Car"), pose)
+    after = transform_detections(to_detections(frame, "Car", 7, class_config("Car")), "odom", pose)
+    assert at_once.frame_id == after.frame_id == "odom"
+    np.testing.assert_allclose(at_once.center_m, after.center_m)
+    np.testing.assert_allclose(at_once.yaw_rad, after.yaw_rad)
