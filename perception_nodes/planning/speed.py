@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import PEDESTRIAN, TWO_WHEELERS, VEHICLES
+from perception_nodes.datatypes import PEDESTRIAN, TWO_WHEELERS, UNKNOWN, VEHICLES
 from perception_nodes.geometry import wrap_angle
 
 from .config import PlannerConfig
@@ -116,14 +116,18 @@ class SpeedPlanner:
         velocity[speed < np.maximum(_MOVES_MPS, _SURE * objects.velocity_std_mps)] = 0.0
         ahead = np.stack([np.cos(objects.box[:, 2]), np.sin(objects.box[:, 2])], axis=1)
         along = (velocity * ahead).sum(axis=1)
-        # A box that is matched with another thing in its first frames flies across the road.
-        young = (objects.age_s < _YOUNG_S) | (objects.velocity_std_mps > _VAGUE_MPS)
-        young &= (objects.label != PEDESTRIAN) & (speed > _MOVES_MPS)
+        # A box that is matched with another thing in its first frames flies across the road, or towards the vehicle.
+        vague = objects.velocity_std_mps > _VAGUE_MPS
+        young = objects.age_s < _YOUNG_S
+        headless = vague | (young & (objects.label == UNKNOWN))
+        young = (young | vague) & (objects.label != PEDESTRIAN) & (speed > _MOVES_MPS)
         for i in np.flatnonzero(young):
             k = min(int(np.argmin(np.hypot(*(line.points_m - objects.box[i, :2]).T))), len(line.points_m) - 2)
             step = line.points_m[k + 1] - line.points_m[k]
-            across = float(step[0] * velocity[i, 1] - step[1] * velocity[i, 0]) / float(np.hypot(*step))
-            if abs(across) > np.sin(self._config.lane_angle_rad) * speed[i]:
+            step = step / np.hypot(*step)
+            across = float(step[0] * velocity[i, 1] - step[1] * velocity[i, 0])
+            flies = abs(across) > np.sin(self._config.lane_angle_rad) * speed[i]
+            if flies or (headless[i] and step @ velocity[i] < 0.0):
                 velocity[i] = 0.0
         slips = np.isin(objects.label, list(VEHICLES)) & (speed > 2.0) & (np.abs(along) < 0.8 * speed)
         velocity[slips] = along[slips, None] * ahead[slips]
@@ -251,26 +255,44 @@ class SpeedPlanner:
         )  # fmt: skip
         for j in (0, round(1.0 / c.step_s), round(2.0 / c.step_s)):
             for row in np.unique(mask[j][mask[j] >= 0]):
+                if self._beside(scene, int(row)):
+                    continue
                 k = int(np.argmax(mask[j] == row))
                 speed = self._along(scene, int(row), k)
                 if speed is None:
                     continue
                 gap = max(k * STEP_M - speed * self._times[j], 0.1)
-                lead = max(speed, 0.0)
-                close = v * (v - lead) / (2 * np.sqrt(c.max_acceleration_mps2 * 2.0))
-                wish = c.standstill_m + max(0.0, v * c.headway_s + close)
-                top = max(float(scene.limit_mps[0]), 1.0)
-                a = c.max_acceleration_mps2 * (1.0 - min(v / top, 1.5) ** 4 - (wish / gap) ** 2)
-                # The model brakes harder than it has to when something comes into view; it need not.
-                room = max(gap - 1.0, 0.2)
-                least = max(_GENTLE_MPS2, 1.3 * max(v - lead, 0.0) ** 2 / (2 * room))
-                if gap < _CLOSE_S * v:  # too close to react: it has to stop behind who brakes hard
-                    least = max(least, v * v / (2 * (room + lead * lead / (2 * _LEAD_BRAKES_MPS2))))
-                a = max(a, -least)
+                a, most = self._behind(v, gap, max(speed, 0.0), float(scene.limit_mps[0]))
+                if j > 0:  # not in the way yet: should braking have to be harder, `_free` says so
+                    most = c.comfort_braking_mps2
+                a = max(a, -most)
                 if a < worst.acceleration_mps2:
-                    most = _HARD[-1] if gap < _CLOSE_S * v else 4.0
-                    worst = Speed(float(max(a, -most)), Reason.FOLLOW, row=int(row))
+                    worst = Speed(float(a), Reason.FOLLOW, row=int(row))
         return worst
+
+    def _behind(self, v: float, gap: float, lead: float, limit_mps: float) -> tuple[float, float]:
+        """Acceleration at `gap` m behind what drives `lead` m/s, and the hardest braking that this may take."""
+        c = self._config
+        close = v * (v - lead) / (2 * np.sqrt(c.max_acceleration_mps2 * 2.0))
+        wish = c.standstill_m + max(0.0, v * c.headway_s + close)
+        a = c.max_acceleration_mps2 * (1.0 - min(v / max(limit_mps, 1.0), 1.5) ** 4 - (wish / gap) ** 2)
+        # The model brakes harder than it has to when something comes into view; it need not.
+        room = max(gap - 1.0, 0.2)
+        needed = max(v - lead, 0.0) ** 2 / (2 * room)
+        least = 1.3 * needed
+        if needed <= c.comfort_braking_mps2:
+            least = min(least, c.comfort_braking_mps2)
+        least = max(_GENTLE_MPS2, least)
+        if gap < _CLOSE_S * v:  # too close to react: it has to stop behind who brakes hard
+            least = max(least, v * v / (2 * (room + lead * lead / (2 * _LEAD_BRAKES_MPS2))))
+        return max(a, -least), _HARD[-1] if gap < _CLOSE_S * v else 4.0
+
+    def _beside(self, scene: Scene, row: int) -> bool:
+        """Whether the middle of an object is not before the vehicle: braking does not lead behind it."""
+        c = self._config
+        x, y, yaw = scene.way[0, :3]
+        ahead = (scene.objects.box[row, :2] - (x, y)) @ (np.cos(yaw), np.sin(yaw))
+        return bool(ahead < c.centre_m + 0.5 * c.length_m)
 
     def _along(self, scene: Scene, row: int, k: int) -> float | None:
         """Speed of an object along the way at its place k; None for one that crosses it."""

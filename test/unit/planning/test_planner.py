@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from perception_nodes.datatypes import PEDESTRIAN, ConfigurationError, InputError, Mode
+from perception_nodes.datatypes import LABEL_INDEX, PEDESTRIAN, ConfigurationError, InputError, Mode
 from perception_nodes.planning import EgoMotion, Guidance, PlannerConfig, Reason, ReferencePlanner
 
 from .scenes import LIMIT_MPS, decide, dividers, route, things
@@ -75,6 +75,15 @@ def test_a_vague_velocity_across_the_road_is_none() -> None:
     assert decide(things(crossing), speed_mps=4.0).acceleration_mps2 <= -2.5
 
 
+def test_a_vague_velocity_towards_the_vehicle_is_none() -> None:
+    """Of a lorry that stands 40 m ahead more and more comes into sight: its box grows towards the vehicle."""
+    grows = (45.0, 0.0, 0.0, 6.3, 2.5, -10.0, 0.0)
+    vague = decide(things(grows, velocity_std_mps=np.array([3.2])))
+    known = decide(things(grows))
+    assert vague.acceleration_mps2 > -2.0
+    assert known.acceleration_mps2 <= -2.5
+
+
 def test_right_behind_a_slower_one_it_brakes_as_if_that_one_might_brake_hard() -> None:
     def behind(gap_m: float) -> float:
         ahead = things((3.7 + gap_m + 1.0, 0.0, 0.0, 2.0, 0.8, 8.6, 0.0))
@@ -82,6 +91,26 @@ def test_right_behind_a_slower_one_it_brakes_as_if_that_one_might_brake_hard() -
 
     assert behind(4.0) < -4.5
     assert behind(12.0) > -3.0
+
+
+def test_who_is_beside_the_vehicle_is_not_followed() -> None:
+    """Braking would not lead behind it; the box touches the room that is left to the side."""
+    beside = things((0.9, 1.35, 0.0, 0.5, 0.5, 0.0, 0.0), label=PEDESTRIAN)
+    before = things((6.0, 1.35, 0.0, 0.5, 0.5, 0.0, 0.0), label=PEDESTRIAN)
+    assert decide(beside).acceleration_mps2 > -2.6
+    assert decide(before).acceleration_mps2 < -4.0
+
+
+def test_who_may_come_into_the_way_later_is_braked_for_gently() -> None:
+    """A cyclist beside the lane who drifts towards it: 3 m ahead, half as fast."""
+    drifts = decide(things((7.7, -2.5, 0.0, 1.6, 0.6, 4.9, 1.0), label=LABEL_INDEX["bicycle"]), 9.0)
+    assert -3.5 < drifts.acceleration_mps2 < -1.0
+
+
+def test_what_gentle_braking_is_enough_for_takes_no_more() -> None:
+    """12 m/s within 30 m: 2.4 m/s2."""
+    stands = things((30.0 + 1.0 + 3.7 + 2.25, 0.0, 0.0, *CAR_SIZE, 0.0, 0.0))
+    assert decide(stands, 12.0).acceleration_mps2 == pytest.approx(-2.5, abs=0.11)
 
 
 def test_no_faster_than_it_can_stop_within_sight() -> None:
