@@ -18,6 +18,7 @@ from perception_nodes.datatypes import (
     DropReason,
     Modality,
     Mode,
+    PerceptionError,
     SensorReason,
     SensorSpec,
 )
@@ -39,6 +40,7 @@ class _Job:
     message: Any
     stamp_ns: int
     received_ns: int
+    session: int
 
 
 class CameraDetector(PerceptionNode):
@@ -91,13 +93,17 @@ class CameraDetector(PerceptionNode):
             self.create_timer(0.05, self._raise_failures, clock=self.wall)
 
     def reset(self) -> None:
-        """Nothing is remembered between pictures."""
+        """Nothing is remembered between pictures; one may wait."""
+        for worker in self._workers.values():
+            self._drop_left(worker.take_back(), DropReason.TIME_JUMP)
 
     def drain(self) -> None:
         for worker in self._workers.values():
-            left = worker.stop()
-            if left is not None:
-                self.drop(left.account, left.stamp_ns, DropReason.SHUTDOWN, "waiting when the node stopped")
+            self._drop_left(worker.stop(), DropReason.SHUTDOWN)
+
+    def _drop_left(self, job: _Job | None, reason: DropReason) -> None:
+        if job is not None:
+            self.drop(job.account, job.stamp_ns, reason, "waiting when the node stopped or was reset")
 
     def mode(self) -> Mode:
         """Without a model, or without cameras, there is nothing that this node could see."""
@@ -111,7 +117,8 @@ class CameraDetector(PerceptionNode):
 
     def _handler(self, spec: SensorSpec, account: Account) -> Any:
         def handle(message: Any, received_ns: int) -> None:
-            job = _Job(spec, account, message, from_msg.stamp_ns(message.header), received_ns)
+            stamp_ns = from_msg.stamp_ns(message.header)
+            job = _Job(spec, account, message, stamp_ns, received_ns, self.session.number)
             replaced = self._workers[spec.name].submit(job)
             if replaced is not None:
                 age_s = (received_ns - replaced.received_ns) * 1e-9
@@ -131,8 +138,18 @@ class CameraDetector(PerceptionNode):
     def _detect(self, job: _Job) -> None:
         """In the worker thread."""
         assert self._model is not None
-        with self.guarded(job.account, job.stamp_ns):
-            found = self._model.detect(from_msg.image(job.message), job.spec.name)
+        try:
+            found: Detections2D | PerceptionError = self._model.detect(
+                from_msg.image(job.message), job.spec.name
+            )
+        except PerceptionError as error:
+            found = error
+        with self.session.lasting(job.session) as lasts:
+            if not lasts:  # the clock has jumped meanwhile
+                return
+            if isinstance(found, PerceptionError):
+                self.drop(job.account, job.stamp_ns, found.reason, str(found))
+                return
             job.account.count(used=1)
             self._publish(found, job.received_ns, Mode.NOMINAL, "")
 

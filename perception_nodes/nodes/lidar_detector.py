@@ -77,15 +77,14 @@ class LidarDetector(PerceptionNode):
         found = replace(found, source=self.rig.reference)
         self._check_domain()
         sensors = self.sensor_status()
-        info = self.frame_info(
-            self._topic,
-            self.trace(sweep.stamps_ns, sweep.received_ns),
-            sensors,
-            self.input_mode(),
-        )
-        info = replace(info, calibration_id=self._detector.calibration_id)
-        self._out.publish(to_msg.detections_3d(found, info))
-        self.sent(sweep.cloud.stamp_ns, sweep.received_ns)
+        trace = self.trace(sweep.stamps_ns, sweep.received_ns)
+        with self.session.lasting(sweep.session) as lasts:
+            if not lasts:  # the clock has jumped meanwhile
+                return
+            info = self.frame_info(self._topic, trace, sensors, self.input_mode())
+            info = replace(info, calibration_id=self._detector.calibration_id)
+            self._out.publish(to_msg.detections_3d(found, info))
+            self.sent(sweep.cloud.stamp_ns, sweep.received_ns)
 
     def _check_domain(self) -> None:
         """Say it where the sweeps are unlike those that the model was trained on."""

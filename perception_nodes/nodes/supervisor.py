@@ -139,7 +139,7 @@ class Supervisor(PerceptionNode):
         sensors = self._sensors()
         self._state_sequence += 1
         out = msg.PerceptionState(
-            session_id=self.session_id,
+            session_id=self.session.number,
             sequence=self._state_sequence,
             mode=int(mode),
             active_faults=faults,

@@ -85,7 +85,7 @@ class Vitals:
             self._latency.popleft()
         if not self._latency:
             return float("nan"), float("nan"), float("nan")
-        values = np.array([v for _, v in self._latency])
+        values = np.array([v for _, v in list(self._latency)])  # a copy: other threads note outputs
         p50, p95 = np.percentile(values, (50, 95))
         return float(p50), float(p95), float(values.max())
 

@@ -6,7 +6,6 @@ logged. Anything else is a bug and ends the node with its traceback.
 
 from __future__ import annotations
 
-import secrets
 import socket
 import time
 from collections import Counter
@@ -46,11 +45,12 @@ from .heartbeat import NodeState, Vitals, diagnostics_message, health_message
 from .parameters import config_hash, declare, declare_reliability, unknown
 from .raw import header_stamp_ns
 from .reliability import FollowingInput
+from .session import Session
 
 _HOST = socket.gethostname()
 _BACK = Duration(nanoseconds=-1_000_000)
 _FORWARD = Duration(seconds=2)
-_FAREWELL = Duration(nanoseconds=300_000_000)
+_FAREWELL = Duration(seconds=1)  # on a busy machine; else they have it at once
 
 
 class PerceptionNode(LifecycleNode):
@@ -68,7 +68,7 @@ class PerceptionNode(LifecycleNode):
         super().__init__(name, **options)
         self.accounts: dict[str, Account] = {}
         self.vitals = Vitals()
-        self.session_id = secrets.randbits(64)
+        self.session = Session()
         self.faults: set[str] = set()
         self._notices: set[str] = set()  # said with the faults; the node works none the worse
         self._following: list[FollowingInput] = []
@@ -145,7 +145,7 @@ class PerceptionNode(LifecycleNode):
         result = super().on_activate(state)
         if self._kept:  # activated before: nothing of that time counts
             self.reset()
-            self._begin_session()
+            self.session.begin(self._restart)
         self._kept = {*self.subscriptions, *self.timers}
         self.active = True
         self.start()
@@ -305,7 +305,7 @@ class PerceptionNode(LifecycleNode):
         sequence = self._sequences[topic]
         self._sequences[topic] += 1
         return FrameInfo(
-            session_id=self.session_id,
+            session_id=self.session.number,
             sequence=sequence,
             mode=Mode.NOMINAL if mode is None else mode,
             latency=latency,
@@ -356,11 +356,10 @@ class PerceptionNode(LifecycleNode):
             f"the clock jumped by {delta_s:+.3f} s: state is reset, a new session begins"
         )
         self.reset()
-        self._begin_session()
+        self.session.begin(self._restart)
         self._after_jump = True
 
-    def _begin_session(self) -> None:
-        self.session_id = secrets.randbits(64)
+    def _restart(self) -> None:
         self._sequences.clear()
         self.vitals.last_output_stamp_ns = 0
         for account in self.accounts.values():
@@ -379,7 +378,7 @@ class PerceptionNode(LifecycleNode):
         self._health_sequence += 1
         state = NodeState(
             self.get_fully_qualified_name(),
-            self.session_id,
+            self.session.number,
             self._health_sequence,
             self.get_clock().now().to_msg(),
             self.mode(),

@@ -34,6 +34,7 @@ from .worker import Worker
 
 _PATIENCE_NS = 200_000_000
 _KEPT = 4
+_WAITED = "waiting when the node stopped or was reset"
 # A lidar that gives fewer points in a sweep sees nothing: it is covered, or its receiver is dead. No points are no
 # free space.
 BLIND_POINTS = 64
@@ -42,7 +43,7 @@ BLIND_POINTS = 64
 @dataclass(frozen=True)
 class Sweep:
     """A merged sweep: cloud and origins in the base frame, odom_from_base at its stamp, when its last part came;
-    members: name and stamp of each message in it.
+    members: name and stamp of each message in it; session: of the node, when it was put together.
     """
 
     cloud: PointCloud
@@ -50,6 +51,7 @@ class Sweep:
     odom_from_base: Any
     received_ns: int
     members: tuple[tuple[str, int], ...]
+    session: int = 0
 
     @property
     def stamps_ns(self) -> list[int]:
@@ -133,29 +135,29 @@ class SweepInput:
 
     def reset(self) -> None:
         """The clock has jumped: everything that waits is dropped."""
+        self._drop_sweep(self._worker.take_back(), DropReason.TIME_JUMP)
         self._clear(self._aligner.reset(time.monotonic_ns()), DropReason.TIME_JUMP)
         self.transforms.clear()
 
     def drain(self) -> None:
         """The node stops: everything that waits is dropped."""
-        left = self._worker.stop()
-        if left is not None:
-            for name, stamp in left.members:
-                self._node.drop(
-                    self._node.accounts[name], stamp, DropReason.SHUTDOWN, "waiting when the node stopped"
-                )
+        self._drop_sweep(self._worker.stop(), DropReason.SHUTDOWN)
         self._clear(self._aligner.flush(time.monotonic_ns()), DropReason.SHUTDOWN)
 
     def _process(self, sweep: Sweep) -> None:
-        """In the worker thread."""
+        """In the worker thread; nothing comes of a sweep, and nothing is counted, once its session has ended."""
+        failure: PerceptionError | None = None
         try:
             self._consume(sweep)
         except PerceptionError as error:
-            for name, stamp in sweep.members:
-                self._node.drop(self._node.accounts[name], stamp, error.reason, str(error))
-        else:
-            for name, _ in sweep.members:
-                self._node.accounts[name].count(used=1)
+            failure = error
+        with self._node.session.lasting(sweep.session) as lasts:
+            for name, stamp in sweep.members if lasts else ():
+                account = self._node.accounts[name]
+                if failure is None:
+                    account.count(used=1)
+                else:
+                    self._node.drop(account, stamp, failure.reason, str(failure))
 
     def _busy(self, sweep: Sweep) -> None:
         age_s = (time.monotonic_ns() - sweep.received_ns) * 1e-9
@@ -163,15 +165,18 @@ class SweepInput:
             detail = "a newer sweep came before this one was begun"
             self._node.drop(self._node.accounts[name], stamp, DropReason.INFERENCE_BUSY, detail, age_s)
 
+    def _drop_sweep(self, sweep: Sweep | None, reason: DropReason) -> None:
+        """One that waited for the thread."""
+        for name, stamp in sweep.members if sweep is not None else ():
+            self._node.drop(self._node.accounts[name], stamp, reason, _WAITED)
+
     def _clear(self, output: AlignerOutput, reason: DropReason) -> None:
         now_ns = time.monotonic_ns()
         self._sort(output, now_ns)
         while self._pending:
             frame_set, _ = self._pending.popleft()
             for name, stamp in self._members(frame_set):
-                self._node.drop(
-                    self._node.accounts[name], stamp, reason, "waiting when the node stopped or was reset"
-                )
+                self._node.drop(self._node.accounts[name], stamp, reason, _WAITED)
         self._clouds.clear()
 
     def _members(self, frame_set: FrameSet) -> list[tuple[str, int]]:
@@ -211,4 +216,4 @@ class SweepInput:
         cloud, origins = merged_sweep(sweeps, reference_ns, self._frames, lookup)
         pose = lookup(self.tracking_frame, self._frames.base, reference_ns)
         received = max(frame_set.received_ns)
-        return Sweep(cloud, origins, pose, received, tuple(members))
+        return Sweep(cloud, origins, pose, received, tuple(members), self._node.session.number)

@@ -36,6 +36,12 @@ class Worker(Generic[Job]):
             self._wake.notify()
         return replaced
 
+    def take_back(self) -> Job | None:
+        """The job that waits, if any: it will not be done."""
+        with self._wake:
+            left, self._job = self._job, None
+        return left
+
     def stop(self, timeout_s: float = 1.5) -> Job | None:
         """End the thread after the job it is at; the job that was still waiting, if any."""
         with self._wake:

@@ -10,7 +10,7 @@ import pytest
 
 from perception_nodes.ros.worker import Worker
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60.0
 
 
 class Gate:
@@ -47,6 +47,19 @@ def test_the_newest_job_replaces_the_one_that_waits() -> None:
     assert worker.submit(1) is None
     assert worker.submit(2) == 1
     gate.open.set()
+    until(lambda: gate.done == [0, 2])
+    assert worker.stop() is None
+
+
+def test_what_waits_can_be_taken_back_and_the_worker_goes_on() -> None:
+    gate = Gate()
+    worker = gate.busy()
+    worker.submit(1)
+    assert worker.take_back() == 1
+    assert worker.take_back() is None
+    gate.open.set()
+    until(lambda: gate.done == [0])
+    worker.submit(2)
     until(lambda: gate.done == [0, 2])
     assert worker.stop() is None
 
