@@ -43,10 +43,9 @@ def run_node(make: Callable[[], Any], args: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, stop)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})  # the runner has blocked them
     node, status = None, 0
-    if stopping:  # asked to end during the imports
-        rclpy.try_shutdown()
-        return status
     try:
+        if stopping:
+            raise ExternalShutdownException  # asked to end during the imports
         node = make()
         # Half the latency of SingleThreadedExecutor here. Its spin() hangs; spin_once() does not.
         executor = EventsExecutor()
@@ -69,4 +68,7 @@ def run_node(make: Callable[[], Any], args: list[str] | None = None) -> int:
     if node is not None:
         node.destroy_node()
     rclpy.try_shutdown()
+    # Python gives up its handlers before it has ended: a signal would then end the process as if it had been killed.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     return status

@@ -32,6 +32,7 @@ Sink = Callable[[str, str, int, bytes], None]
 _DEPTH = 1000
 _DISCOVERY_PERIOD_S = 0.1
 _LOOK_NS = 500_000_000
+_LOOK_S = 0.2
 _AT_ONCE = 3
 _DECODED = {
     "perception_nodes/msg/PerceptionHealth": "health",
@@ -119,11 +120,16 @@ class Recorder:
         """Whether this topic, and every other that has been found, is connected: nothing of it will be missed."""
         return topic in self._matched and set(self._subscribed) <= self._matched
 
-    def change_state(self, node: str, transition: int, timeout_s: float) -> bool:
-        """Ask a lifecycle node for a transition (lifecycle_msgs/Transition); False if it does not come about."""
+    def change_state(self, node: str, transition: int, timeout_s: float, alive: Callable[[], bool]) -> bool:
+        """Ask a lifecycle node for a transition (lifecycle_msgs/Transition); False if it does not come about.
+
+        Waits twice `timeout_s` at most, for the node to be there (as long as it is `alive`) and for its answer.
+        """
         client: Any = self._node.create_client(ChangeState, f"/{node}/change_state")
-        if not client.wait_for_service(timeout_sec=timeout_s):
-            return False
+        end = time.monotonic() + timeout_s
+        while not client.wait_for_service(timeout_sec=_LOOK_S):
+            if time.monotonic() > end or not alive():
+                return False
         done = threading.Event()
         future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
         future.add_done_callback(lambda _: done.set())

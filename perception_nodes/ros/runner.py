@@ -18,7 +18,7 @@ from . import transport
 from .graph import NodeSpec
 
 # The last is no patience but time to die: what a process holds in shared memory is removed after that.
-_PATIENCE_S = ((signal.SIGINT, 4.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 30.0))
+_PATIENCE_S = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 30.0))
 _SHM = Path("/dev/shm")
 # What nodes say (ros/node.py) when they cannot work with what they are given, and their status then (ros/main.py).
 _REFUSAL = "cannot be configured:"

@@ -125,7 +125,10 @@ def _until(
 
 
 def _transition(recorder: Recorder, driver: GraphRunner, transition: int) -> None:
-    if not recorder.change_state(_SIMULATOR, transition, _TRANSITION_S):
+    def alive() -> bool:
+        return driver.poll()[_SIMULATOR] is None
+
+    if not recorder.change_state(_SIMULATOR, transition, _TRANSITION_S, alive):
         raise GraphFailed(driver.complaint(_SIMULATOR))
 
 

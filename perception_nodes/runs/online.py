@@ -30,8 +30,8 @@ _DRAIN_LIMIT_S = 3.0
 _DISCOVERY_S = 0.5
 _SETTLE_S = 0.2
 _POLL_S = 0.05
-_TRANSITION_S = 20.0
-_MATCH_S = 5.0
+_TRANSITION_S = 60.0
+_MATCH_S = 10.0
 _CONNECT_S = 0.7
 
 
@@ -223,7 +223,10 @@ def _cue(recorder: Recorder, player: GraphRunner, nodes: list[str], stopped: Sto
 
 
 def _transition(recorder: Recorder, player: GraphRunner, transition: int) -> None:
-    if not recorder.change_state("bag_player", transition, _TRANSITION_S):
+    def alive() -> bool:
+        return player.poll()["bag_player"] is None
+
+    if not recorder.change_state("bag_player", transition, _TRANSITION_S, alive):
         raise GraphFailed(player.complaint("bag_player"))
 
 

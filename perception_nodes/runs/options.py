@@ -32,7 +32,7 @@ class RunOptions:
     sync_policy: str = "aligner"
     graph: Path | None = None
     graph_arguments: tuple[str, ...] = ()
-    start_timeout_s: float = 60.0
+    start_timeout_s: float = 240.0
 
     def __post_init__(self) -> None:
         if not 0 < self.rate < math.inf:
