@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -29,6 +30,10 @@ os.environ.update(
 os.environ.pop("ROS_STATIC_PEERS", None)
 FIRST_DOMAIN, LAST_DOMAIN = 1, 101  # those whose ports lie below Linux's ephemeral ones
 COMPILE_S = 1800.0
+# No property is about time, and on a busy machine drawing an example may take long. What failed is printed whole.
+SLOW = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("untimed", deadline=None, print_blob=True, suppress_health_check=SLOW)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

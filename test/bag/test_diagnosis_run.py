@@ -17,7 +17,7 @@ from perception_nodes.datatypes import LABEL_INDEX
 from perception_nodes.evaluation import BoxFrame
 from perception_nodes.evaluation.diagnosis import Cause, Diagnosis, Outage, diagnose
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 Frames = Sequence[BoxFrame]
 

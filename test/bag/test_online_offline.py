@@ -24,6 +24,7 @@ PUBLISHED = ("confirmed", "coasting")
 TOLERANCE_M = 0.3
 # The nodes may see a picture later than the frame that it belongs to; the pipeline never does.
 LEAST_SHARE = 0.95
+SLOW = 0.25
 
 
 def tracks(folder: Path) -> dict[int, np.ndarray]:
@@ -45,10 +46,9 @@ def share_with_partner(ours: np.ndarray, others: np.ndarray) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_nodes_and_pipeline_agree(shared_data: Path, tmp_path: Path, domain_id: int) -> None:
-    # Half speed: what is compared is the computation, not how busy this machine is.
-    common = {"input": shared_data / "pandaset_002", "duration_s": 2.5, "rate": 0.5}
+    # Slowly: what is compared is the computation, not how busy this machine is.
+    common = {"input": shared_data / "pandaset_002", "duration_s": 2.5, "rate": SLOW}
     console = Console(quiet=True)
     online = run_and_report(RunOptions(output=tmp_path / "online", **common), console)  # type: ignore[arg-type]
     bag = tmp_path / "online" / "input.mcap"
@@ -84,7 +84,6 @@ def boxes(folder: Path) -> dict[int, tuple[object, np.ndarray]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_the_same_model_finds_the_same_boxes_with_and_without_nodes(tmp_path: Path, domain_id: int) -> None:
     scenario = replace(find_scenario("straight_traffic"), duration_s=1.5)
     bag = tmp_path / "drive.mcap"
@@ -92,7 +91,7 @@ def test_the_same_model_finds_the_same_boxes_with_and_without_nodes(tmp_path: Pa
     # The int8 file itself: which precision is fastest is measured at every start.
     model = f"lidar_model:={int8_path(resource_path(SHIPPED))}"
     common = {"input": bag, "graph_arguments": (model,), "rig": "vlp16"}
-    for name, options in (("online", {"rate": 0.5}), ("offline", {"offline": True})):
+    for name, options in (("online", {"rate": SLOW}), ("offline", {"offline": True})):
         run_and_report(RunOptions(output=tmp_path / name, **common, **options), Console(quiet=True))  # type: ignore[arg-type]
     online, offline = boxes(tmp_path / "online"), boxes(tmp_path / "offline")
     both = sorted(set(online) & set(offline))

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import rclpy
 from geometry_msgs.msg import TransformStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
@@ -26,7 +28,9 @@ from perception_nodes.ros.runner import GraphRunner
 START_NS = 1_700_000_000_000_000_000
 STEP_NS = 100_000_000
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-TIMEOUT_S = 120.0  # with nothing compiled yet
+TIMEOUT_S = (
+    240.0  # for what hangs: nothing else is timed, since these processes share the machine with others
+)
 
 _HEARS_SENSORS = ("sync", "lidar_detector", "camera_detector", "fusion", "map_elements")
 
@@ -79,10 +83,42 @@ class Bench:
         return NodeSpec(name, name, {**known, **parameters})
 
     def start(self, name: str, **parameters: Any) -> GraphRunner:
-        """Start a node and wait until it is active."""
+        """Start a node and wait until it is at work."""
         runner = self.launch(self.spec(name, **parameters))
-        self.until(lambda: self.last(name) is not None and self.last(name).active)
+        self.at_work(name)
         return runner
+
+    def at_work(self, *names: str) -> None:
+        """Wait until nodes are active and would be heard by every subscription of the bench.
+
+        What a node publishes before it knows a subscription is lost to it. Nodes learn of subscriptions in the order in
+        which these were made: a heartbeat on a new one says that they know those before it.
+        """
+        self._heard_from(names, active=True)
+
+    def known_to(self, *names: str) -> None:
+        """Wait until nodes, active or not, know every subscription of the bench."""
+        self._heard_from(names, active=False)
+
+    def _heard_from(self, names: tuple[str, ...], *, active: bool) -> None:
+        heard: dict[str, Any] = {}
+
+        def hear(message: Any) -> None:
+            heard[message.node] = message
+
+        probe = self.node.create_subscription(msg.PerceptionHealth, "/perception/health", hear, 100)
+        self.until(lambda: all((h := heard.get(f"/{n}")) and (h.active or not active) for n in names))
+        self.until(lambda: all((h := self.last(n)) and (h.active or not active) for n in names))
+        self.node.destroy_subscription(probe)
+
+    def change(self, node: str, transition: int) -> bool:
+        """Ask for a transition of lifecycle_msgs."""
+        client = self.node.create_client(ChangeState, f"/{node}/change_state")
+        self.until(client.service_is_ready)
+        future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        self.until(future.done)
+        self.node.destroy_client(client)
+        return bool(future.result().success)
 
     def keep(self, kind: Any, topic: str, profile: Any = 100) -> list[Any]:
         """Subscribe; the messages come into the list."""

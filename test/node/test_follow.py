@@ -54,7 +54,7 @@ def test_an_explicit_wish_is_kept(bench: Any, given: Any, wanted: Any) -> None:
     if wanted == RELIABLE:
         best_effort_driver(bench)
     bench.start("lidar_detector", tracking_frame="base_link", reliable_inputs=given)
-    bench.until(lambda: bench.last("lidar_detector").sequence > 20)
+    bench.until(lambda: bench.last("lidar_detector").sequence > 20 and asked(bench))
     assert asked(bench) == [wanted]
 
 
@@ -63,7 +63,7 @@ def test_a_misspelt_parameter_is_named_with_the_right_one(bench: Any, tmp_path: 
     given = {"tracker": {"ros__parameters": {"tracking_fram": "odom", "lidar.qwxyz": 1}}}
     file.write_text(json.dumps(given))
     runner = bench.launch(replace(bench.spec("tracker"), parameter_files=(str(file),)))
-    bench.until(lambda: bench.last("tracker") and bench.last("tracker").active)
+    bench.at_work("tracker")
     text = runner.log_tail("tracker")
     assert "parameter tracking_fram is not one of this node" in text
     assert "did you mean tracking_frame?" in text
@@ -92,15 +92,22 @@ def test_a_parameter_file_that_cannot_be_read(bench: Any, tmp_path: Path, conten
 
 
 def test_a_supervisor_that_was_late_itself_blames_nobody(bench: Any) -> None:
+    """Counted are the five times in which the tracker spoke in time, which on a busy machine it does not always."""
     runner = bench.start("supervisor", nodes=["tracker"])
     bench.start("tracker")
     bench.until(lambda: bench.states and np.isfinite(bench.states[-1][1].node_age_s).all())
-    for _ in range(5):
+    in_time = 0
+    while in_time < 5:
+        count, spoken = len(bench.states), len(bench.health["/tracker"]) - 1
         os.kill(runner.pids["supervisor"], signal.SIGSTOP)
         resume_s = time.monotonic() + 0.6
         bench.until(lambda end=resume_s: time.monotonic() > end)
         os.kill(runner.pids["supervisor"], signal.SIGCONT)
-        count = len(bench.states)
         bench.until(lambda n=count: len(bench.states) > n + 10)
-    said = {f for _, s in bench.states for f in s.active_faults}
-    assert "NODE.TRACKER.LOST" not in said
+        said_ns = [
+            h.header.stamp.sec * 10**9 + h.header.stamp.nanosec for h in bench.health["/tracker"][spoken:]
+        ]
+        if max(np.diff(said_ns)) < 200_000_000:
+            in_time += 1
+            said = {f for _, s in bench.states[count:] for f in s.active_faults}
+            assert "NODE.TRACKER.LOST" not in said

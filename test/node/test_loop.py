@@ -58,7 +58,6 @@ class Silencer(threading.Thread):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_lidar_that_falls_silent_brings_the_ego_to_a_safe_stop(
     domain_id: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

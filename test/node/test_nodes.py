@@ -67,9 +67,14 @@ def test_a_jump_of_the_clock_begins_a_new_session(bench: Any) -> None:
     bench.cloud(100)
     bench.until(lambda: bench.detections)
     bench.time(101)
+    bench.until(lambda: bench.last("lidar_detector").used == 1)
     before = bench.last("lidar_detector").session_id
-    bench.time(10)
-    bench.until(lambda: bench.last("lidar_detector").session_id != before)
+
+    def jumped() -> bool:
+        bench.time(10)  # again and again: /clock is best effort
+        return bench.last("lidar_detector").session_id != before
+
+    bench.until(jumped)
     assert bench.last("lidar_detector").mode == msg.PerceptionHealth.MODE_FAULT
     bench.cloud(10)
     bench.until(lambda: len(bench.detections) == 2)
@@ -87,13 +92,20 @@ def test_cameras_without_a_model_are_not_available(bench: Any) -> None:
 
 
 def test_the_supervisor_sees_a_killed_node(bench: Any) -> None:
+    """Within 300 ms of its last heartbeat; later by what the supervisor was late itself, twice (it allows for that)."""
     bench.start("supervisor", nodes=["lidar_detector"])
     runner = bench.start("lidar_detector", tracking_frame="base_link")
     bench.until(lambda: bench.states and np.isfinite(bench.states[-1][1].node_age_s).all())
     killed_s = time.monotonic()
     os.kill(runner.pids["lidar_detector"], signal.SIGKILL)
     bench.until(lambda: "NODE.LIDAR_DETECTOR.LOST" in bench.states[-1][1].active_faults)
-    noticed_s = bench.states[-1][0] - killed_s
-    print(f"noticed after {noticed_s * 1e3:.0f} ms")
-    assert bench.states[-1][1].mode == msg.PerceptionState.MODE_FAULT
-    assert noticed_s < 1.0
+    print(f"noticed after {(bench.states[-1][0] - killed_s) * 1e3:.0f} ms")
+    states = [s for _, s in bench.states]
+    assert states[-1].mode == msg.PerceptionState.MODE_FAULT
+    said_ns = [s.header.stamp.sec * 10**9 + s.header.stamp.nanosec for s in states[-10:]]
+    late_s = max(0.0, max(np.diff(said_ns)) * 1e-9 - 0.12)  # it speaks at 10 Hz, and looks every 20 ms
+    silent_s = states[-1].node_age_s[list(states[-1].nodes).index("lidar_detector")]
+    print(
+        f"{silent_s * 1e3:.0f} ms after the last heartbeat, the supervisor {late_s * 1e3:.0f} ms late itself"
+    )
+    assert silent_s < 0.3 + 2 * late_s

@@ -27,6 +27,7 @@ from perception_nodes.ros.convert import to_msg
 
 PERIOD_NS = 100_000_000
 SPEED_MPS = 5.0
+PATIENT = {"lidar_wait_s": 2.0}  # what comes is waited for, however busy the machine is
 
 
 def stamp_of(message: Any) -> int:
@@ -42,6 +43,11 @@ class Feed:
         self.sets = create(msg.FrameSet, "/perception/sync/frame_set", qos.detections())
         self.boxes = create(msg.Detection3DArray, "/perception/detection/lidar/lidar", qos.detections())
         self.count = 0
+        self.begin_ns = time.time_ns()
+
+    def x_m(self, stamp_ns: int) -> float:
+        """Where the vehicle is."""
+        return SPEED_MPS * (stamp_ns - self.begin_ns) * 1e-9
 
     def send(self, boxes: bool = True, blind: bool = False, shift_ns: int = 0) -> int:
         """One frame at the present time: a car 10 m ahead of a vehicle that drives with it (`boxes`: it is seen).
@@ -55,7 +61,7 @@ class Feed:
             SensorStatus("camera", Modality.CAMERA, Qualifier.AVAILABLE),
         )
         info = FrameInfo(1, self.count, Mode.DEGRADED, trace, sensors=sensors)
-        self.bench.pose(stamp, SPEED_MPS * stamp * 1e-9 % 1e4)
+        self.bench.pose(stamp, self.x_m(stamp))
         frame = FrameSet(
             self.count, stamp, ("lidar", "camera"), (stamp, 0), (0.0, np.nan), False, Trigger.TIMEOUT, (1, 0)
         )
@@ -74,23 +80,28 @@ class Feed:
 
 
 def test_objects_in_odom_then_predicted_then_blind(bench: Any) -> None:
-    objects = bench.keep(msg.TrackedObjectArray, "/perception/objects", qos.objects())
+    objects = bench.keep(msg.TrackedObjectArray, "/perception/objects")
     feed = Feed(bench)
-    bench.launch(bench.spec("fusion"), bench.spec("tracker"))
+    bench.launch(bench.spec("fusion", **PATIENT), bench.spec("tracker"))
     for publisher in (feed.sets, feed.boxes, bench.tf):
         bench.ready(publisher)
-    bench.until(lambda: all((h := bench.last(n)) and h.active for n in ("fusion", "tracker")))
+    bench.at_work("fusion", "tracker")
     bench.ready(bench.tf, 2)
-    sent = []
-    for _ in range(8):
+    sent: list[int] = []
+
+    def confirmed() -> list[Any]:
+        return [o for o in objects[-1].objects if o.state == o.STATE_CONFIRMED]
+
+    # On a busy machine so much time may pass between two of them that the track begins anew.
+    while len(sent) < 8 or stamp_of(objects[-1]) != sent[-1] or not confirmed():
         sent.append(feed.send())
         bench.until(lambda: any(stamp_of(m) == sent[-1] for m in objects))
     measured = [m for m in objects if stamp_of(m) in sent]
     assert [stamp_of(m) for m in measured] == sent
     last = measured[-1]
-    (car,) = [o for o in last.objects if o.state == o.STATE_CONFIRMED]
+    (car,) = confirmed()
     assert last.header.frame_id == "odom"
-    assert abs(car.x - (SPEED_MPS * sent[-1] * 1e-9 % 1e4) - 10.0) < 0.5
+    assert abs(car.x - feed.x_m(sent[-1]) - 10.0) < 0.5
     trace = last.info.latency
     assert list(trace.stage) == ["lidar_detector", "fusion", "tracker"]
     assert all(b <= e for b, e in zip(trace.start_ns, trace.end_ns, strict=True))
@@ -116,7 +127,7 @@ def test_a_frame_of_which_nothing_came_has_each_stage_once(bench: Any) -> None:
     feed = Feed(bench)
     bench.launch(bench.spec("fusion"))
     bench.ready(feed.sets)
-    bench.until(lambda: (h := bench.last("fusion")) and h.active)
+    bench.at_work("fusion")
     stamp = feed.send(boxes=False)
     bench.until(lambda: any(stamp_of(m) == stamp for m in fused))
     trace = fused[-1].info.latency
@@ -126,6 +137,7 @@ def test_a_frame_of_which_nothing_came_has_each_stage_once(bench: Any) -> None:
 
 def test_qos_of_the_objects_is_as_documented(bench: Any) -> None:
     bench.start("tracker")
+    bench.until(lambda: bench.node.count_publishers("/perception/objects"))
     (end,) = bench.node.get_publishers_info_by_topic("/perception/objects")
     assert end.qos_profile.reliability == ReliabilityPolicy.RELIABLE
     assert end.qos_profile.liveliness_lease_duration.nanoseconds == 300_000_000
@@ -137,10 +149,10 @@ def test_qos_of_the_objects_is_as_documented(bench: Any) -> None:
 def test_a_blind_lidar_makes_the_fused_frame_blind(bench: Any) -> None:
     fused = bench.keep(msg.Detection3DArray, "/perception/fusion/objects", qos.detections())
     feed = Feed(bench)
-    bench.launch(bench.spec("fusion"))
+    bench.launch(bench.spec("fusion", **PATIENT))
     for publisher in (feed.sets, feed.boxes):
         bench.ready(publisher)
-    bench.until(lambda: (h := bench.last("fusion")) and h.active)
+    bench.at_work("fusion")
     stamp = feed.send(blind=True)
     bench.until(lambda: any(stamp_of(m) == stamp for m in fused))
     info = fused[-1].info
@@ -152,10 +164,10 @@ def test_a_blind_lidar_makes_the_fused_frame_blind(bench: Any) -> None:
 def test_detections_of_a_lidar_that_is_not_the_reference_are_joined_within_half_a_period(bench: Any) -> None:
     fused = bench.keep(msg.Detection3DArray, "/perception/fusion/objects", qos.detections())
     feed = Feed(bench)
-    bench.launch(bench.spec("fusion"))
+    bench.launch(bench.spec("fusion", **PATIENT))
     for publisher in (feed.sets, feed.boxes):
         bench.ready(publisher)
-    bench.until(lambda: (h := bench.last("fusion")) and h.active)
+    bench.at_work("fusion")
     for shift_ns, count in ((30_000_000, 1), (-70_000_000, 0)):
         stamp = feed.send(shift_ns=shift_ns)
         valid = stamp + shift_ns * count

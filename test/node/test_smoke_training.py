@@ -80,7 +80,7 @@ def publish(bench: Any, xyz_m: np.ndarray) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 def test_a_minute_of_training(bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
     model, said = train_with_a_kill(tmp_path, monkeypatch)

@@ -24,9 +24,9 @@ from perception_nodes.msg import FrameInfo, TrackedObject, TrackedObjectArray  #
 from perception_nodes.ros import qos  # noqa: E402
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "subscriber.py"
-DEADLINE_S = 20.0
-# At 2 Hz a busy machine does not make a publisher look late.
-CONFIG = ReceptionConfig(rate_hz=2.0)
+DEADLINE_S = 120.0
+# A busy machine does not make such a slow publisher look late, nor what it sends look old.
+CONFIG = ReceptionConfig(rate_hz=1.0, max_age_s=2.0)
 
 
 class Graph:
@@ -99,7 +99,9 @@ def test_blind_is_passed_on(graph: Graph) -> None:
     perception = graph.listen()
     graph.send(0, mode=Mode.BLIND)
     graph.until(lambda: graph.messages)
-    assert (perception.mode, perception.valid, perception.alive) == (Mode.BLIND, False, True)
+    _, status = graph.messages[0]
+    assert (status.mode, status.valid, status.alive) == (Mode.BLIND, False, True)
+    assert perception.mode >= Mode.BLIND and not perception.valid
 
 
 def test_silence_is_noticed_and_so_is_its_end(graph: Graph) -> None:
@@ -117,8 +119,9 @@ def test_a_publisher_that_goes_away_is_noticed_before_silence_is_a_fault(graph: 
     graph.send(0)
     graph.until(lambda: graph.messages)
     graph.sender.destroy_publisher(graph.output)
-    graph.until(lambda: not perception.alive)
-    assert not perception.valid and perception.mode == Mode.DEGRADED
+    graph.until(lambda: not perception.alive and graph.changes and not graph.changes[-1].alive)
+    first = next(c for c in graph.changes if not c.alive and c.mode != Mode.STARTING)
+    assert not first.valid and first.mode == Mode.DEGRADED
 
 
 def test_after_close_nothing_comes(graph: Graph) -> None:
@@ -150,6 +153,6 @@ def test_the_example_of_the_readme_runs(graph: Graph) -> None:
         assert not any("Traceback" in line for line in lines)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(10)
+        process.wait(DEADLINE_S)
         reader.join()
         process.stderr.close()
