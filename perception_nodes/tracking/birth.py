@@ -14,6 +14,7 @@ from .classes import agreement
 from .compiled import compiled
 from .config import TrackerConfig
 from .measurement import Measurements
+from .motion import acceleration_cov
 from .store import AX, AY, VX, VY, YAW, YAW_RATE, TrackStore, label_of, pose_of
 
 I64 = npt.NDArray[np.int64]
@@ -102,7 +103,8 @@ def _begin_motion(t: Any, m: Any, label: int, c: Any) -> None:
     if c.world_fixed and c.steered[label] and m.orientation != 0:
         _drive_along(t, m, c.speed_std_mps[label])
     t.cov[YAW_RATE, YAW_RATE] = c.yaw_rate_std_rps[label] ** 2
-    t.cov[AX, AX] = t.cov[AY, AY] = c.acceleration_std_mps2[label] ** 2
+    t.cov[AX, AX], t.cov[AX, AY], t.cov[AY, AY] = acceleration_cov(label, m.pose[2], m.orientation != 0, c)
+    t.cov[AY, AX] = t.cov[AX, AY]
     if m.has_velocity:
         t.mean[VX], t.mean[VY] = m.velocity_mps[0], m.velocity_mps[1]
         copy_square(t.cov[VX:, VX:], m.velocity_cov[:], 2)

@@ -18,13 +18,13 @@ I64 = npt.NDArray[np.int64]
 
 # length, width, height (m); their std; acceleration std (m/s2); yaw rate std (rad/s); initial speed std (m/s)
 _TABLE = {
-    "car": ((4.6, 1.9, 1.65), (0.5, 0.15, 0.2), 2.5, 0.5, 6.0),
-    "truck": ((7.0, 2.4, 2.9), (2.0, 0.35, 0.6), 1.5, 0.25, 6.0),
-    "bus": ((11.0, 2.9, 3.4), (1.5, 0.25, 0.4), 1.2, 0.2, 6.0),
-    "trailer": ((11.0, 2.8, 3.6), (3.0, 0.35, 0.6), 1.2, 0.2, 6.0),
-    "construction_vehicle": ((6.4, 2.8, 3.1), (2.0, 0.5, 0.7), 1.0, 0.3, 3.0),
-    "motorcycle": ((2.1, 0.8, 1.5), (0.3, 0.2, 0.2), 3.0, 0.6, 6.0),
-    "bicycle": ((1.75, 0.65, 1.5), (0.25, 0.2, 0.3), 1.5, 0.6, 3.0),
+    "car": ((4.6, 1.9, 1.65), (0.5, 0.15, 0.2), 1.5, 0.5, 6.0),
+    "truck": ((7.0, 2.4, 2.9), (2.0, 0.35, 0.6), 1.0, 0.25, 6.0),
+    "bus": ((11.0, 2.9, 3.4), (1.5, 0.25, 0.4), 0.8, 0.2, 6.0),
+    "trailer": ((11.0, 2.8, 3.6), (3.0, 0.35, 0.6), 0.8, 0.2, 6.0),
+    "construction_vehicle": ((6.4, 2.8, 3.1), (2.0, 0.5, 0.7), 0.7, 0.3, 3.0),
+    "motorcycle": ((2.1, 0.8, 1.5), (0.3, 0.2, 0.2), 2.0, 0.6, 6.0),
+    "bicycle": ((1.75, 0.65, 1.5), (0.25, 0.2, 0.3), 1.0, 0.6, 3.0),
     "pedestrian": ((0.75, 0.7, 1.75), (0.2, 0.15, 0.2), 1.0, 1.0, 1.2),
     "traffic_cone": ((0.4, 0.4, 0.9), (0.15, 0.15, 0.3), 0.3, 0.2, 0.3),
     "barrier": ((0.6, 2.2, 1.0), (0.3, 1.0, 0.3), 0.3, 0.2, 0.3),
@@ -38,9 +38,22 @@ YAW_RATE_STD_RPS: F64 = np.array([_TABLE[name][3] for name in LABELS])
 SPEED_STD_MPS: F64 = np.array([_TABLE[name][4] for name in LABELS])
 
 # Share of `static_jitter_m` when standing is judged: boxes of small objects jitter less.
-JITTER_SHARE: F64 = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.6, 0.6, 0.4, 0.4, 0.6, 1.0])
+JITTER_SHARE: F64 = np.array([1.0, 1.0, 1.0, 1.0, 1.0, 0.6, 0.6, 0.3, 0.4, 0.6, 1.0])
 # Log odds of moving at birth beyond `moving_prior`.
-MOVING_MORE: F64 = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.5, -1.0, -1.0, 0.0])
+MOVING_MORE: F64 = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 2.0, -1.0, -1.0, 0.0])
+
+
+def _walkers(walkers: float, others: float) -> F64:
+    return np.array([walkers if name == "pedestrian" else others for name in LABELS])
+
+
+# Standing or moving. People start and stop often, and stroll: slower than this is called standing unless the filter is
+# sure (m/s); log odds at which the other one is published; highest log odds of standing; chance for each 0.1 s to
+# start or stop.
+SLOWEST_MPS: F64 = _walkers(0.25, 0.5)
+SURE_LOG_ODDS: F64 = _walkers(0.5, 1.5)
+STANDING_LIMIT: F64 = _walkers(2.0, 5.0)
+SWITCH_CHANCE: F64 = _walkers(0.015, 0.003)
 
 # Classes that move along their heading (bicycle-like); the others move any way they like.
 STEERED: npt.NDArray[np.bool_] = np.array([k in VEHICLES | TWO_WHEELERS for k in range(NUM_LABELS)])
@@ -70,6 +83,10 @@ _COLUMNS: dict[str, npt.NDArray[Any]] = {
     "speed_std_mps": SPEED_STD_MPS,
     "jitter_share": JITTER_SHARE,
     "moving_more": MOVING_MORE,
+    "slowest_mps": SLOWEST_MPS,
+    "sure_log_odds": SURE_LOG_ODDS,
+    "standing_limit": STANDING_LIMIT,
+    "switch_chance": SWITCH_CHANCE,
     "steered": STEERED.astype(np.uint8),  # numba knows no arrays of bools in records
     "position_std_m": POSITION_STD_M,
     "yaw_std_rad": YAW_STD_RAD,

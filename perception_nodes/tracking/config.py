@@ -114,17 +114,23 @@ class TrackerConfig:
         "base_link", "Detections in this frame mean that there is no odometry: world_fixed is taken as false"
     )
     acceleration_time_s: float = param(0.6, "Correlation time of the acceleration (Singer), s", low=0.05)
+    sideways_share: float = param(
+        0.3, "Acceleration of a vehicle across its heading, share of that along it (turns aside)", low=0.01
+    )
+    turning_mps2: float = param(
+        1.0, "Std of a vehicle's sideways acceleration in turns: fast ones turn slowly, m/s2", low=0.1
+    )
+    ego_acceleration_mps2: float = param(
+        2.0,
+        "Without odometry vehicles seem to have the own vehicle's acceleration too: its std, m/s2",
+        low=0.0,
+    )
     turn_time_s: float = param(1.0, "Correlation time of the yaw rate, s", low=0.05)
     slip_std_mps: float = param(0.25, "Std of a vehicle's sideways speed, m/s", low=0.01)
     min_turn_radius_m: float = param(5.0, "Smallest turn radius of a vehicle, m", low=0.5)
     static_jitter_m: float = param(0.2, "Correlated shift of a standing object's measured centre, m", low=0.0)
-    static_switch: float = param(
-        0.003, "Chance per 0.1 s that an object starts or stops moving", low=1e-5, high=0.3
-    )
     moving_prior: float = param(0.25, "Chance that a newborn track moves", low=0.01, high=0.99)
-    moving_speed_mps: float = param(
-        0.5, "Slower than this is called standing unless the filter is sure, m/s", low=0.0
-    )
+    moving_speed_mps: float = param(0.5, "What is slower tells nothing of where its front is, m/s", low=0.0)
 
     # Shape and heading
     size_drift_m: float = param(0.1, "Growth of the std of the size, m per root second", low=0.0)

@@ -16,6 +16,7 @@ from .store import VX, VY, YAW, label_of
 _MEMORY = 0.98
 _LIMIT = 8.0
 _KNOWN = 1.5
+_BACKS_UP_MPS = 4.0
 _PER_FRAME = 0.5
 _WALKER_LIMIT = 4.0
 _DETECTOR_TRUST = 0.8
@@ -27,7 +28,8 @@ _UNAVAILABLE: Final = int(Orientation.UNAVAILABLE)
 @compiled
 def judge_heading(t: Any, m: Any, aligned: Any, c: Any) -> None:
     """Collect evidence for and against the heading of a track; turn it if it is wrong, in place."""
-    evidence = _from_motion(t, c)
+    # The others face where they go: `follow_motion`.
+    evidence = _from_motion(t, c) if c.steered[label_of(t)] else 0.0
     if m.orientation == _AVAILABLE:
         evidence += _DETECTOR_TRUST if aligned.turns == 0 else -_DETECTOR_TRUST
     t.sign_belief = clip(t.sign_belief * _MEMORY + evidence, -_LIMIT, _LIMIT)
@@ -45,7 +47,8 @@ def _from_motion(t: Any, c: Any) -> float:
     std = np.sqrt(cos * cos * cov[VX, VX] + 2 * cos * sin * cov[VX, VY] + sin * sin * cov[VY, VY])
     clear = c.world_fixed and t.moving and abs(forward) > max(2 * std, c.moving_speed_mps)
     per_frame = 0.3 * np.log(c.forward_probability / (1 - c.forward_probability))
-    return np.sign(forward) * per_frame if clear else 0.0
+    # What backs up does so slowly.
+    return per_frame * clip(forward / _BACKS_UP_MPS, -1.0, 1.0) if clear else 0.0
 
 
 @compiled
@@ -67,8 +70,10 @@ def follow_motion(t: Any, c: Any) -> None:
     half = np.pi if back else 0.0
     t.sign_belief = abs(t.sign_belief)
     mean[YAW] = wrap(mean[YAW] + half + 0.3 * wrap(off + half))
-    # The yaw is now taken from the course.
+    # The yaw is now taken from the course, and stays so should it stop.
     forget_yaw(cov[:], (std / speed) ** 2 + 0.05**2)
+    t.static_mean[YAW] = mean[YAW]
+    forget_yaw(t.static_cov[:], cov[YAW, YAW])
     t.yaw_known = True
 
 

@@ -31,14 +31,14 @@ def _predict(tracks: Any, dt_s: float, c: Any) -> None:
         t = tracks[i]
         label = label_of(t)
         _advance(t.mean, c.steered[label], dt_s, c, jacobian)
-        _process_noise(label, dt_s, c, noise)
+        _process_noise(t, label, dt_s, c, noise)
         sandwich(jacobian, t.cov[:], noise)
         for k in range(3):
             drift = _STATIC_YAW_DRIFT_RAD if k == YAW else _STATIC_POSITION_DRIFT_M
             t.static_cov[k, k] += drift**2 * dt_s
             t.size_var[k] += c.size_drift_m**2 * dt_s
         t.bottom_var += 0.05**2 * dt_s + (0.1**2 * dt_s if t.moving else 0.0)
-        t.static_log_odds = _switched(t.static_log_odds, dt_s, c)
+        t.static_log_odds = _switched(t.static_log_odds, dt_s, c.switch_chance[label])
         t.presence = survive(t.presence, dt_s, c)
 
 
@@ -78,26 +78,51 @@ def _advance(mean: Any, steered: bool, dt: float, c: Any, jacobian: Any) -> None
 
 
 @compiled
-def _process_noise(label: int, dt: float, c: Any, noise: Any) -> None:
+def _process_noise(t: Any, label: int, dt: float, c: Any, noise: Any) -> None:
     """(8, 8) white jerk and white turn acceleration that keep the stationary variances of the class."""
-    jerk = 2 * c.acceleration_std_mps2[label] ** 2 / c.acceleration_time_s
-    swerve = 2 * c.yaw_rate_std_rps[label] ** 2 / c.turn_time_s
-    for p, v, a in ((X, VX, AX), (Y, VY, AY)):
-        noise[p, p] = jerk * dt**5 / 20
-        noise[p, v] = noise[v, p] = jerk * dt**4 / 8
-        noise[p, a] = noise[a, p] = jerk * dt**3 / 6
-        noise[v, v] = jerk * dt**3 / 3
-        noise[v, a] = noise[a, v] = jerk * dt**2 / 2
-        noise[a, a] = jerk * dt
+    turn_std = c.yaw_rate_std_rps[label]
+    if c.world_fixed and c.steered[label]:
+        # Fast vehicles turn slowly.
+        turn_std = min(turn_std, c.turning_mps2 / max(np.hypot(t.mean[VX], t.mean[VY]), 0.1))
+    swerve = 2 * turn_std**2 / c.turn_time_s
+    xx, xy, yy = acceleration_cov(label, t.mean[YAW], t.yaw_known, c)
+    scale = 2 / c.acceleration_time_s
+    for i, k, jerk in ((0, 0, scale * xx), (0, 1, scale * xy), (1, 0, scale * xy), (1, 1, scale * yy)):
+        noise[X + i, X + k] = jerk * dt**5 / 20
+        noise[X + i, VX + k] = noise[VX + k, X + i] = jerk * dt**4 / 8
+        noise[X + i, AX + k] = noise[AX + k, X + i] = jerk * dt**3 / 6
+        noise[VX + i, VX + k] = jerk * dt**3 / 3
+        noise[VX + i, AX + k] = noise[AX + k, VX + i] = jerk * dt**2 / 2
+        noise[AX + i, AX + k] = jerk * dt
     noise[YAW, YAW] = swerve * dt**3 / 3 + 1e-6
     noise[YAW, YAW_RATE] = noise[YAW_RATE, YAW] = swerve * dt**2 / 2
     noise[YAW_RATE, YAW_RATE] = swerve * dt
 
 
 @compiled
-def _switched(log_odds: float, dt_s: float, c: Any) -> float:
-    """Belief in standing after an object had dt_s to start or stop (Markov chain with two states)."""
-    stay = (1 - 2 * c.static_switch) ** (dt_s / 0.1)
+def acceleration_cov(label: int, yaw: float, yaw_known: bool, c: Any) -> Any:
+    """Stationary covariance (xx, xy, yy) of the acceleration of a class: what is steered is seldom pushed sideways (its
+    turns are in the turn rate). Seen from a vehicle that moves they have its manoeuvres too.
+    """
+    along = c.acceleration_std_mps2[label] ** 2
+    steered = c.steered[label] and yaw_known
+    if steered and not c.world_fixed:
+        along += c.ego_acceleration_mps2**2
+    if not (steered and c.world_fixed):
+        return along, 0.0, along
+    across = along * c.sideways_share**2
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    return (
+        cos * cos * along + sin * sin * across,
+        cos * sin * (along - across),
+        sin * sin * along + cos * cos * across,
+    )
+
+
+@compiled
+def _switched(log_odds: float, dt_s: float, chance: float) -> float:
+    """Belief in standing after an object had dt_s to start or stop, with a chance for each 0.1 s (Markov chain)."""
+    stay = (1 - 2 * chance) ** (dt_s / 0.1)
     p = 0.5 + stay * (1 / (1 + np.exp(-log_odds)) - 0.5)
     return float(np.log(p / (1 - p)))
 
@@ -149,14 +174,15 @@ def judge_standing(t: Any, evidence: float, c: Any) -> None:
     at_rest = _speed_likelihood(vx, vy, cov, 0.2) - _speed_likelihood(vx, vy, cov, 3.0)
     # Speeds of successive frames are one piece of evidence, not many: weight one tenth.
     added = clip(evidence, -3.0, 3.0) + clip(0.1 * at_rest, -1.0, 0.3)
-    belief = clip(t.static_log_odds + added, -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
+    label = label_of(t)
+    belief = clip(t.static_log_odds + added, -_MAX_LOG_ODDS, c.standing_limit[label])
     t.static_log_odds = belief
-    fast = np.hypot(vx, vy) > c.moving_speed_mps
-    slow = np.hypot(vx, vy) < c.moving_speed_mps
+    slow = np.hypot(vx, vy) < c.slowest_mps[label]
+    sure = c.sure_log_odds[label]
     if t.moving:
-        t.moving = not (belief > 1.5 or (belief > 0 and slow))
+        t.moving = not (belief > sure or (belief > 0 and slow))
     else:
-        t.moving = belief < -1.5 and fast
+        t.moving = belief < -sure and not slow
     if belief < -SURE_STANDING:
         _rest_here(t)
 

@@ -20,8 +20,8 @@ _NO_SPEED_STD_MPS = 0.1
 _NO_TURN_STD_RPS = 0.02
 _UNSURE_LOG_ODDS = 1.0
 _LASTING_YAW_RAD = 0.03
-# Successive boxes jitter alike: the belief in standing has counted each piece of evidence about twice.
-_COUNTED_TWICE = 2.0
+# Successive boxes jitter alike: the belief in standing has counted each piece of evidence some four times.
+_COUNTED = 4.0
 _MOVING: Final = int(MotionState.MOVING)
 _STATIONARY: Final = int(MotionState.STATIONARY)
 _UNSURE: Final = int(MotionState.UNKNOWN)
@@ -145,7 +145,7 @@ def _either(t: Any, out: Any) -> None:
 
     Only terms that keep the whole matrix positive definite: where the other one is, and how much wider if it moves.
     """
-    moves = 1 / (1 + np.exp(t.static_log_odds / _COUNTED_TWICE))
+    moves = 1 / (1 + np.exp(t.static_log_odds / _COUNTED))
     other = 1 - moves if t.moving else moves
     dx, dy = t.mean[0] - t.static_mean[0], t.mean[1] - t.static_mean[1]
     xx, xy, yy = t.cov[0, 0] - out[0, 0], t.cov[0, 1] - out[0, 1], t.cov[1, 1] - out[1, 1]

@@ -117,6 +117,20 @@ def test_process_noise_is_the_integral_of_white_jerk():
     np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-15)
 
 
+def test_a_vehicle_is_pushed_along_its_heading_and_turns_slowly_at_speed():
+    config, dt, yaw = TrackerConfig(), 0.1, 0.7
+    tracks = store_of(np.array([[0, 0, yaw, 20 * np.cos(yaw), 20 * np.sin(yaw), 0, 0, 0.0]]), CAR)
+    tracks.cov[:] = 0.0
+    tracks.rows["yaw_known"] = True
+    motion.predict(tracks, dt, config)
+    out = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+    along = 2 * dt * classes.ACCELERATION_STD_MPS2[CAR] ** 2 / config.acceleration_time_s
+    wanted = np.diag([along, along * config.sideways_share**2])
+    np.testing.assert_allclose(out @ tracks.cov[0][6:8, 6:8] @ out.T, wanted, rtol=1e-9, atol=1e-12)
+    turning = config.turning_mps2 / 20.0
+    assert tracks.cov[0][5, 5] == pytest.approx(2 * dt * turning**2 / config.turn_time_s)
+
+
 def test_a_turning_car_drives_along_its_circle():
     # 5 m/s, 0.5 rad/s: radius 10 m. Without decay of the rate the position after 0.1 s lies on the circle.
     config = TrackerConfig(turn_time_s=1e6)
