@@ -18,6 +18,8 @@ from perception_nodes.datatypes import save_rig
 from perception_nodes.ros.graph import load_graph, node_specs
 from perception_nodes.runs.loop_drive import LoopDrive, lidar_rig
 from perception_nodes.simulation.scenarios import find_scenario
+from perception_nodes.simulation.sensor_truth import SensorTruth
+from perception_nodes.simulation.simulation import Simulation
 
 CLASSES = {"map_elements": "MapElementsNode"}
 STEPS = 4
@@ -46,6 +48,10 @@ def main() -> int:
     drive = LoopDrive(find_scenario("cut_in"), lidar_rig(find_rig("default")), 1)
     for _ in range(STEPS):
         drive.step()
+    simulation = Simulation(find_scenario("cut_in"), find_rig("default"), 1)  # cameras and radars too
+    truth = SensorTruth(simulation)
+    for _ in range(2):
+        list(truth.of(simulation.tick(), lambda _: True))
     return 0
 
 

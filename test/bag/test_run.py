@@ -35,7 +35,7 @@ NODES = (
     "markers",
 )
 SLOWLY = ("--rate", "0.5")  # 16 s: what a test does while it plays comes before the end
-DEADLINE_S = 280.0  # below the limit of a test, so that what the run has said is seen
+DEADLINE_S = 500.0  # below the limit of a test, so that what the run has said is seen
 
 
 class Run:
