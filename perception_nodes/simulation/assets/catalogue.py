@@ -150,4 +150,5 @@ _MAKERS: Final[dict[str, Make]] = {
     "bin": lambda _: obstacles.wheelie_bin(),
     "carton": lambda rng: obstacles.carton(float(rng.choice([0.4, 0.6, 0.8]))),
     "trolley": lambda _: obstacles.trolley(),
+    "wayside": obstacles.wayside,
 }

@@ -8,6 +8,8 @@ from .asset import Asset
 from .materials import Material
 from .meshes import Mesh, box, join, quads, tube
 
+_WAYSIDE = ("meter", "post", "post", "trunk", "hydrant", "box")
+
 
 def cone(height_m: float) -> Asset:
     """A traffic cone with a reflecting ring on a square foot."""
@@ -90,3 +92,38 @@ def trolley() -> Asset:
         tube((-0.5, -0.25, 1.0), (-0.5, 0.25, 1.0), 0.02, Material.RUBBER, 6),
     ]
     return Asset.standing("trolley", "trolley", "unknown", [join(parts)], rcs_dbsm=-5.0)
+
+
+def wayside(rng: np.random.Generator) -> Asset:
+    """What stands on pavements and is as tall as people are: meters, posts, trunks, hydrants, boxes; of no class."""
+    kind = _WAYSIDE[int(rng.integers(len(_WAYSIDE)))]
+    if kind == "meter":
+        top, wide = float(rng.uniform(1.2, 1.6)), float(rng.uniform(0.15, 0.36))
+        parts = [
+            _upright(0.03, top - 0.3, Material.METAL),
+            box((0, 0, top - 0.15), (0.16, wide, 0.3), Material.METAL),
+        ]
+    elif kind == "post":
+        top, plate = float(rng.uniform(0.8, 3.0)), float(rng.uniform(0.0, 0.6))
+        parts = [_upright(float(rng.uniform(0.03, 0.1)), top, Material.METAL)]
+        if plate > 0.2:
+            parts.append(box((0.1, 0, top - plate / 2), (0.03, plate, plate), Material.SIGN))
+    elif kind == "trunk":
+        parts = [_upright(float(rng.uniform(0.05, 0.2)), float(rng.uniform(1.4, 3.5)), Material.BARK)]
+    elif kind == "hydrant":
+        caps = tube((0, -0.2, 0.45), (0, 0.2, 0.45), 0.06, Material.MACHINE, 6)
+        parts = [_upright(0.11, float(rng.uniform(0.6, 0.9)), Material.MACHINE), caps]
+    else:
+        wide, deep, top = (float(v) for v in rng.uniform((0.35, 0.3, 0.8), (0.75, 0.6, 1.7)))
+        foot = float(rng.uniform(0.0, 0.4))
+        parts = [
+            box((0, 0, (foot + top) / 2), (deep, wide, top - foot), Material.MACHINE),
+            _upright(0.05, foot + 0.1),
+        ]
+    return Asset.standing(
+        f"{kind}-{rng.integers(1_000_000)}", "wayside", "unknown", [join(parts)], rcs_dbsm=-10.0
+    )
+
+
+def _upright(radius_m: float, height_m: float, material: Material = Material.METAL) -> Mesh:
+    return tube((0, 0, -0.05), (0, 0, height_m), radius_m, material, 8)
