@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from shapely import affinity
@@ -59,7 +61,8 @@ def test_by_hand(case: tuple[float, ...], expected: float) -> None:
 
 
 def test_against_shapely_through_time(rng: np.random.Generator) -> None:
-    a, b = random_boxes(rng, 60), random_boxes(rng, 60)
+    # Near each other: of 2000 seeds the least was 11, the most 36 that collide.
+    a, b = (replace(x, xy_m=0.4 * x.xy_m) for x in (random_boxes(rng, 60), random_boxes(rng, 60)))
     found = ev.time_to_collision(a, b)
     assert 5 < np.isfinite(found).sum() < 55
     for k, t in enumerate(found):
