@@ -111,6 +111,7 @@ def train(
             raise ConfigurationError(
                 "perception train score: wanted --model FILE, and --data FOLDER or --rig NAME"
             )
+        _check_there("--model", model)
         if rigs:
             score_simulated(model, rigs, held_out, drives, output / "data", Console())
         if data:
@@ -124,6 +125,7 @@ def train(
 
         if model is None or len(rigs) != 1:
             raise ConfigurationError("perception train robustness: wanted --model FILE and one --rig NAME")
+        _check_there("--model", model)
         robustness_and_tell(model, rigs[0], Suite(held_out, frames, _STRIDE), output, Console())
         return
     from perception_nodes.training.config import TrainConfig, fine_tuning
@@ -131,6 +133,10 @@ def train(
 
     if not rigs:
         raise ConfigurationError("perception train lidar: wanted --rig NAME or FILE")
+    if tuned is not None and weights is not None:
+        raise ConfigurationError("perception train lidar: wanted --from or --weights, got both")
+    before = _pretraining(pretrain, pretrain_data or [], output, tuned is None and weights is None)
+    _check_there("--weights", weights)
     config = TrainConfig(size=size, steps=steps, batch=batch, seed=seed, workers=workers, patience=patience)
     train_lidar(
         LidarOptions(
@@ -147,12 +153,18 @@ def train(
             weights=weights,
             model=tuned,
             street_seed=street_seed,
-            pretraining=_pretraining(
-                pretrain, pretrain_data or [], output, tuned is None and weights is None
-            ),
+            pretraining=before,
         ),
         Console(),
     )
+
+
+def _check_there(option: str, path: Path | None) -> None:
+    """Raises InputError for what is not there: before minutes of simulation."""
+    from perception_nodes.datatypes import InputError
+
+    if path is not None and not path.exists():
+        raise InputError(f"{option} {path}: no such file")
 
 
 def _scores_anew(
@@ -182,10 +194,15 @@ def _pretraining(steps: int, recordings: list[Path], output: Path, fresh: bool) 
     from perception_nodes.datatypes import ConfigurationError
     from perception_nodes.training.pretrain import FOLDER, Pretraining, Recording
 
-    if (steps and not fresh) or (recordings and not steps):
+    if steps and not fresh:
         raise ConfigurationError(
-            "--pretrain STEPS: wanted without --weights and --from; --pretrain-data: with it"
+            f"--pretrain {steps}: wanted without --weights and --from, for weights from nothing"
         )
+    if recordings and not steps:
+        raise ConfigurationError("--pretrain-data: wanted with --pretrain STEPS, got no steps")
+
+    for path in recordings:
+        _check_there("--pretrain-data", path)
 
     def recording(number: int, path: Path) -> Recording:
         def read() -> Any:

@@ -21,7 +21,7 @@ from perception_nodes.datatypes import ModelError
 from perception_nodes.geometry import wrap_angle
 
 from .foreign_boxes import ForeignBoxes, apart, shares, sigmoid
-from .foreign_config import label_of, read_grid, three
+from .foreign_config import UNREADABLE, label_of, read_grid, said, three
 from .foreign_pillars import PillarGrid
 from .learned_config import DecodeConfig
 
@@ -89,8 +89,10 @@ def read_anchor_config(path: Path) -> AnchorConfig:
             float(data.get("dir_offset", -np.pi / 2)), float(data.get("dir_limit_offset", 0.0)),
             data.get("frame", "lidar") == "lidar", float(data.get("intensity_scale", 1.0)),
         )  # fmt: skip
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: not the parameters of a PointPillars with anchors: {error!r}") from error
+    except UNREADABLE as error:
+        raise ModelError(
+            f"{path}: not the parameters of a PointPillars with anchors: {said(error)}"
+        ) from error
     if made["type"] not in (_ALIGNED, _SPREAD) or data.get("frame", "lidar") not in ("lidar", "base"):
         raise ModelError(f"{path}: anchor_generator: type: {_ALIGNED} or {_SPREAD}, frame: lidar or base")
     if not config.labels or not config.anchors or len(ranges) != len(sizes):

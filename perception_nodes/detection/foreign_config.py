@@ -17,6 +17,10 @@ HEADS: Final = ("heatmap", "reg", "height", "dim", "rot")
 # Their class names, in capitals, that are not ours.
 _CLASSES: Final = {"MOTORBIKE": "motorcycle", "CONE": "traffic_cone", "CYCLIST": "bicycle"}
 _POINTS: Final = 32
+# What a file of parameters that are missing or of other kinds raises.
+UNREADABLE: Final = (
+    OSError, yaml.YAMLError, AttributeError, KeyError, StopIteration, TypeError, ValueError, OverflowError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,8 @@ def read_config(path: Path) -> ForeignConfig:
             raise ModelError(f"{path}: wanted encoder_in_feature_size 9 and no variances: not of this layout")
         labels = tuple(label_of(str(n), path) for n in model["class_names"])
         config = ForeignConfig(labels, grid, int(model["downsample_factor"]), **own)
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: not the parameters of a CenterPoint: {error!r}") from error
+    except UNREADABLE as error:
+        raise ModelError(f"{path}: not the parameters of a CenterPoint: {said(error)}") from error
     if config.fourth not in ("time_lag", "intensity") or config.yaw not in ("mmdet3d", "ros"):
         raise ModelError(f"{path}: perception_nodes: fourth: time_lag or intensity, yaw: mmdet3d or ros")
     if not labels or config.downsample <= 0:
@@ -92,3 +96,8 @@ def three(values: Any) -> tuple[float, float, float]:
     """Three numbers; raises TypeError or ValueError for anything else."""
     x, y, z = (float(v) for v in values)
     return x, y, z
+
+
+def said(error: Exception) -> str:
+    """Kind and words of an error in one line: YAML's say where in the file."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -48,7 +48,7 @@ class LearnedLidarDetector:
         self.model_hash = self.model.model_hash
         self.calibration_id = str(about.get("calibration", {}).get("id", ""))
         self._existence = _existence_table(about.get("calibration", {}), path)
-        self._second_look = SecondLook.of(about)
+        self._second_look = SecondLook.of(about, path)
         self._sweeps = int(about.get("sweeps", 1))
         self.domain = DomainCheck(about.get("statistics", {}))
         self.raster = RasterConfig(float(about["cell_m"]), int(about["cells"]))

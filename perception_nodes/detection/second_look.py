@@ -24,6 +24,8 @@ F64 = npt.NDArray[np.float64]
 # Columns that count for a box, and those that may count either way; all others count against it.
 FOR: Final = ("hit",)
 EITHER: Final = ("hidden", "range")
+# Log odds beyond which a score says no more.
+_MOST_ODDS: Final = 30.0
 _COMMON: Final = (
     "range", "hit", "free", "hidden", "through", "scatter", "sparse", "upper", "floating", "below_top", "over_top",
     "short", "narrow", "tall",
@@ -75,19 +77,25 @@ class SecondLook:
     weights: Mapping[str, Mapping[str, float]]
 
     @classmethod
-    def of(cls, about: Mapping[str, Any]) -> SecondLook | None:
-        """Of a model's metadata; None where it has none. Raises ModelError for classes or columns not known."""
+    def of(cls, about: Mapping[str, Any], model: object) -> SecondLook | None:
+        """Of a model's metadata; None where it has none.
+
+        Raises ModelError, naming `model`, for classes or columns not known.
+        """
         kept = about.get("second_look")
         if kept is None:
             return None
         try:
             weights = {str(k): {str(n): float(w) for n, w in v.items()} for k, v in kept["weights"].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"second look: wanted weights by class and column: {error!r}") from error
+            raise ModelError(
+                f"{model}: second look: wanted weights by class and column: {error!r}"
+            ) from error
         for name, columns in weights.items():
             if name not in COLUMNS or set(columns) != {"bias", *COLUMNS[name]}:
                 raise ModelError(
-                    f"second look: {name!r} with columns {sorted(columns)}: made for another version"
+                    f"{model}: second look: {name!r} with columns {sorted(columns)}: made for another version:"
+                    f" wanted {list(COLUMNS)}, fitted anew by perception train second-look"
                 )
         return cls(weights)
 
@@ -99,7 +107,7 @@ class SecondLook:
             rows = found.label == LABEL_INDEX[name]
             said = weights["bias"] + sum(weights[n] * columns[n] for n in COLUMNS[name])
             odds[rows] += np.broadcast_to(said, odds.shape)[rows]
-        score = 1.0 / (1.0 + np.exp(-odds))
+        score = 1.0 / (1.0 + np.exp(-np.clip(odds, -_MOST_ODDS, _MOST_ODDS)))
         new = replace(
             found,
             center_m=boxes[:, :3],

@@ -51,7 +51,7 @@ def of_file(detector: LearnedLidarDetector) -> Detect:
 
 def looked_again(detect: Detect, about: Mapping[str, Any]) -> Detect:
     """With the second look that a model's metadata ask for, as the node takes it."""
-    second = SecondLook.of(about)
+    second = SecondLook.of(about, about.get("name", "this run"))
     if second is None:
         return detect
     return lambda frame: second(detect(frame), beams_of(frame))

@@ -205,8 +205,9 @@ def _plan(run: Run, place: Place, began: float) -> TrainConfig:
     if known:
         steps = int(known["config"]["steps"])
         config = replace(config, steps=steps, evaluate_every=int(known["config"]["evaluate_every"]))
-        asked = known.get("pretraining", Pretraining().asked())
-        if digest(config) != known["digest"] or asked != options.pretraining.asked():
+        begun = known.get("pretraining", Pretraining().asked()), known.get("from", [])
+        asked = options.pretraining.asked(), _chain(options)
+        if digest(config) != known["digest"] or begun != asked:
             raise ConfigurationError(
                 f"{options.output}: --resume with other settings than the run was begun with"
             )

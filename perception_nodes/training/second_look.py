@@ -63,15 +63,16 @@ def add_second_look(
     """
     if output.resolve() == model.parent.resolve():
         raise InputError(f"{output}: holds the model itself: wanted another --output")
+    # Before minutes of simulation: a file may be no model.
+    precision = "int8" if int8_path(model).is_file() else "fp32"
+    runtime = RuntimeConfig(precision=precision, probe_runs=1)
+    detector = LearnedLidarDetector(model, LearnedConfig(points_config(rigs[0]), runtime=runtime))
     wanted = shards(rigs, max(1, streets // len(rigs)), LOOK_SEED, drives)
     made = [
         make_shard(s, data, 0, lambda _: None)
         for s in track(wanted, "simulate", console=console, transient=True)
     ]
     store = JoinedStore(made)
-    precision = "int8" if int8_path(model).is_file() else "fp32"
-    runtime = RuntimeConfig(precision=precision, probe_runs=1)
-    detector = LearnedLidarDetector(model, LearnedConfig(points_config(rigs[0]), runtime=runtime))
     found = [
         (store[k], detector.first_boxes(store[k].points))
         for k in track(range(len(store)), "look", console=console, transient=True)

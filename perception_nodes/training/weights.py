@@ -50,7 +50,9 @@ def network_of(path: Path) -> tuple[SteadyDetector, dict[str, Any]]:
     try:
         model.load_state_dict(_unfolded(model, _convolutions(onnx.load(str(path)).graph)))
     except (KeyError, RuntimeError) as error:
-        raise InputError(f"{path}: not the weights of a network of size {config.name}: {error}") from error
+        raise InputError(
+            f"{path}: not the weights of a network of size {config.name}: wanted the float32 file, not int8: {error}"
+        ) from error
     return model.eval(), about
 
 

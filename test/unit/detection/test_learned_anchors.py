@@ -127,6 +127,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"anchor_generator": {**GENERATOR, "scales": [1]}}, "unknown 'scales'"),
     ({"anchor_generator": {**GENERATOR, "sizes": [[1, 2]]}}, "not the parameters"),
     ({"voxel_size": [0.0, 0.4, 8.0]}, "more than 0"),
+    ({"max_voxels": float("inf")}, "not the parameters.*infinity"),
     ({"frame": "camera"}, "lidar or base"),
     ({"custom": 1}, "unknown 'custom'"),
 ]
@@ -139,6 +140,13 @@ def test_what_is_wrong_in_the_parameters_is_named(
     folder = made.write_folder(tmp_path / "m", BOXES)
     made.write_parameters(folder / "anchors.param.yaml", **changed)
     with pytest.raises(ModelError, match=named):
+        AnchorLidarDetector(folder)
+
+
+def test_a_file_that_is_no_yaml_is_told_where(tmp_path: Path) -> None:
+    folder = made.write_folder(tmp_path / "m", BOXES)
+    (folder / "anchors.param.yaml").write_text("class_names: [Car,")
+    with pytest.raises(ModelError, match=r"anchors\.param\.yaml: .* ParserError: .* line 1, column 19"):
         AnchorLidarDetector(folder)
 
 

@@ -171,6 +171,14 @@ def test_a_model_that_brings_weights_is_looked_at_again(rng: np.random.Generator
     np.testing.assert_allclose(np.sort(log_odds(after)), np.sort(log_odds(before)) - 1.0, atol=1e-6)
 
 
+def test_a_score_stays_a_score_however_far_the_sensor(rng: np.random.Generator, tmp_path: Path) -> None:
+    about = {**ABOUT, "second_look": {"weights": {"car": weights(range=-1.0)}}}
+    detector = LearnedLidarDetector(write_model(tmp_path / "m.onnx", about), FAST)
+    score = detector.detect(cloud(rng), ORIGIN + np.array([1e6, 0.0, 0.0])).detections.score
+    assert len(score) >= 1
+    assert ((score >= 0.0) & (score < 1e-3)).all()
+
+
 @pytest.mark.parametrize(
     "kept",
     [{"weights": {"car": {"bias": 1.0}}}, {"weights": {"boat": weights()}}, {"weights": 3}, {}],
@@ -178,5 +186,5 @@ def test_a_model_that_brings_weights_is_looked_at_again(rng: np.random.Generator
 )
 def test_weights_of_another_version_are_refused(tmp_path: Path, kept: object) -> None:
     path = write_model(tmp_path / "m.onnx", json.dumps({**ABOUT, "second_look": kept}))
-    with pytest.raises(ModelError, match="second look"):
+    with pytest.raises(ModelError, match=r"m\.onnx: second look"):
         LearnedLidarDetector(path, FAST)

@@ -13,13 +13,14 @@ torch = pytest.importorskip("torch", reason="needs the extra [train]")
 pytest.importorskip("onnxscript", reason="needs the extra [train]")
 
 from perception_nodes.datasets.rigs import known_rig  # noqa: E402
-from perception_nodes.datatypes import InputError  # noqa: E402
+from perception_nodes.datatypes import ConfigurationError, InputError  # noqa: E402
 from perception_nodes.detection.raster import CHANNELS, RasterConfig  # noqa: E402
 from perception_nodes.detection.runtime import int8_path  # noqa: E402
 from perception_nodes.networks.bev import BevDetector, network_config  # noqa: E402
 from perception_nodes.simulation.iterator import Drives  # noqa: E402
 from perception_nodes.training import lidar, weights  # noqa: E402
 from perception_nodes.training.config import TrainConfig, file_digest, fine_tuning  # noqa: E402
+from perception_nodes.training.export import rewrite_metadata  # noqa: E402
 from perception_nodes.training.lidar import LidarOptions, train_lidar  # noqa: E402
 
 DRIVES = Drives(frames=3, stride=3, street="straight", weather_share=0.0)
@@ -110,6 +111,10 @@ def test_resumed_equals_uninterrupted_and_the_chain_is_written_down(
     assert [(m["name"], m["digest"]) for m in chain] == [("lidar_tiny", file_digest(model))]
     assert chain[0]["data"] == json.loads((first.output / "run.json").read_text())["data"]
     assert f"| begun with | lidar_tiny {file_digest(model)}" in (whole.parent / "lidar_tiny.md").read_text()
+    other = first.output.parent / "other.onnx"
+    rewrite_metadata(model, other, {"name": "other"})
+    with pytest.raises(ConfigurationError, match="other settings"):
+        train_lidar(replace(tuned(first, "whole"), resume=True, model=other), Console(quiet=True))
 
 
 @pytest.mark.slow
@@ -119,7 +124,7 @@ def test_only_models_of_the_same_network_are_gone_on_from(first: LidarOptions) -
         weights.network_for(model, "small", raster)
     with pytest.raises(InputError, match=r"cells 256: wanted 128"):
         weights.network_for(model, "tiny", RasterConfig(cells=128))
-    with pytest.raises(InputError, match="not the weights"):
+    with pytest.raises(InputError, match="wanted the float32 file, not int8"):
         weights.network_for(int8_path(model), "tiny", raster)
     other = replace(tuned(first, "other"), config=replace(CONFIG, size="small"))
     with pytest.raises(InputError, match="size tiny"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ pytest.importorskip("onnxscript", reason="needs the extra [train]")
 
 from perception_nodes.cli.train import seconds, train  # noqa: E402
 from perception_nodes.datasets.rigs import known_rig  # noqa: E402
-from perception_nodes.datatypes import ConfigurationError, InputError, PointCloud  # noqa: E402
+from perception_nodes.datatypes import ConfigurationError, InputError, PerceptionError, PointCloud  # noqa: E402
 from perception_nodes.detection.learned_choice import open_detector  # noqa: E402
 from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConfig  # noqa: E402
 from perception_nodes.detection.runtime import int8_path  # noqa: E402
@@ -162,6 +163,26 @@ def test_a_model_is_scored_on_streets_that_no_run_is_trained_on(options: LidarOp
     again = json.loads(json.dumps(plain(figures)))
     assert {name: f["scores"] for name, f in again.items()} == {name: f["scores"] for name, f in kept.items()}
     assert kept["fp32"]["scores"]
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [("score", ["model"]), ("robustness", ["model"]), ("lidar", ["weights"]), ("second-look", ["model"]),
+     ("lidar", ["pretrain_data", "pretrain"])],
+)  # fmt: skip
+def test_what_is_not_there_is_told_before_anything_is_simulated(
+    what: str, words: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "missing"
+    given: dict[str, Any] = {"pretrain_data": [path], "pretrain": 5, "model": path, "weights": path}
+    with pytest.raises(PerceptionError, match="missing: no such file"):
+        train(what, rig=["vlp16"], output=tmp_path / "out", **{w: given[w] for w in words})
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_begins_with_one_thing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--from or --weights, got both"):
+        train("lidar", rig=["vlp16"], weights=tmp_path, tuned=tmp_path, output=tmp_path / "out")
 
 
 def test_score_wants_a_model_and_something_to_score_it_on(tmp_path: Path) -> None:
