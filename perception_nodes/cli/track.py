@@ -37,7 +37,7 @@ def track(
     sequences: Annotated[str, typer.Option(help="kitti: numbers, as 1,6,8; default: all")] = "",
     split_classes: Annotated[bool, typer.Option("--split-classes", help="kitti: one folder a class")] = False,
     smooth: Annotated[
-        bool, typer.Option("--smooth", help="offline: smooth and fill gaps with what came later")
+        bool, typer.Option("--smooth", help="kitti, offline: smooth and fill gaps with what came later")
     ] = False,
     detections_2d: Annotated[
         Path | None, typer.Option("--detections-2d", help="kitti: folder of 2D detections to fuse")

@@ -31,14 +31,20 @@ def point_times(xyz_m: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def oxts_rows(paths: Sequence[Path]) -> list[list[float]]:
-    """Numbers of each record: one file a record (raw) or one line a record (tracking)."""
+    """Numbers of each record: one file a record (raw) or one line a record (tracking).
+
+    Raises InputError naming file and line.
+    """
     rows = []
     for path in paths:
-        for line in path.read_text().splitlines():
-            values = [float(w) for w in line.split()]
-            if len(values) < 6:
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            try:
+                values = [float(w) for w in line.split()]
+            except ValueError as error:
+                raise InputError(f"{path}:{number}: wanted numbers: {error}") from error
+            if len(values) < 6 or not np.isfinite(values[:6]).all():
                 raise InputError(
-                    f"{path}: wanted at least lat lon alt roll pitch yaw, got {len(values)} numbers"
+                    f"{path}:{number}: wanted at least lat lon alt roll pitch yaw, finite, got {line.strip()[:80]!r}"
                 )
             rows.append(values)
     return rows

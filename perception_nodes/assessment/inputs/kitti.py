@@ -23,6 +23,7 @@ from perception_nodes.geometry import wrap_angle
 _NUMBERS: Final = 14  # of an object line, between the type and the score
 _CSV_TYPES: Final = {1: "Pedestrian", 2: "Car", 3: "Cyclist"}
 _PERIOD_S: Final = 0.1  # of the tracking sequences
+_FRAMES: Final = 1_000_000  # frame numbers have six digits
 _BY_LOWER: Final = {name.lower(): name for name in TYPES}
 
 
@@ -176,8 +177,8 @@ def _whole(word: str, where: str) -> int:
 
 
 def _index(value: float, where: str) -> int:
-    if value < 0 or value != int(value):
-        raise InputError(f"{where}: frame: wanted a whole number >= 0, got {value:g}")
+    if not 0 <= value < _FRAMES or value != int(value):
+        raise InputError(f"{where}: frame: wanted a whole number from 0 to {_FRAMES - 1}, got {value:g}")
     return int(value)
 
 

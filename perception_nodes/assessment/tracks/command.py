@@ -37,21 +37,26 @@ class TrackOptions:
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise ConfigurationError(f"--format: wanted one of {list(FORMATS)}, got {self.format!r}")
-        if not self.detections.exists():
-            raise InputError(f"--detections: {self.detections} does not exist")
+        paths = {"--detections": self.detections, "--calib": self.calib, "--poses": self.poses}
+        for name, path in (paths | {"--detections-2d": self.detections_2d}).items():
+            if path is not None and not path.exists():
+                raise InputError(f"{name}: {path} does not exist")
         if self.format != "kitti":
             given: dict[str, object] = {"--calib": self.calib, "--detections-2d": self.detections_2d}
             given["--ego-motion"] = self.ego_motion
             extra = [name for name, value in given.items() if value is not None]
             extra += ["--sequences"] * bool(self.sequences) + ["--split-classes"] * self.split_classes
+            extra += ["--smooth"] * self.smooth
             if extra:
                 raise ConfigurationError(f"{extra[0]} is for --format kitti, got --format {self.format}")
         if self.ego_motion not in (None, *EGO_MOTIONS):
             raise ConfigurationError(
                 f"--ego-motion: wanted one of {list(EGO_MOTIONS)}, got {self.ego_motion!r}"
             )
-        if self.ego_motion == "from-objects" and self.poses is not None:
-            raise ConfigurationError("--ego-motion from-objects: the motion is given by --poses")
+        if self.ego_motion is not None and self.poses is not None:
+            raise ConfigurationError(
+                f"--ego-motion {self.ego_motion}: the motion is given by --poses: leave one of them out"
+            )
         unknown = sorted(set(self.classes) - set(CLASSES))
         if self.format == "kitti" and unknown:
             raise ConfigurationError(f"--classes: wanted some of {list(CLASSES)}, got {unknown[0]!r}")

@@ -56,8 +56,12 @@ class ConsistencyOptions:
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
 
     def __post_init__(self) -> None:
-        if not self.scenarios or not self.seeds or self.seconds < 2 * STEP_S:
-            raise ConfigurationError("perception tune consistency: wanted scenarios, seeds and some seconds")
+        if not self.scenarios or not self.seeds:
+            raise ConfigurationError("perception tune consistency: wanted scenarios and seeds, got none")
+        if not 2 * STEP_S <= self.seconds < np.inf:
+            raise ConfigurationError(
+                f"--seconds: wanted at least {2 * STEP_S:g}, finite, got {self.seconds:g}"
+            )
         if shared := sorted(set(self.seeds) & set(self.fit_seeds)):
             raise ConfigurationError(f"--fit-seeds: {shared[0]} is judged too: wanted other seeds")
 

@@ -29,14 +29,19 @@ def read_image_boxes(path: Path, num_frames: int) -> list[F64]:
     A missing file or frame means no detections. Raises InputError for what is not in the layout.
     """
     out = [np.zeros((0, 5))] * num_frames
-    if not path.is_file() or not path.read_text().strip():
+    if not path.is_file():
         return out
     try:
-        rows = np.loadtxt(path, delimiter=",", ndmin=2)
+        lines = [line for line in path.read_text().splitlines() if line.strip()]
+        rows = np.loadtxt(lines, delimiter=",", ndmin=2) if lines else np.zeros((0, 6))
     except ValueError as error:
         raise InputError(f"{path}: wanted numbers separated by commas: {error}") from error
-    if rows.shape[1] != 6 or not np.isfinite(rows).all():
-        raise InputError(f"{path}: wanted 6 finite numbers a line, got {rows.shape[1]} columns")
+    if rows.shape[1] != 6:
+        raise InputError(
+            f"{path}: wanted frame,left,top,right,bottom,score on each line, got {rows.shape[1]} numbers"
+        )
+    if not np.isfinite(rows).all():
+        raise InputError(f"{path}: wanted finite numbers, got {rows[~np.isfinite(rows)][0]:g}")
     frame = rows[:, 0].astype(np.int64)
     for k in np.unique(frame[(frame >= 0) & (frame < num_frames)]).tolist():
         out[k] = rows[frame == k, 1:]

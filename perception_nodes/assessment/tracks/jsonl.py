@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from rich.console import Console
 
-from perception_nodes.datasets.poses import PoseTrack
+from perception_nodes.datasets.poses import MAX_EXTRAPOLATION_NS, PoseTrack
 from perception_nodes.datatypes import LABEL_INDEX, LABELS, InputError, Tracks, TrackState
 from perception_nodes.evaluation.jsonl import frames_of_rows, read_rows
 from perception_nodes.geometry import Transform, transform_detections
@@ -33,9 +33,12 @@ def track_jsonl(options: TrackOptions, console: Console) -> tuple[int, int]:
     path = options.detections / "detections.jsonl" if options.detections.is_dir() else options.detections
     rows, frame_id = _one_source(read_rows(path), path)
     frames = frames_of_rows([{k: v for k, v in r.items() if k != "state"} for r in rows])
-    if any(not np.isfinite(f.center_m).all() or not np.isfinite(f.lwh_m).all() for f in frames):
-        raise InputError(f"{path}: a box lacks z, l, w or h")
+    for frame in frames:
+        if not (np.isfinite(frame.center_m).all() and np.isfinite(frame.lwh_m).all()):
+            raise InputError(f"{path}: stamp_ns {frame.stamp_ns}: a box lacks z, l, w or h")
     poses = None if options.poses is None else read_pose_lines(options.poses)
+    if poses is not None:
+        _check_cover(poses, [f.stamp_ns for f in frames], options.poses)
     tracker = MultiObjectTracker(TrackerConfig())
     wanted = [LABEL_INDEX[_known_label(c)] for c in options.classes]
     options.output.mkdir(parents=True, exist_ok=True)
@@ -53,6 +56,16 @@ def track_jsonl(options: TrackOptions, console: Console) -> tuple[int, int]:
             stream.writelines(json.dumps(row) + "\n" for row in track_rows(tracks))
     console.print(f"wrote {options.output / 'objects.jsonl'}", highlight=False, soft_wrap=True)
     return len(frames), len(ids)
+
+
+def _check_cover(poses: PoseTrack, stamps_ns: list[int], path: Path | None) -> None:
+    first, last = poses.stamps_ns[0], poses.stamps_ns[-1]
+    for stamp_ns in (stamps_ns[0], stamps_ns[-1]):
+        if not first - MAX_EXTRAPOLATION_NS <= stamp_ns <= last + MAX_EXTRAPOLATION_NS:
+            raise InputError(
+                f"--poses: {path}: poses from {first} to {last} ns, but boxes at {stamp_ns} ns: "
+                "wanted poses of the whole drive on the clock of the boxes"
+            )
 
 
 def _known_label(name: str) -> str:
@@ -80,10 +93,11 @@ def _one_source(rows: list[dict[str, Any]], path: Path) -> tuple[list[dict[str, 
 
 def read_pose_lines(path: Path) -> PoseTrack:
     """odom_from_base from JSON lines. Raises InputError naming line and key."""
-    stamps, poses = [], []
+    stamps: list[int] = []
+    poses: list[Transform] = []
     try:
         lines = path.read_text().splitlines()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -96,8 +110,14 @@ def read_pose_lines(path: Path) -> PoseTrack:
             raise InputError(f"{path}:{number}: wanted stamp_ns, x, y, yaw: {error!r}") from error
         if not all(map(math.isfinite, (x, y, z, yaw))):
             raise InputError(f"{path}:{number}: wanted finite numbers, got {line.strip()}")
+        if stamps and stamp_ns <= stamps[-1]:
+            raise InputError(
+                f"{path}:{number}: wanted a stamp_ns above {stamps[-1]}, got {stamp_ns}: sort the lines"
+            )
         stamps.append(stamp_ns)
         poses.append(Transform.from_xyz_rpy((x, y, z), (0.0, 0.0, yaw)))
+    if not stamps:
+        raise InputError(f"{path}: no poses: wanted lines of stamp_ns, x, y, yaw")
     return PoseTrack(tuple(stamps), tuple(poses))
 
 

@@ -50,6 +50,7 @@ def track_kitti(options: TrackOptions, console: Console) -> tuple[int, int]:
     frames = tracks = 0
     written: dict[Path, list[str]] = {}
     first_id: dict[str, int] = {}
+    _check_2d(options)
     for job in find_jobs(options):
         found = track_job(job, options)
         frames += len(found)
@@ -70,6 +71,10 @@ def track_kitti(options: TrackOptions, console: Console) -> tuple[int, int]:
 def find_jobs(options: TrackOptions) -> Iterator[Job]:
     """Classes and sequences that are asked for. Raises InputError if one of them is not there."""
     wanted = [f"{s:04d}" for s in options.sequences]
+    if not options.classes and all(_class_folder(options.detections, label) is None for label in CLASSES):
+        raise InputError(
+            f"{options.detections}: wanted SSSS.txt, or folders that end with one of {list(CLASSES)}, got neither"
+        )
     for label in options.classes or tuple(CLASSES):
         folder = _class_folder(options.detections, label)
         if folder is None:
@@ -99,7 +104,8 @@ def _class_folder(root: Path, label: str) -> Path | None:
 
 def read_detections(path: Path) -> list[KittiObjects]:
     """Frames of one sequence in the csv layout of PointRCNN or in KITTI's tracking layout."""
-    with path.open() as stream:
+    # What is no text is told of by the readers.
+    with path.open(errors="replace") as stream:
         commas = "," in next((line for line in stream if line.strip()), ",")
     return read_pointrcnn(path) if commas else read_kitti_tracking(path)
 
@@ -146,6 +152,12 @@ def image_boxes(options: TrackOptions, job: Job, count: int) -> list[F64] | None
         return None
     folder = _class_folder_2d(options.detections_2d, job.label)
     return None if folder is None else read_image_boxes(folder / f"{job.sequence}.txt", count)
+
+
+def _check_2d(options: TrackOptions) -> None:
+    root, labels = options.detections_2d, options.classes or tuple(CLASSES)
+    if root is not None and all(_class_folder_2d(root, label) is None for label in labels):
+        raise InputError(f"--detections-2d: {root}: wanted a folder that ends with one of {list(labels)}")
 
 
 def _class_folder_2d(root: Path, label: str) -> Path | None:

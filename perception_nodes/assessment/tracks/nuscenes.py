@@ -77,12 +77,17 @@ def _step(tracker: MultiObjectTracker, frame: BoxFrame, pose: Transform, wanted:
 
 def read_moments(folder: Path, samples: Samples) -> dict[str, _Moment]:
     """Scene, stamp and pose of every sample. Raises InputError for a sample that the tables do not know."""
-    table = {row["token"]: row for row in _table(folder / "sample.json")}
+    table = {
+        row["token"]: row for row in _table(folder / "sample.json", ("token", "timestamp", "scene_token"))
+    }
     poses: dict[str, Transform] = {}
     if (folder / "sample_data.json").is_file() and (folder / "ego_pose.json").is_file():
-        ego = {row["token"]: row for row in _table(folder / "ego_pose.json")}
-        for row in _table(folder / "sample_data.json"):
+        rows = _table(folder / "ego_pose.json", ("token", "rotation", "translation"))
+        ego = {row["token"]: row for row in rows}
+        for row in _table(folder / "sample_data.json", ("sample_token", "ego_pose_token")):
             if row.get("is_key_frame") and "LIDAR_TOP" in row.get("filename", "LIDAR_TOP"):
+                if row["ego_pose_token"] not in ego:
+                    raise InputError(f"{folder / 'ego_pose.json'}: no pose {row['ego_pose_token']!r}")
                 pose = ego[row["ego_pose_token"]]
                 w, x, y, z = pose["rotation"]
                 poses[row["sample_token"]] = Transform.from_quaternion(pose["translation"], (x, y, z, w))
@@ -102,13 +107,17 @@ def _middle(boxes: list[dict[str, Any]]) -> Transform:
     return Transform(np.eye(3), np.median(xyz, axis=0) if len(xyz) else np.zeros(3))
 
 
-def _table(path: Path) -> list[dict[str, Any]]:
+def _table(path: Path, keys: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Rows that all have these keys."""
     try:
         rows = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(rows, list):
         raise InputError(f"{path}: wanted a list of rows")
+    for k, row in enumerate(rows):
+        if not isinstance(row, dict) or not set(keys) <= row.keys():
+            raise InputError(f"{path}: row {k}: wanted an object with {list(keys)}, got {str(row)[:80]}")
     return rows
 
 

@@ -57,6 +57,10 @@ class TuneOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not self.truth.is_dir():
+            raise InputError(f"--truth: wanted a folder of labels, got {self.truth}, which is none")
+        if self.seed < 0:
+            raise ConfigurationError(f"--seed: wanted at least 0, got {self.seed}")
         for name in ("trials", "rankings"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"--{name}: wanted at least 1, got {getattr(self, name)}")

@@ -78,7 +78,7 @@ def test_wrong_files_are_named(tmp_path: Path) -> None:
         read_kitti_tracking(write(tmp_path, "3\n"))
     with pytest.raises(InputError, match=r"wanted a whole number, got '1\.5'"):
         read_kitti_tracking(write(tmp_path, f"1.5 0 {CAR_LINE}"))
-    with pytest.raises(InputError, match="frame: wanted a whole number >= 0, got -1"):
+    with pytest.raises(InputError, match="frame: wanted a whole number from 0 to 999999, got -1"):
         read_kitti_tracking(write(tmp_path, f"-1 0 {CAR_LINE}"))
     with pytest.raises(InputError, match="frame 9 lies behind the sequence's 5 frames"):
         read_kitti_tracking(write(tmp_path, f"9 0 {CAR_LINE}"), num_frames=5)

@@ -135,7 +135,7 @@ def test_drives_are_not_judged_with_what_was_fitted_on_them():
         ConsistencyOptions(seeds=(3, 4), fit_seeds=(2, 3))
 
 
-@pytest.mark.parametrize("changes", [{"seeds": ()}, {"scenarios": ()}, {"seconds": 0.1}])
+@pytest.mark.parametrize("changes", [{"seeds": ()}, {"scenarios": ()}])
 def test_nothing_to_judge_is_refused(changes):
-    with pytest.raises(ConfigurationError, match="wanted scenarios, seeds and some seconds"):
+    with pytest.raises(ConfigurationError, match="wanted scenarios and seeds"):
         ConsistencyOptions(**changes)
