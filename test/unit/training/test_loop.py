@@ -69,10 +69,10 @@ def test_a_killed_process_goes_on(frames: FrameStore, tmp_path: Path) -> None:
 
 
 def test_loss_falls(frames: FrameStore) -> None:
-    config = replace(CONFIG, steps=40, batch=3, evaluate_every=99, checkpoint_every=99)
+    config = replace(CONFIG, steps=60, batch=3, evaluate_every=99, checkpoint_every=99)
     place = loop.Place(torch.device("cpu"))
     state = loop.State.fresh(config, place)
-    stream = batches(Samples(frames, config, RASTER, 120), config, 0)
+    stream = batches(Samples(frames, config, RASTER, 180), config, 0)
     seen = [float(loop.train_step(state, state.model, batch, config, place)["loss"]) for batch in stream]
     assert np.mean(seen[-5:]) < 0.6 * np.mean(seen[:5])
 
