@@ -127,7 +127,7 @@ def test_the_page_has_pictures_of_every_moment_and_weather(page: str) -> None:
 def test_points_are_shown_where_they_were_at_the_end_of_the_sweep() -> None:
     """What stands is where its box is, though the vehicle moved 0.9 m while it was swept."""
     simulation = Simulation(find_scenario("occluded_pedestrian"), find_rig("default"), 1, sensors=["top"])
-    frame, before = made._at(simulation, 3.0)
+    frame, before = made.moment_at(simulation, 3.0)
     shown = made.moment_view(simulation, frame, before)
     row = int(np.flatnonzero(frame.truth.label == 0)[0])  # the van, a car of the taxonomy
     assert np.linalg.norm(frame.truth.velocity_mps[row]) == 0
