@@ -135,7 +135,7 @@ def train(
         raise ConfigurationError("perception train lidar: wanted --rig NAME or FILE")
     if tuned is not None and weights is not None:
         raise ConfigurationError("perception train lidar: wanted --from or --weights, got both")
-    before = _pretraining(pretrain, pretrain_data or [], output, tuned is None and weights is None)
+    before = _pretraining(pretrain, pretrain_data or [], output, tuned is None and weights is None, resume)
     _check_there("--weights", weights)
     config = TrainConfig(size=size, steps=steps, batch=batch, seed=seed, workers=workers, patience=patience)
     train_lidar(
@@ -167,6 +167,18 @@ def _check_there(option: str, path: Path | None) -> None:
         raise InputError(f"{option} {path}: no such file")
 
 
+def _check_recording(path: Path) -> None:
+    """Raises InputError for what holds no sweeps: before minutes of simulation."""
+    from perception_nodes.datasets.discover import open_input
+    from perception_nodes.datatypes import InputError, Modality
+
+    sensors = open_input(path).rig.sensors
+    if not any(s.modality is Modality.LIDAR for s in sensors):
+        raise InputError(
+            f"--pretrain-data {path}: wanted a recording with a lidar, got {[s.name for s in sensors]}"
+        )
+
+
 def _scores_anew(
     what: str, model: Path | None, data: list[Path], output: Path, street: tuple[Any, int, Any]
 ) -> None:
@@ -189,7 +201,7 @@ def _scores_anew(
     add_second_look(model, rigs, streets, drives, output, folder, Console())
 
 
-def _pretraining(steps: int, recordings: list[Path], output: Path, fresh: bool) -> Any:
+def _pretraining(steps: int, recordings: list[Path], output: Path, fresh: bool, resume: bool) -> Any:
     """What comes before the supervised steps; recordings are read when they are wanted."""
     from perception_nodes.datatypes import ConfigurationError
     from perception_nodes.training.pretrain import FOLDER, Pretraining, Recording
@@ -200,9 +212,9 @@ def _pretraining(steps: int, recordings: list[Path], output: Path, fresh: bool) 
         )
     if recordings and not steps:
         raise ConfigurationError("--pretrain-data: wanted with --pretrain STEPS, got no steps")
-
-    for path in recordings:
-        _check_there("--pretrain-data", path)
+    # A run that goes on has stored the sweeps.
+    for path in () if resume else recordings:
+        _check_recording(path)
 
     def recording(number: int, path: Path) -> Recording:
         def read() -> Any:

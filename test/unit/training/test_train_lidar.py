@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ pytest.importorskip("onnxscript", reason="needs the extra [train]")
 
 from perception_nodes.cli.train import seconds, train  # noqa: E402
 from perception_nodes.datasets.rigs import known_rig  # noqa: E402
-from perception_nodes.datatypes import ConfigurationError, InputError, PerceptionError, PointCloud  # noqa: E402
+from perception_nodes.datatypes import ConfigurationError, InputError, Modality, PerceptionError, PointCloud  # noqa: E402
 from perception_nodes.detection.learned_choice import open_detector  # noqa: E402
 from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConfig  # noqa: E402
 from perception_nodes.detection.runtime import int8_path  # noqa: E402
@@ -178,6 +179,29 @@ def test_what_is_not_there_is_told_before_anything_is_simulated(
     with pytest.raises(PerceptionError, match="missing: no such file"):
         train(what, rig=["vlp16"], output=tmp_path / "out", **{w: given[w] for w in words})
     assert not (tmp_path / "out").exists()
+
+
+def test_sweeps_to_begin_with_are_asked_of_a_fresh_run_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that goes on has stored them."""
+    (tmp_path / "texts").mkdir()
+    begun: list[LidarOptions] = []
+    monkeypatch.setattr("perception_nodes.training.lidar.train_lidar", lambda o, _: begun.append(o))
+    words: dict[str, Any] = {"rig": ["vlp16"], "pretrain": 5, "pretrain_data": [tmp_path / "texts"]}
+    with pytest.raises(InputError, match="texts: an empty folder: wanted a rosbag2"):
+        train("lidar", **words)
+    train("lidar", resume=True, **words)
+    assert [o.pretraining.asked()["recordings"] for o in begun] == [["texts"]]
+
+
+def test_recordings_without_a_lidar_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = known_rig("kitti")
+    cameras = rig.of(Modality.CAMERA)
+    blind = replace(rig, sensors=cameras, reference=cameras[0].name)
+    monkeypatch.setattr("perception_nodes.datasets.discover.open_input", lambda _: Mock(rig=blind))
+    with pytest.raises(InputError, match=r"wanted a recording with a lidar, got \['"):
+        train("lidar", rig=["vlp16"], pretrain=5, pretrain_data=[tmp_path], output=tmp_path / "out")
 
 
 def test_a_run_begins_with_one_thing(tmp_path: Path) -> None:
