@@ -117,12 +117,14 @@ def tune(options: TuneOptions, console: Console) -> Tuned:
 
 
 def read_inputs(options: TuneOptions) -> tuple[Truth, dict[str, dict[str, Any]]]:
-    """Labels and detections of every sequence that has both."""
+    """Labels and detections of every sequence that has both; those that are asked for have to."""
     truth: Truth = {}
     inputs: dict[str, dict[str, Any]] = {}
     for job in find_jobs(replace(options.track, classes=(options.label,))):
         path = options.truth / f"{job.sequence}.txt"
         if not path.is_file():
+            if options.track.sequences:
+                raise InputError(f"--truth: no labels of sequence {job.sequence}: {path} does not exist")
             continue
         frames, labels = read_detections(job.path), read_kitti_tracking(path)
         count = max(len(frames), len(labels))

@@ -12,7 +12,7 @@ from perception_nodes.assessment.tracks.consistency import ConsistencyOptions
 from perception_nodes.assessment.tracks.images import read_image_boxes
 from perception_nodes.assessment.tracks.jsonl import read_pose_lines
 from perception_nodes.assessment.tracks.nuscenes import read_moments
-from perception_nodes.assessment.tracks.tune import TuneOptions
+from perception_nodes.assessment.tracks.tune import TuneOptions, read_inputs
 from perception_nodes.datasets.kitti_motion import oxts_rows
 from perception_nodes.datatypes import ConfigurationError, InputError
 
@@ -117,6 +117,13 @@ def test_tables_of_nuscenes(tmp_path, pose, message):
         (tmp_path / f"{name}.json").write_text(json.dumps(rows))
     with pytest.raises(InputError, match=message):
         read_moments(tmp_path, {"s": []})
+
+
+def test_labels_of_a_sequence_that_is_asked_for(sequence):
+    (sequence / "label_02" / "0003.txt").unlink()
+    asked = TuneOptions(sequence / "label_02", kitti(sequence, sequences=(2, 3)), "Car")
+    with pytest.raises(InputError, match="--truth: no labels of sequence 0003"):
+        read_inputs(asked)
 
 
 def test_tuning(sequence):
