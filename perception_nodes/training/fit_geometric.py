@@ -233,6 +233,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PerceptionError as error:
         console.print(f"{type(error).__name__}: {error}", style="red", highlight=False)
         return 2
+    if not fitted:
+        console.print(f"--streets {given.streets}: no sweep to fit on: wanted more", style="red")
+        return 2
     asked = given.streets * len(given.rigs) * drives.frames
     used = f"{len(fitted)} sweeps to fit, {len(held_out)} held out"
     console.print(f"{used}, of {asked}: streets in which a thing has no room are left out", highlight=False)

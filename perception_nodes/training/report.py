@@ -95,6 +95,7 @@ def card(
         f"| trained on | {said}: {data['frames']} frames, {', '.join(data['rigs'])}; data {about['data']} |",
         f"| configuration | {about['config']}, commit {about['commit']} |",
         f"| calibration | {about['calibration']['id']}, {about['calibration']['boxes']} boxes of held-out streets |",
+        f"| second look | {about['second_look']['id']}, {about['second_look']['frames']} frames of held-out streets |",
         f"| export | {parity.frames} frames: boxes within {1e3 * parity.box:.4f} mm, scores {parity.score:.1e} |",
         f"| licence | Apache-2.0, {licence} |",
         "",

@@ -98,6 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PerceptionError as error:
         console.print(f"{type(error).__name__}: {error}", style="red", highlight=False)
         return 2
+    if not count:
+        console.print(
+            f"--streets {given.streets}: no held-out street in it (every fourth): wanted more", style="red"
+        )
+        return 2
     console.print(table_of(counts, count))
     return 0
 

@@ -79,3 +79,8 @@ def test_nodes_of_a_street_have_every_column_and_whole_objects() -> None:
 def test_a_wrong_rig_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--streets", "1", "--rigs", "nonsense"]) == 2
     assert "nonsense" in capsys.readouterr().out
+
+
+def test_nothing_to_fit_on_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--streets", "0", "--rigs", "vlp16"]) == 2
+    assert "no sweep to fit on" in capsys.readouterr().out

@@ -232,11 +232,17 @@ def test_the_card_names_recordings_that_the_weights_have_seen() -> None:
     parity = Parity(1, 1, 0, 0.0, 0.0)
     figures: Any = {"fp32": {"scores": {}, "rigs": {}, "ms": 1.0}}
     data = {"frames": 1, "rigs": ["vlp16"]}
-    about: dict[str, Any] = {"data": "d", "config": "c", "commit": "", "calibration": {"id": "i", "boxes": 1}}
+    about: dict[str, Any] = {
+        "data": "d", "config": "c", "commit": "", "calibration": {"id": "i", "boxes": 1},
+        "second_look": {"id": "look", "frames": 3},
+    }  # fmt: skip
 
     def text(**more: Any) -> str:
         return card("m", {**about, **more}, CONFIG, figures, parity, data)
 
+    assert "| second look | look, 3 frames of held-out streets |" in text(
+        pretraining=stage.Pretraining().asked()
+    )
     assert "no data of others was used" in text(pretraining=stage.Pretraining().asked())
     own = {"steps": 7, "recordings": ["drive.mcap"]}
     before = {"name": "b", "digest": "e", "rigs": [], "data": "", "config": "", "pretraining": own}

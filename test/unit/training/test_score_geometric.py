@@ -44,3 +44,8 @@ def test_found_reported_and_false_by_hand() -> None:
 def test_a_wrong_rig_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--streets", "4", "--rigs", "nonsense"]) == 2
     assert "nonsense" in capsys.readouterr().out
+
+
+def test_no_held_out_street_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--streets", "0", "--rigs", "vlp16"]) == 2
+    assert "no held-out street" in capsys.readouterr().out
