@@ -24,7 +24,7 @@ PUBLISHED = ("confirmed", "coasting")
 TOLERANCE_M = 0.3
 # The nodes may see a picture later than the frame that it belongs to; the pipeline never does.
 LEAST_SHARE = 0.95
-SLOW = 0.25
+SLOW = 0.5
 
 
 def tracks(folder: Path) -> dict[int, np.ndarray]:
@@ -61,6 +61,7 @@ def test_nodes_and_pipeline_agree(shared_data: Path, tmp_path: Path, domain_id: 
     both = sorted(set(a) & set(b))
     print(f"frames: online {len(a)}, offline {len(b)}, both {len(both)}")
     assert len(both) >= 0.9 * len(b)
+    assert len(a) <= len(b) + 2  # nothing is made up between sweeps that come slowly
     shares = [min(share_with_partner(a[s], b[s]), share_with_partner(b[s], a[s])) for s in both]
     print(
         f"tracks with a partner within {TOLERANCE_M} m: mean {np.mean(shares):.3f}, worst {min(shares):.3f}"
