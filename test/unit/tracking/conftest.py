@@ -73,14 +73,21 @@ class Drive:
 
     def live(self) -> Tracks:
         """The last output without tentative and ended tracks."""
-        last = self.outputs[-1]
-        return last.select((last.state == TrackState.CONFIRMED) | (last.state == TrackState.COASTING))
+        return _published(self.outputs[-1])
+
+    def published_ids(self, first: int = 0) -> set[int]:
+        """Ids of confirmed and coasting tracks from the `first` frame on."""
+        return {int(i) for tracks in self.outputs[first:] for i in _published(tracks).id}
 
     def nearest(self, x: float, y: float) -> Tracks:
         """The published track nearest to a point (one row)."""
         live = self.live()
         assert len(live), "no track"
         return live.select(np.array([np.linalg.norm(live.center_m[:, :2] - (x, y), axis=1).argmin()]))
+
+
+def _published(tracks: Tracks) -> Tracks:
+    return tracks.select((tracks.state == TrackState.CONFIRMED) | (tracks.state == TrackState.COASTING))
 
 
 def _folded(yaw: float) -> float:

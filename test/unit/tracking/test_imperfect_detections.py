@@ -8,21 +8,9 @@ import numpy as np
 import pytest
 
 from perception_nodes.datatypes import EndReason, MotionState, Orientation, TrackState
-from perception_nodes.geometry import Transform, wrap_angle
+from perception_nodes.geometry import wrap_angle
 
 DT = 0.1
-
-
-def ids_of(outputs):
-    out = set()
-    for tracks in outputs:
-        keep = (tracks.state == TrackState.CONFIRMED) | (tracks.state == TrackState.COASTING)
-        out |= set(tracks.id[keep].tolist())
-    return out
-
-
-def yaw_to(ego_x=0.0, ego_y=0.0, yaw=0.0):
-    return Transform.from_xyz_rpy((ego_x, ego_y, 0.0), (0.0, 0.0, yaw))
 
 
 def test_two_boxes_on_one_car_become_one_track(make_drive):
@@ -64,7 +52,7 @@ def test_a_camera_only_object_is_followed_along_its_ray(make_drive):
     rng = np.random.default_rng(3)
     for _ in range(30):
         drive.step((30.0 + rng.normal(0, 2.0), 0.0, 0.0), covariance=cov, source_mask=np.array([2], np.uint8))
-    assert len(ids_of(drive.outputs)) == 1
+    assert len(drive.published_ids()) == 1
     near = drive.nearest(30.0, 0.0)
     assert abs(near.center_m[0, 0] - 30.0) < 2.0
     assert near.covariance[0, 0, 0] > 4 * near.covariance[0, 1, 1]
@@ -94,7 +82,7 @@ def test_rows_of_parked_cars_keep_their_ids_without_odometry(make_drive, make_de
     live = drive.live()
     np.testing.assert_allclose(np.median(live.velocity_mps, axis=0), (-14.0, 0.0), atol=0.5)
     assert (live.motion_state == MotionState.UNKNOWN).all()
-    assert len(ids_of(drive.outputs)) <= 45
+    assert len(drive.published_ids()) <= 45
 
 
 def test_weak_detections_continue_tracks_but_start_none(make_drive):

@@ -11,14 +11,6 @@ from perception_nodes.geometry import Transform, wrap_angle
 DT = 0.1
 
 
-def ids_of(outputs):
-    out = set()
-    for tracks in outputs:
-        keep = (tracks.state == TrackState.CONFIRMED) | (tracks.state == TrackState.COASTING)
-        out |= set(tracks.id[keep].tolist())
-    return out
-
-
 def yaw_to(ego_x=0.0, ego_y=0.0, yaw=0.0):
     return Transform.from_xyz_rpy((ego_x, ego_y, 0.0), (0.0, 0.0, yaw))
 
@@ -26,7 +18,7 @@ def yaw_to(ego_x=0.0, ego_y=0.0, yaw=0.0):
 def test_parallel_cars_keep_their_ids(drive):
     for k in range(40):
         drive.step((10.0 * DT * k, 3.0, 0.0), (10.0 * DT * k, 6.0, 0.0))
-    assert len(ids_of(drive.outputs)) == 2
+    assert len(drive.published_ids()) == 2
     assert drive.nearest(39.0, 3.0).id[0] != drive.nearest(39.0, 6.0).id[0]
     np.testing.assert_allclose(drive.live().velocity_mps, [[10.0, 0.0]] * 2, atol=0.7)
 
@@ -93,7 +85,7 @@ def test_birth_is_tentative_then_confirmed_and_clutter_is_not(make_drive):
         if k == 0:
             assert (out.state == TrackState.TENTATIVE).all()
     assert drive.nearest(10.0, 3.0).id[0] == 1
-    assert ids_of(drive.outputs[3:]) == {1}
+    assert drive.published_ids(3) == {1}
 
 
 def test_a_lost_car_is_deleted_once_with_a_reason(drive):
@@ -119,7 +111,7 @@ def test_detections_in_another_order_swap_nothing(make_drive):
     drive = make_drive(noise_m=0.0)
     for k in range(20):
         drive.step(*np.roll(boxes, k, axis=0).tolist())
-    assert len(ids_of(drive.outputs)) == 3
+    assert len(drive.published_ids()) == 3
     np.testing.assert_allclose(drive.nearest(10.0, 6.0).center_m[0, :2], (10.0, 6.0), atol=0.05)
 
 
@@ -143,7 +135,7 @@ def test_parked_cars_stand_still_while_the_ego_turns(make_drive):
         drive.ego = yaw_to(0.05 * k, 0.0, 0.03 * k)
         drive.step(*parked)
     live = drive.live()
-    assert len(ids_of(drive.outputs)) == 3
+    assert len(drive.published_ids()) == 3
     np.testing.assert_array_equal(live.velocity_mps, 0.0)
     np.testing.assert_array_equal(live.yaw_rate_rps, 0.0)
     assert (live.motion_state == MotionState.STATIONARY).all()
@@ -208,7 +200,7 @@ def test_cars_that_meet_side_by_side_do_not_swap(make_drive):
         if k == 10:
             first = {y: int(drive.nearest(s, y).id[0]) for s, y in ((x, 10.0), (-x, 12.4))}
     assert {y: int(drive.nearest(s, y).id[0]) for s, y in ((x, 10.0), (-x, 12.4))} == first
-    assert len(ids_of(drive.outputs)) == 2
+    assert len(drive.published_ids()) == 2
 
 
 def test_stop_and_go(make_drive):
@@ -220,7 +212,7 @@ def test_stop_and_go(make_drive):
         drive.step((x, 6.0, 0.0))
         live = drive.live()
         speeds.append(np.hypot(*live.velocity_mps[0]) if len(live) else np.nan)
-    assert len(ids_of(drive.outputs)) == 1
+    assert len(drive.published_ids()) == 1
     assert speeds[10] == pytest.approx(8.0 - 0.4 * 11, abs=1.0)
     assert speeds[75] == 0.0
     assert speeds[-1] == pytest.approx(8.0, abs=0.7)
@@ -241,7 +233,7 @@ def test_a_u_turn_turns_the_heading_without_a_flip(make_drive):
     near = drive.nearest(x, y)
     assert abs(wrap_angle(near.yaw_rad[0] - yaw)) < 0.15
     assert near.orientation[0] == Orientation.AVAILABLE
-    assert len(ids_of(drive.outputs)) == 1
+    assert len(drive.published_ids()) == 1
 
 
 @pytest.mark.parametrize("course", np.linspace(-np.pi, np.pi, 7)[:-1].tolist())
