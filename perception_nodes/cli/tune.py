@@ -53,7 +53,8 @@ def tune(
     from perception_nodes.assessment.tracks.choices import choose
     from perception_nodes.assessment.tracks.command import TrackOptions
     from perception_nodes.assessment.tracks.scores import scores_and_tell
-    from perception_nodes.assessment.tracks.tune import TuneOptions, tune_and_tell
+    from perception_nodes.assessment.tracks.tune import tune_and_tell
+    from perception_nodes.assessment.tracks.tune_inputs import TuneOptions, read_truth
     from perception_nodes.datatypes import ConfigurationError
     from perception_nodes.geometry.compilation import announced
 
@@ -82,6 +83,11 @@ def tune(
     numbers = sequence_numbers(sequences)
     track = TrackOptions("kitti", detections, Path(), calib, sequences=numbers, detections_2d=detections_2d)
     console = Console()
-    for label in classes.split(","):
+    labels = [label.strip() for label in classes.split(",")]
+    every = [TuneOptions(truth, track, label, trials, rankings, seed) for label in labels]
+    # What the last class lacks is told before minutes of work on the first.
+    for options in every:
+        read_truth(options)
+    for options in every:
         with announced(console.print):
-            works[what](TuneOptions(truth, track, label.strip(), trials, rankings, seed), console)
+            works[what](options, console)

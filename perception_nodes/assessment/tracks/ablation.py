@@ -15,7 +15,8 @@ from perception_nodes.evaluation.kitti_objects import KittiObjects
 
 from .config import TrackConfig, class_config
 from .kitti import results
-from .tune import Truth, TuneOptions, applied, figures, passed, published, read_inputs
+from .tune import applied, figures, published
+from .tune_inputs import Truth, TuneOptions, passed, read_inputs
 
 # Name of the row -> what is set, in the tracker or around it.
 ROWS: Final[Mapping[str, Mapping[str, Any]]] = {

@@ -19,7 +19,8 @@ from perception_nodes.evaluation.tracking.kitti_table import KittiTrackingConfig
 from .config import TrackConfig, class_config
 from .kitti import Seen, results
 from .scores import fit_scores, judged
-from .tune import Truth, TuneOptions, applied, figures, passed, read_inputs, worth
+from .tune import applied, figures, worth
+from .tune_inputs import Truth, TuneOptions, passed, read_inputs
 
 # What cars have other than pedestrians, and what those have. Each combination is a pass over all frames; of what is
 # seen then, each way of writing what coasts is tried.

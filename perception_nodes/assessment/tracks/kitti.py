@@ -233,4 +233,10 @@ def result_lines(frames: Sequence[KittiObjects]) -> list[str]:
     return out
 
 
-_LINE: Final = "%d %d %s 0 0" + " %.6f" * 13
+_DIGITS: Final = 6
+_LINE: Final = "%d %d %s 0 0" + f" %.{_DIGITS}f" * 13
+
+
+def as_written(values: F64) -> F64:
+    """The numbers as who reads `result_lines` gets them."""
+    return np.round(values, _DIGITS)

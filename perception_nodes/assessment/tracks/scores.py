@@ -21,7 +21,8 @@ from perception_nodes.evaluation.tracking.kitti_table import KittiTrackingConfig
 
 from .config import TrackConfig, class_config
 from .kitti import results
-from .tune import Truth, TuneOptions, figures, passed, read_inputs
+from .tune import figures
+from .tune_inputs import Truth, TuneOptions, passed, read_inputs
 
 F64 = npt.NDArray[np.float64]
 _STEPS: Final = 50
@@ -72,7 +73,8 @@ def fit_scores(samples: Sequence[Samples], with_range: bool = True) -> Meaning:
     score, range_m, true = (np.concatenate(part) for part in zip(*samples, strict=True))
     if true.all() or not true.any():
         raise InputError(
-            f"scores: wanted true and false detections, got {int(true.sum())} true of {len(true)}"
+            f"scores: wanted true and false detections, got {int(true.sum())} true of {len(true)}: "
+            "leave the class out, or name more --sequences"
         )
     columns = [np.ones(len(true)), score, *([range_m / 10.0] if with_range else [])]
     known, weights = np.column_stack(columns), np.zeros(len(columns))

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from rich.console import Console
 
-from perception_nodes.assessment.inputs.kitti import read_kitti_tracking
-from perception_nodes.datatypes import ConfigurationError, InputError
 from perception_nodes.evaluation import KittiTracking, KittiTrackingConfig, kitti_tracking
-from perception_nodes.evaluation.kitti_objects import KittiObjects
 from perception_nodes.evaluation.tracking.kitti import score_table
 from perception_nodes.evaluation.tracking.kitti_table import Table, build_table, joined
 
-from .command import TrackOptions
 from .config import TrackConfig, class_config
-from .kitti import KittiTracker, Seen, drifting, follow, results
-from .kitti_files import SIZE_PX, estimated_poses, find_jobs, image_boxes, projection, read_detections
+from .kitti import as_written, results
+from .tune_inputs import Truth, TuneOptions, passed, read_inputs
 
 # What is searched, and over which values. Those of the tracker cost a pass over all frames, the others hardly anything.
 TRACKER: Final[Mapping[str, tuple[float, ...]]] = {
@@ -42,28 +37,6 @@ RANKING: Final[Mapping[str, tuple[float, ...]]] = {
     "visible_share": (0.1, 0.3, 0.5, 0.7),
 }
 SUPPORT: Final[Mapping[str, tuple[float, ...]]] = {"support_score": (0.35, 0.7, 1.4, 2.8)}
-Truth = dict[str, list[KittiObjects]]
-
-
-@dataclass(frozen=True)
-class TuneOptions:
-    """truth: folder of labels; trials: tracker settings that are tried, each with `rankings` rankings."""
-
-    truth: Path
-    track: TrackOptions
-    label: str
-    trials: int = 20
-    rankings: int = 8
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.truth.is_dir():
-            raise InputError(f"--truth: wanted a folder of labels, got {self.truth}, which is none")
-        if self.seed < 0:
-            raise ConfigurationError(f"--seed: wanted at least 0, got {self.seed}")
-        for name in ("trials", "rankings"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"--{name}: wanted at least 1, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)
@@ -114,42 +87,6 @@ def tune(options: TuneOptions, console: Console) -> Tuned:
             best = max(t.worth for t in trials)
             progress.update(k + 1, options.trials, f"{len(trials)} settings, best {100 * best:.2f}")
     return _tuned(trials, truth, options.label)
-
-
-def read_inputs(options: TuneOptions) -> tuple[Truth, dict[str, dict[str, Any]]]:
-    """Labels and detections of every sequence that has both; those that are asked for have to."""
-    truth: Truth = {}
-    inputs: dict[str, dict[str, Any]] = {}
-    for job in find_jobs(replace(options.track, classes=(options.label,))):
-        path = options.truth / f"{job.sequence}.txt"
-        if not path.is_file():
-            if options.track.sequences:
-                raise InputError(f"--truth: no labels of sequence {job.sequence}: {path} does not exist")
-            continue
-        frames, labels = read_detections(job.path), read_kitti_tracking(path)
-        count = max(len(frames), len(labels))
-        frames += [KittiObjects.empty()] * (count - len(frames))
-        truth[job.sequence] = labels
-        boxes = image_boxes(options.track, job, count)
-        poses = None if options.track.ego_motion == "none" else estimated_poses(options.track, job, frames)
-        inputs[job.sequence] = {
-            "frames": frames,
-            "p2": projection(options.track.calib, job.sequence),
-            "2d": boxes,
-            "poses": poses,
-        }
-    if len(truth) < 2:
-        raise InputError(
-            f"{options.truth}: wanted labels of at least two sequences with detections, got {sorted(truth)}"
-        )
-    return truth, inputs
-
-
-def passed(label: str, config: TrackConfig, one: Mapping[str, Any]) -> list[Seen]:
-    """One sequence through the tracker."""
-    poses = one["poses"] if config.ego_motion else None
-    moved = config if poses is None else drifting(config)
-    return list(follow(one["frames"], KittiTracker(label, moved, one["p2"], SIZE_PX), poses, one["2d"]))
 
 
 def changed(
@@ -224,5 +161,9 @@ def figures(score: KittiTracking) -> list[str]:
 
 
 def published(truth: Truth, found: Truth, label: str) -> KittiTracking:
-    """With the side effects of the evaluator behind the published tables."""
-    return kitti_tracking(truth, found, label, KittiTrackingConfig(mode="published"))
+    """With the side effects of the evaluator behind the published tables, which reads scores from files.
+
+    It loses tracks by the rounding of their scores: more digits than are written would give another figure.
+    """
+    written = {n: [replace(f, score=as_written(f.score)) for f in frames] for n, frames in found.items()}
+    return kitti_tracking(truth, written, label, KittiTrackingConfig(mode="published"))

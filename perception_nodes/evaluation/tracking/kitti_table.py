@@ -156,7 +156,6 @@ def _frame(
     areas_px = truth.bbox_px[truth.type == DONT_CARE]
     truth = _only(truth, np.isin(truth.type, types) & (truth.track_id >= 0))
     _check(where, truth, ours)
-    neutral = (truth.occluded > config.max_occluded) | (truth.truncated > config.max_truncated)
     excused = (ours.height_px <= config.min_height_px) | (ours.type != types[0])
     excused |= (image_cover(ours.bbox_px, areas_px) > _DONT_CARE_SHARE).any(axis=1)
     overlap = overlaps(truth, ours, config.view)
@@ -165,13 +164,18 @@ def _frame(
     return _Frame(
         sequence=where[0],
         truth_id=truth.track_id,
-        neutral=neutral | (truth.type != types[0]),
+        neutral=is_neutral(truth, config) | (truth.type != types[0]),
         result_id=ours.track_id,
         score=ours.score,
         excused=excused,
         pairs=(pairs[0], pairs[1]),
         overlap=overlap[pairs],
     )
+
+
+def is_neutral(truth: KittiObjects, config: KittiTrackingConfig) -> Bool:
+    """(N,) hidden or cut off so much that it is neither missed nor asked for."""
+    return (truth.occluded > config.max_occluded) | (truth.truncated > config.max_truncated)
 
 
 def _only(objects: KittiObjects, mask: Bool) -> KittiObjects:

@@ -12,7 +12,8 @@ from perception_nodes.assessment.tracks.consistency import ConsistencyOptions
 from perception_nodes.assessment.tracks.images import read_image_boxes
 from perception_nodes.assessment.tracks.jsonl import read_pose_lines
 from perception_nodes.assessment.tracks.nuscenes import read_moments
-from perception_nodes.assessment.tracks.tune import TuneOptions, read_inputs
+from perception_nodes.assessment.tracks.tune_inputs import TuneOptions, read_inputs, read_truth
+from perception_nodes.cli.tune import tune
 from perception_nodes.datasets.kitti_motion import oxts_rows
 from perception_nodes.datatypes import ConfigurationError, InputError
 
@@ -124,6 +125,26 @@ def test_labels_of_a_sequence_that_is_asked_for(sequence):
     asked = TuneOptions(sequence / "label_02", kitti(sequence, sequences=(2, 3)), "Car")
     with pytest.raises(InputError, match="--truth: no labels of sequence 0003"):
         read_inputs(asked)
+
+
+@pytest.mark.parametrize("change", [("Car", "Van"), (" Car 0 0 ", " Car 0 3 "), (" Car 0 0 ", " Car 1 0 ")])
+def test_labels_without_the_class(sequence, change):
+    path = sequence / "label_02" / "0003.txt"
+    path.write_text(path.read_text().replace(*change))
+    options = TuneOptions(sequence / "label_02", kitti(sequence), "Car")
+    with pytest.raises(InputError, match=r"class 'Car' that count in .* they are in \['0002'\]: leave"):
+        read_truth(options)
+
+
+def test_all_classes_are_looked_at_before_the_first_is_worked_on(sequence, capsys):
+    (sequence / "det3d_Cyclist").mkdir()
+    for name in ("0002", "0003"):
+        text = (sequence / "det3d_Car" / f"{name}.txt").read_text().replace(",2,0,0,", ",3,0,0,")
+        (sequence / "det3d_Cyclist" / f"{name}.txt").write_text(text)
+    paths = {"truth": sequence / "label_02", "detections": sequence}
+    with pytest.raises(InputError, match=r"class 'Cyclist' .* they are in none"):
+        tune("scores", **paths, classes="Car,Cyclist", sequences="")
+    assert capsys.readouterr().out == ""
 
 
 def test_tuning(sequence):

@@ -14,7 +14,8 @@ from perception_nodes.assessment.tracks.choices import COASTING, PASSES, choose
 from perception_nodes.assessment.tracks.command import TrackOptions
 from perception_nodes.assessment.tracks.config import class_config
 from perception_nodes.assessment.tracks.scores import Meaning
-from perception_nodes.assessment.tracks.tune import TuneOptions, applied
+from perception_nodes.assessment.tracks.tune import applied
+from perception_nodes.assessment.tracks.tune_inputs import TuneOptions
 from perception_nodes.datatypes import InputError
 
 

@@ -19,7 +19,7 @@ from perception_nodes.assessment.tracks.scores import (
     scores_and_tell,
     surprise,
 )
-from perception_nodes.assessment.tracks.tune import TuneOptions
+from perception_nodes.assessment.tracks.tune_inputs import TuneOptions
 from perception_nodes.datatypes import InputError
 from perception_nodes.evaluation.kitti_objects import KittiObjects
 

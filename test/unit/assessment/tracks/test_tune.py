@@ -13,16 +13,18 @@ from perception_nodes.assessment.inputs.kitti import read_kitti_tracking
 from perception_nodes.assessment.tracks.ablation import ROWS, ablation
 from perception_nodes.assessment.tracks.command import TrackOptions
 from perception_nodes.assessment.tracks.config import CLASSES, class_config
+from perception_nodes.assessment.tracks.kitti import result_lines
 from perception_nodes.assessment.tracks.tune import (
     RANKING,
     SUPPORT,
     TRACKER,
     Trial,
-    TuneOptions,
     _tuned,
     applied,
+    published,
     tune,
 )
+from perception_nodes.assessment.tracks.tune_inputs import TuneOptions
 from perception_nodes.datatypes import ConfigurationError, InputError
 from perception_nodes.evaluation import kitti_tracking
 from perception_nodes.evaluation.kitti_objects import KittiObjects
@@ -30,6 +32,7 @@ from perception_nodes.evaluation.tracking.kitti import score_table
 from perception_nodes.evaluation.tracking.kitti_table import KittiTrackingConfig, build_table, joined
 
 QUIET = Console(quiet=True)
+PUBLISHED = KittiTrackingConfig(mode="published")
 
 
 def options(sequence, **changes):
@@ -100,3 +103,15 @@ def test_every_class_has_parameters_and_another_has_none():
     assert set(CLASSES) == {"Car", "Pedestrian", "Cyclist"}
     with pytest.raises(ConfigurationError, match="class 'Tram'"):
         class_config("Tram")
+
+
+def test_the_published_definition_takes_the_scores_that_are_written(sequence):
+    # Its evaluator averages a track's scores again and again: the last bits decide which tracks it loses.
+    truth = {"0002": read_kitti_tracking(sequence / "label_02" / "0002.txt")}
+    rng = np.random.default_rng(1)
+    found = {"0002": [replace(f, score=rng.random(1), track_id=np.full(1, k // 3))
+                      for k, f in enumerate(truth["0002"])]}  # fmt: skip
+    path = sequence / "found.txt"
+    path.write_text("\n".join(result_lines(found["0002"])) + "\n")
+    read = kitti_tracking(truth, {"0002": read_kitti_tracking(path)}, "Car", PUBLISHED)
+    assert repr(published(truth, found, "Car")) == repr(read)
