@@ -5,7 +5,7 @@ Reference: B. Zadrozny and C. Elkan, KDD 2002 (isotonic regression by pooling ad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from perception_nodes.evaluation import BoxFrame
 from perception_nodes.evaluation.boxes import center_distance
+from perception_nodes.evaluation.calibration import binary_calibration
 
 from .config import digest
 
@@ -66,3 +67,9 @@ def calibration(truth: Sequence[BoxFrame], found: Sequence[BoxFrame]) -> dict[st
     x, y = fit_isotonic(score, hit)
     table = {"score": [round(float(v), 5) for v in x], "probability": [round(float(v), 5) for v in y]}
     return {"id": f"isotonic-{digest(table)[:8]}", "boxes": len(score), **table}
+
+
+def calibration_error(score: F64, hit: npt.NDArray[np.bool_], table: Mapping[str, Any]) -> float:
+    """Expected calibration error of what a table says of scores; of the scores themselves where it is empty."""
+    said = np.interp(score, table["score"], table["probability"]) if table else score
+    return float(binary_calibration(said, hit).ece)

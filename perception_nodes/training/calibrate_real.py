@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 
 from perception_nodes.datasets.rigs import known_rig
@@ -16,16 +14,13 @@ from perception_nodes.datatypes import InputError
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.detection.learned import LearnedLidarDetector
 from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConfig
-from perception_nodes.detection.runtime import int8_path
 from perception_nodes.evaluation import BoxFrame
-from perception_nodes.evaluation.calibration import binary_calibration
 
-from .calibrate import calibration, outcomes
-from .export import rewrite_metadata
+from .calibrate import calibration, calibration_error, outcomes
+from .copies import check_output, write_copies
 from .real import real_boxes, real_frames
 from .score_real import boxes_of
 
-F64 = npt.NDArray[np.float64]
 # True boxes of each frame and what was found there.
 Boxes = tuple[list[BoxFrame], list[BoxFrame]]
 _LEAST_BOXES = 100
@@ -45,8 +40,7 @@ def calibrate(model: Path, recordings: tuple[Path, ...], output: Path, console: 
 
     Raises InputError if there are too few boxes to fit a table on, or the output is the model's own folder.
     """
-    if output.resolve() == model.parent.resolve():
-        raise InputError(f"{output}: holds the model itself: wanted another --output")
+    check_output(model, output)
     parts, known = [], {}
     for path in recordings:
         kind, frames = real_frames(path)
@@ -57,12 +51,14 @@ def calibrate(model: Path, recordings: tuple[Path, ...], output: Path, console: 
         known = detector.model.metadata.get("calibration", {})
         parts.append(real_boxes(list(frames), boxes_of(detector)))
     table, error = fit(parts, known)
-    console.print(
-        f"{table['id']}: {table['boxes']} boxes; expected calibration error on the second halves ({error.boxes} boxes):"
-        f" {error.before:.3f} before, {error.after:.3f} fitted on the first halves",
-        highlight=False,
+    said = (
+        f"Expected calibration error on the second halves ({error.boxes} boxes): {error.before:.3f} before,"
+        f" {error.after:.3f} fitted on the first halves"
     )
-    write_copies(model, table, output)
+    console.print(f"{table['id']}: {table['boxes']} boxes. {said}", highlight=False, soft_wrap=True)
+    names = ", ".join(p.name for p in recordings)
+    done = f"Existence fitted on labelled sweeps of {names}, whose terms may apply to it"
+    write_copies(model, output, {"calibration": table}, done, [f"{said}."])
     return error
 
 
@@ -76,16 +72,9 @@ def fit(parts: Sequence[Boxes], known: dict[str, Any]) -> tuple[dict[str, Any], 
     if fitted["boxes"] < _LEAST_BOXES:
         raise InputError(f"{fitted['boxes']} boxes in the first halves: wanted at least {_LEAST_BOXES}")
     score, hit = outcomes(*_joined(late))
-    error = CalibrationError(_error(score, hit, known), _error(score, hit, fitted), len(score))
+    before, after = (calibration_error(score, hit, t) for t in (known, fitted))
+    error = CalibrationError(before, after, len(score))
     return calibration(*_joined([*early, *late])), error
-
-
-def write_copies(model: Path, table: dict[str, Any], output: Path) -> None:
-    """The float32 file and, where there is one, the int8 file, with another table."""
-    output.mkdir(parents=True, exist_ok=True)
-    for file in (model, int8_path(model)):
-        if file.is_file():
-            rewrite_metadata(file, output / file.name, {"calibration": table})
 
 
 def _cut(part: Boxes, half: int) -> Boxes:
@@ -96,8 +85,3 @@ def _cut(part: Boxes, half: int) -> Boxes:
 
 def _joined(parts: Sequence[Boxes]) -> Boxes:
     return [f for p in parts for f in p[0]], [f for p in parts for f in p[1]]
-
-
-def _error(score: F64, hit: npt.NDArray[np.bool_], table: dict[str, Any]) -> float:
-    said = np.interp(score, table["score"], table["probability"]) if table else score
-    return float(binary_calibration(said, hit).ece)

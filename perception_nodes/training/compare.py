@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,29 @@ from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConf
 from perception_nodes.detection.runtime import int8_path
 from perception_nodes.simulation.iterator import Drives
 
+from .calibrate import calibration_error, outcomes
 from .detector import median_ms, of_file, of_geometric
 from .frames import points_config
 from .report import tell_scores
 from .score import ClassScore, Detect, detect_all, score_frames
-from .simulate import HELD_OUT_SEED, make_shard, shards
+from .simulate import HELD_OUT_SEED, halves, held_out_shards, make_shard
 from .store import JoinedStore
 
 Figures = dict[str, dict[str, Any]]
 
 
-def compare(path: Path, store: JoinedStore, rigs: Sequence[Rig], frames: range) -> Figures:
-    """Scores, of all rigs and of each, and times: of both files and of the geometric detector on the same frames."""
+def compare(path: Path, store: JoinedStore, rigs: Sequence[Rig], frames: Sequence[int]) -> Figures:
+    """Scores, of all rigs and of each, and times: of both files and of the geometric detector on the same frames.
+
+    `ece`: the expected calibration error of the existence, None for a detector without a table.
+    """
     out: Figures = {}
-    for name, detect in _detectors(path, rigs[0]).items():
+    for name, (detect, table) in _detectors(path, rigs[0]).items():
         truth, found = detect_all(store, detect, frames)
-        out[name] = {"scores": score_frames(truth, found), "ms": median_ms(detect, store), "rigs": {}}
+        out[name] = {
+            "scores": score_frames(truth, found), "ms": median_ms(detect, store), "rigs": {},
+            "ece": calibration_error(*outcomes(truth, found), table) if table else None,
+        }  # fmt: skip
         for number, rig in enumerate(rigs):
             rows = [k for k, index in enumerate(frames) if store.rig(index) == number]
             if rows:
@@ -43,13 +50,13 @@ def score_simulated(
     path: Path, rigs: Sequence[Rig], streets: int, drives: Drives, data: Path, console: Console
 ) -> Figures:
     """Simulate what a run holds out, where it is not in `data` yet, and print the scores on its reported half."""
-    held = shards(rigs, max(1, streets // len(rigs)), HELD_OUT_SEED, drives)
+    held = held_out_shards(rigs, streets, drives, HELD_OUT_SEED)
     made = [
         make_shard(s, data, 0, lambda _: None)
         for s in track(held, "simulate", console=console, transient=True)
     ]
     store = JoinedStore(made)
-    figures = compare(path, store, rigs, range(len(store) // 2, len(store)))
+    figures = compare(path, store, rigs, halves(store)[1])
     tell_scores(figures, console)
     return figures
 
@@ -63,6 +70,7 @@ def plain(figures: Figures) -> dict[str, Any]:
     return {
         name: {
             "ms": v["ms"],
+            "ece": v["ece"],
             "scores": scores(v["scores"]),
             "rigs": {r: scores(s) for r, s in v["rigs"].items()},
         }
@@ -70,13 +78,13 @@ def plain(figures: Figures) -> dict[str, Any]:
     }
 
 
-def _detectors(path: Path, rig: Rig) -> dict[str, Detect]:
+def _detectors(path: Path, rig: Rig) -> dict[str, tuple[Detect, Mapping[str, Any]]]:
+    """By name, each with its table of existence; without one the table is empty."""
     points = points_config(rig)
     files = {"fp32": path, **({"int8": int8_path(path)} if int8_path(path).is_file() else {})}
-    out = {
-        name: of_file(
-            LearnedLidarDetector(file, LearnedConfig(points, runtime=RuntimeConfig(precision=name)))
-        )
-        for name, file in files.items()
-    }
-    return {**out, "geometric": of_geometric(points)}
+    out: dict[str, tuple[Detect, Mapping[str, Any]]] = {}
+    for name, file in files.items():
+        config = LearnedConfig(points, runtime=RuntimeConfig(precision=name))
+        detector = LearnedLidarDetector(file, config)
+        out[name] = of_file(detector), detector.model.metadata.get("calibration", {})
+    return {**out, "geometric": (of_geometric(points), {})}

@@ -134,13 +134,14 @@ def quantise(path: Path, target: Path, store: Frames, raster: RasterConfig, fram
     _write(onnx, result, target, json.loads(about[METADATA_KEY]))
 
 
-def rewrite_metadata(path: Path, target: Path, changed: dict[str, Any]) -> None:
-    """A copy of a model of which some entries of the metadata are others."""
+def rewrite_metadata(path: Path, target: Path, changed: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a model of which some entries of the metadata are others; returns all of them."""
     import onnx
 
     proto = onnx.load(str(path))
-    about = json.loads({p.key: p.value for p in proto.metadata_props}[METADATA_KEY])
-    _write(onnx, proto, target, {**about, **changed})
+    about = {**json.loads({p.key: p.value for p in proto.metadata_props}[METADATA_KEY]), **changed}
+    _write(onnx, proto, target, about)
+    return about
 
 
 def output_cell(raster: RasterConfig) -> float:

@@ -25,17 +25,16 @@ from rich.progress import (
 
 from perception_nodes.datatypes import ConfigurationError, InputError, Rig
 from perception_nodes.detection.learned import KIND
-from perception_nodes.detection.learned_config import RuntimeConfig
 from perception_nodes.detection.raster import CHANNELS, RASTER_VERSION, RasterConfig
-from perception_nodes.detection.runtime import OnnxModel, int8_path
+from perception_nodes.detection.runtime import int8_path
 from perception_nodes.networks.bev import BevDetector, network_config
 from perception_nodes.simulation.iterator import Drives
 
-from .calibrate import calibration
 from .compare import compare, plain
 from .config import TrainConfig, digest, file_digest
+from .copies import chain
 from .curves import write_curves
-from .detector import looked_again, of_network
+from .detector import of_network
 from .domain import statistics
 from .export import check_parity, export_onnx, quantise
 from .loader import Samples, batches
@@ -43,9 +42,9 @@ from .logs import Sink, open_sinks
 from .loop import CHECKPOINT, Evaluate, Job, Place, State, find_place, train, train_step
 from .pretrain import FOLDER, Ground, Pretraining, pretrain
 from .report import card, commit, tell_scores
-from .score import ClassScore, found_frame, score_store, truth_frame
-from .second_look import fit_second_look
-from .simulate import HELD_OUT_SEED, TRAIN_SEED, make_all, shards
+from .score import ClassScore, score_store
+from .second_look import fit_scores
+from .simulate import HELD_OUT_SEED, TRAIN_SEED, halves, held_out_shards, make_all, shards
 from .store import JoinedStore
 from .weights import measuring, network_for
 
@@ -135,13 +134,13 @@ def finish(run: Run, model: BevDetector) -> Path:
     """Calibrate, export, check, quantise, score side by side, write the card."""
     options, console, raster = run.options, run.console, run.raster
     name = options.name or f"lidar_{model.config.name}"
-    half = len(run.held_out) // 2
-    second, table = _calibrate(run, model, range(half))
+    fitted, scored = halves(run.held_out)
+    second, table = _fit_scores(run, model, fitted)
     about = {
         "kind": KIND, "name": name, "raster": RASTER_VERSION, "channels": list(CHANNELS), "cells": raster.cells,
         "cell_m": raster.cell_m, "sweeps": 1, "size": model.config.name, "rigs": [r.name for r in options.rigs],
         "data": run.train.digest, "config": digest(run.config), "commit": commit(), "calibration": table,
-        "second_look": second, "statistics": statistics(run.train), "from": _chain(options),
+        "second_look": second, "statistics": statistics(run.train), "from": _begun_with(options),
         "pretraining": options.pretraining.asked(),
     }  # fmt: skip
     path = options.output / f"{name}.onnx"
@@ -152,7 +151,7 @@ def finish(run: Run, model: BevDetector) -> Path:
         f" score {parity.score:.1e}, unmatched {parity.unmatched}: {'holds' if parity.holds else 'DOES NOT HOLD'}"
     )
     quantise(path, int8_path(path), run.train, raster)
-    figures = compare(path, run.held_out, options.rigs, range(half, len(run.held_out)))
+    figures = compare(path, run.held_out, options.rigs, scored)
     tell_scores(figures, console)
     text = card(name, about, run.config, figures, parity, _described(run))
     (options.output / f"{name}.md").write_text(text)
@@ -179,7 +178,7 @@ def _data(options: LidarOptions, console: Console, began: float) -> Run:
     limit = options.budget_s * _DATA_SHARE
     known = _read_run(options)
     planned = known.get("shards", _NEVER) if known else _NEVER
-    held = shards(options.rigs, max(1, options.held_out // len(options.rigs)), HELD_OUT_SEED, drives)
+    held = held_out_shards(options.rigs, options.held_out, drives, HELD_OUT_SEED)
     streets, rare = max(1, options.streets // len(options.rigs)), replace(drives, rare_share=_RARE_SHARE)
     wanted = shards(options.rigs, streets, TRAIN_SEED, rare, options.street_seed)
 
@@ -205,8 +204,8 @@ def _plan(run: Run, place: Place, began: float) -> TrainConfig:
     if known:
         steps = int(known["config"]["steps"])
         config = replace(config, steps=steps, evaluate_every=int(known["config"]["evaluate_every"]))
-        begun = known.get("pretraining", Pretraining().asked()), known.get("from", [])
-        asked = options.pretraining.asked(), _chain(options)
+        begun = known.get("pretraining", Pretraining().asked()), [m["digest"] for m in known.get("from", [])]
+        asked = options.pretraining.asked(), [m["digest"] for m in _begun_with(options)]
         if digest(config) != known["digest"] or begun != asked:
             raise ConfigurationError(
                 f"{options.output}: --resume with other settings than the run was begun with"
@@ -223,7 +222,7 @@ def _plan(run: Run, place: Place, began: float) -> TrainConfig:
             "rigs": {r.name: digest(r.to_dict()) for r in options.rigs}, "drives": dataclasses.asdict(options.drives),
             "frames": len(run.train), "held_out_frames": len(run.held_out), "data": run.train.digest,
             "held_out_data": run.held_out.digest, "commit": commit(), "weights": file_digest(options.weights),
-            "street_seed": options.street_seed, "rare_share": _RARE_SHARE, "from": _chain(options),
+            "street_seed": options.street_seed, "rare_share": _RARE_SHARE, "from": _begun_with(options),
             "pretraining": options.pretraining.asked(),
             "versions": {n: importlib.metadata.version(n) for n in ("torch", "numpy", "onnxruntime")},
         }  # fmt: skip
@@ -306,20 +305,16 @@ def _begin(run: Run, place: Place, samples: Samples) -> State:
     return state
 
 
-def _chain(options: LidarOptions) -> list[dict[str, Any]]:
+def _begun_with(options: LidarOptions) -> list[dict[str, Any]]:
     """The models that this run goes on from, the first first; empty for a run from nothing."""
-    if options.model is None:
-        return []
-    about = OnnxModel(options.model, RuntimeConfig(threads=1, precision="fp32", probe_runs=1)).metadata
-    known = {k: about.get(k, "") for k in ("name", "data", "rigs", "config", "commit")}
-    known["pretraining"] = about.get("pretraining", {})
-    return [*about.get("from", []), {**known, "digest": file_digest(options.model)}]
+    return [] if options.model is None else chain(options.model)
 
 
 def _evaluator(run: Run, sinks: Sequence[Sink]) -> Evaluate:
+    # The half that second look and table are fitted on: the other is what is reported.
+    half, _ = halves(run.held_out)
+
     def evaluate(model: BevDetector, step: int) -> float:
-        # On the half that calibrates: the other is what is reported.
-        half = range(len(run.held_out) // 2)
         scores = score_store(run.held_out, of_network(model.eval(), run.raster), half)
         numbers = {f"ap/{name}": s.ap for name, s in scores.items()}
         mean = mean_ap(scores)
@@ -338,14 +333,11 @@ def mean_ap(scores: Mapping[str, ClassScore]) -> float:
     return sum(s.ap for s in many) / max(len(many), 1)
 
 
-def _calibrate(run: Run, model: BevDetector, frames: range) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Second look and table on the first half of the held-out frames; the other half is what is reported."""
+def _fit_scores(run: Run, model: BevDetector, frames: Sequence[int]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Second look and table on some of the held-out frames."""
     detect = of_network(model, run.raster)
     stored = [run.held_out[k] for k in frames]
-    second = fit_second_look([(f, detect(f)) for f in stored])
-    looked = looked_again(detect, {"second_look": second})
-    truth = [truth_frame(f, k) for k, f in enumerate(stored)]
-    return second, calibration(truth, [found_frame(looked(f), k) for k, f in enumerate(stored)])
+    return fit_scores([(f, detect(f)) for f in stored])
 
 
 def _described(run: Run) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from .export import Parity
 from .real import RealScore
 from .score import MIN_POINTS, RANGE_M
 
+_OF_SCORES: Final = {"calibration": "calibration", "second_look": "second look", "done": "made so:"}
 _NAMES: Final = {"fp32": "float32", "int8": "int8", "geometric": "geometric"}
 
 
@@ -31,7 +32,13 @@ def tell_scores(figures: Mapping[str, Mapping[str, Any]], console: Console) -> N
             table.add_row(*row)
         if not rig:
             table.add_row("ms, points to boxes", "", *(f"{f['ms']:.1f}" for f in figures.values()))
+            table.add_row("calibration error of the existence", "", *_errors(figures))
         console.print(table)
+
+
+def _errors(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Expected calibration error of each detector that has a table of existence."""
+    return ["" if f["ece"] is None else f"{f['ece']:.3f}" for f in figures.values()]
 
 
 def _rows(figures: Mapping[str, Mapping[str, Any]], rig: str) -> list[list[str]]:
@@ -82,6 +89,7 @@ def card(
     ]
     head = " | ".join(_NAMES[n] for n in figures)
     times = " | ".join(f"{f['ms']:.1f}" for f in figures.values())
+    table = about["calibration"]
     lines = [
         f"# {name}",
         "",
@@ -90,21 +98,22 @@ def card(
         "| what | |",
         "|---|---|",
         f"| size | {config.size}, {config.steps} steps of {config.batch} frames, seed {config.seed} |",
-        *(f"| begun with | {_named(model)} |" for model in about.get("from", [])),
+        *(f"| begun with | {named(model)} |" for model in about.get("from", [])),
         *_pretrained(about),
         f"| trained on | {said}: {data['frames']} frames, {', '.join(data['rigs'])}; data {about['data']} |",
         f"| configuration | {about['config']}, commit {about['commit']} |",
-        f"| calibration | {about['calibration']['id']}, {about['calibration']['boxes']} boxes of held-out streets |",
+        f"| calibration | {table['id']}, {table['boxes']} boxes of held-out streets, looked at as fitted on others |",
         f"| second look | {about['second_look']['id']}, {about['second_look']['frames']} frames of held-out streets |",
         f"| export | {parity.frames} frames: boxes within {1e3 * parity.box:.4f} mm, scores {parity.score:.1e} |",
         f"| licence | Apache-2.0, {licence} |",
         "",
-        f"Held-out streets, AP (mean of 0.5, 1, 2, 4 m) within {RANGE_M:g} m, {MIN_POINTS} points or more:",
+        f"Other held-out streets, AP (mean of 0.5, 1, 2, 4 m) within {RANGE_M:g} m, {MIN_POINTS} points or more:",
         "",
         f"| rig | class | objects | {head} |",
         "|---|---|---|" + "---|" * len(figures),
         *rows,
         f"| all | ms, points to boxes | | {times} |",
+        f"| all | calibration error of the existence | | {' | '.join(_errors(figures))} |",
         "",
     ]
     return "\n".join(lines)
@@ -122,10 +131,11 @@ def _recordings(about: Mapping[str, Any]) -> list[str]:
     return sorted({name for m in models for name in m.get("pretraining", {}).get("recordings", [])})
 
 
-def _named(model: Mapping[str, Any]) -> str:
+def named(model: Mapping[str, Any]) -> str:
     """A model that another one goes on from, for its card."""
-    rigs = ", ".join(model["rigs"])
-    return f"{model['name']} {model['digest']}: rigs {rigs}; data {model['data']}; configuration {model['config']}"
+    known = [f"rigs {', '.join(model['rigs'])}", f"data {model['data']}", f"configuration {model['config']}"]
+    known += [f"{words} {model[key]}" for key, words in _OF_SCORES.items() if model.get(key)]
+    return f"{model['name']} {model['digest']}: {'; '.join(known)}"
 
 
 def commit() -> str:

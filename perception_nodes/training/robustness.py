@@ -39,7 +39,7 @@ from .frames import compensated_rig, points_config
 from .real import Detector, geometric
 from .score import ClassScore, score_frames
 from .score_real import boxes_of
-from .simulate import HELD_OUT_SEED
+from .simulate import WEATHER_SEED
 
 CLEAN: Final = "clean"
 # Weather that a lidar notices.
@@ -60,7 +60,7 @@ Scores = dict[str, dict[str, ClassScore]]
 
 @dataclass(frozen=True)
 class Suite:
-    """streets of the held-out ones, frames of each, steps of 0.1 s between them (about)."""
+    """streets that serve nothing else, frames of each, steps of 0.1 s between them (about)."""
 
     streets: int = 6
     frames: int = 4
@@ -106,7 +106,7 @@ def robustness(
     found: dict[str, dict[str, list[BoxFrame]]] = {d: {_name(c): [] for c in conditions()} for d in detectors}
     truth: list[BoxFrame] = []
     for street in range(suite.streets):
-        for true, seen, pose in _street(rig, HELD_OUT_SEED + street, suite):
+        for true, seen, pose in _street(rig, WEATHER_SEED + street, suite):
             number = len(truth)
             truth.append(_frame(true, number, scored=False))
             for name, detector in detectors.items():

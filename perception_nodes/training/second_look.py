@@ -2,7 +2,7 @@
 
 A logistic regression on simulated streets that no run is trained on. The network's log odds count once: on streets
 alike those of its training they would count thrice, and that is what fails on real sweeps. The sign of each weight is
-fixed by physics. One half of the streets is fitted on; the other is for the table of existence and for the figures.
+fixed by physics. One half of the streets is fitted on, the table of existence too; the other is for the figures.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from perception_nodes.detection.second_look import COLUMNS, EITHER, FOR, SecondL
 from perception_nodes.evaluation import BoxFrame
 from perception_nodes.simulation.iterator import Drives
 
-from .calibrate import calibration
+from .calibrate import calibration, calibration_error, outcomes
 from .config import digest
+from .copies import check_output, write_copies
 from .detector import beams_of
-from .export import rewrite_metadata
 from .frames import points_config
-from .score import ClassScore, found_frame, score_frames, truth_frame
-from .simulate import make_shard, shards
+from .score import MIN_POINTS, RANGE_M, ClassScore, found_frame, score_frames, truth_frame
+from .simulate import LOOK_SEED, halves, held_out_shards, make_shard
 from .store import JoinedStore, StoredFrame
 
 F64 = npt.NDArray[np.float64]
-# First seed: neither trained on nor scored on.
-LOOK_SEED: Final = 3_000_000
+# Stored frames, each with what the network says of it.
+Looked = Sequence[tuple[StoredFrame, DecodedBoxes]]
 _NEAR_M: Final = (0.5, 1.0, 2.0, 4.0)
 # A box at a thing with fewer points is neither right nor wrong.
 _LEAST_POINTS, _AT_M = 3, 2.0
@@ -61,13 +61,12 @@ def add_second_look(
 
     Raises InputError if the output is the model's own folder.
     """
-    if output.resolve() == model.parent.resolve():
-        raise InputError(f"{output}: holds the model itself: wanted another --output")
+    check_output(model, output)
     # Before minutes of simulation: a file may be no model.
     precision = "int8" if int8_path(model).is_file() else "fp32"
     runtime = RuntimeConfig(precision=precision, probe_runs=1)
     detector = LearnedLidarDetector(model, LearnedConfig(points_config(rigs[0]), runtime=runtime))
-    wanted = shards(rigs, max(1, streets // len(rigs)), LOOK_SEED, drives)
+    wanted = held_out_shards(rigs, streets, drives, LOOK_SEED)
     made = [
         make_shard(s, data, 0, lambda _: None)
         for s in track(wanted, "simulate", console=console, transient=True)
@@ -77,19 +76,53 @@ def add_second_look(
         (store[k], detector.first_boxes(store[k].points))
         for k in track(range(len(store)), "look", console=console, transient=True)
     ]
-    half = len(found) // 2
-    about = fit_second_look(found[:half])
+    fitted, other = ([found[k] for k in part] for part in halves(store))
+    about, table = fit_scores(fitted)
     second = SecondLook(about["weights"])
-    truth, before, after = _both(second, found[half:])
-    _tell(score_frames(truth, before), score_frames(truth, after), console)
-    _write(model, output, {"second_look": about, "calibration": calibration(truth, after)})
+    truth, before, after = both(second, other)
+    error = calibration_error(*outcomes(truth, after), table)
+    figures = _figures(score_frames(truth, before), score_frames(truth, after), error, len(other))
+    console.print("\n".join(figures), highlight=False, markup=False, soft_wrap=True)
+    names = ", ".join(r.name for r in rigs)
+    done = f"Second look and existence fitted anew on {len(fitted)} simulated frames of rigs {names}"
+    write_copies(model, output, {"second_look": about, "calibration": table}, done, figures)
     return second
 
 
-def fit_second_look(found: Sequence[tuple[StoredFrame, DecodedBoxes]]) -> dict[str, Any]:
+def fit_scores(found: Looked) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a model keeps of its second look and of its calibration, fitted on stored frames of two streets or more.
+
+    The second look is fitted on all frames. The table must not see scores of frames that the second look was fitted on:
+    each half of the streets has those of one fitted on the other half (cross-fitting; Platt, Advances in Large Margin
+    Classifiers, 1999). Raises InputError if all frames are of one street.
+    """
+    turns = _by_turns(found)
+    truth: list[BoxFrame] = []
+    looked: list[BoxFrame] = []
+    for mine, others in (turns, turns[::-1]):
+        true, _, after = both(SecondLook(fit_second_look(others)["weights"]), mine)
+        truth, looked = [*truth, *true], [*looked, *after]
+    return fit_second_look(found), calibration(truth, looked)
+
+
+def fit_second_look(found: Looked) -> dict[str, Any]:
     """What a model keeps of its second look, fitted on stored frames and what the network says of them."""
     weights = {name: fit_weights(name, samples(name, found)) for name in COLUMNS}
     return {"id": digest(weights)[:8], "frames": len(found), "weights": weights}
+
+
+def _by_turns(found: Looked) -> tuple[Looked, Looked]:
+    """The frames of every second street, and those of the others."""
+    number: dict[tuple[int, int], int] = {}
+    parts: tuple[list[tuple[StoredFrame, DecodedBoxes]], ...] = ([], [])
+    for frame, boxes in found:
+        street = number.setdefault((frame.rig, frame.street), len(number))
+        parts[street % 2].append((frame, boxes))
+    if len(number) < 2:
+        raise InputError(
+            f"second look and calibration: wanted frames of at least 2 streets, got {len(number)}"
+        )
+    return parts[0], parts[1]
 
 
 def samples(name: str, found: Iterable[tuple[StoredFrame, DecodedBoxes]]) -> Samples:
@@ -130,9 +163,7 @@ def fit_weights(name: str, of: Samples) -> dict[str, float]:
     return dict(zip(["bias", *names], b.round(4).tolist(), strict=True))
 
 
-def _both(
-    second: SecondLook, found: Sequence[tuple[StoredFrame, DecodedBoxes]]
-) -> tuple[list[BoxFrame], list[BoxFrame], list[BoxFrame]]:
+def both(second: SecondLook, found: Looked) -> tuple[list[BoxFrame], list[BoxFrame], list[BoxFrame]]:
     """True boxes, those of the network, and those after the second look."""
     truth, before, after = [], [], []
     for k, (frame, boxes) in enumerate(found):
@@ -143,18 +174,21 @@ def _both(
     return truth, before, after
 
 
-def _tell(before: Mapping[str, ClassScore], after: Mapping[str, ClassScore], console: Console) -> None:
+def _figures(
+    before: Mapping[str, ClassScore], after: Mapping[str, ClassScore], error: float, frames: int
+) -> list[str]:
+    """What the second look does on frames that nothing was fitted on, as lines of Markdown."""
+    at_m = next(iter(after.values())).at_m if after else {}
+    asked = f"within {RANGE_M:g} m, {MIN_POINTS} points or more"
+    lines = [
+        f"AP without and with the second look on {frames} frames of other streets, {asked}.",
+        f"Expected calibration error of the existence there: {error:.3f}.",
+        "",
+        "| class | objects | mean AP | " + " | ".join(f"at {d:g} m" for d in at_m) + " |",
+        "|---|---|---|" + "---|" * len(at_m),
+    ]
     for name, score in after.items():
-        at = ", ".join(f"{before[name].at_m[d]:.3f} -> {ap:.3f} at {d:g} m" for d, ap in score.at_m.items())
-        console.print(
-            f"{name} ({score.objects}): AP {before[name].ap:.3f} -> {score.ap:.3f}; {at}",
-            highlight=False,
-            soft_wrap=True,
-        )
-
-
-def _write(model: Path, output: Path, changed: dict[str, Any]) -> None:
-    output.mkdir(parents=True, exist_ok=True)
-    for file in (model, int8_path(model)):
-        if file.is_file():
-            rewrite_metadata(file, output / file.name, changed)
+        pairs = [(before[name].ap, score.ap), *((before[name].at_m[d], score.at_m[d]) for d in at_m)]
+        columns = " | ".join(f"{old:.3f}, {new:.3f}" for old, new in pairs)
+        lines.append(f"| {name} | {score.objects} | {columns} |")
+    return lines

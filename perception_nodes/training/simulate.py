@@ -14,12 +14,15 @@ from perception_nodes.simulation.iterator import Drives, training_frames
 
 from .config import digest
 from .frames import compensated_rig, stored_frames
-from .store import FrameStore, JoinedStore, StoredFrame, write_store
+from .store import Frames, FrameStore, JoinedStore, StoredFrame, write_store
 
 # Streets of a shard: small enough that little is lost with it.
 SHARD: Final = 4
-# First seeds; a street that is trained on is never scored on.
+# First seeds: a street has one use. Training; what a run holds out; `train second-look`; the table of `adapt`; weather.
 TRAIN_SEED, HELD_OUT_SEED = 1_000_000, 1_000
+LOOK_SEED, TABLE_SEED, WEATHER_SEED = 3_000_000, 5_000_000, 6_000_000
+# Held-out streets of a rig: two to fit on in turn, one to be scored on.
+LEAST_HELD_OUT: Final = 3
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,26 @@ def shards(rigs: Sequence[Rig], streets: int, first_seed: int, drives: Drives, s
             at = first_seed + 100_000 * number + 10_000_000 * seed + begin
             out.append(Shard(compensated_rig(rig), number, at, min(SHARD, streets - begin), drives))
     return out
+
+
+def held_out_shards(rigs: Sequence[Rig], streets: int, drives: Drives, first_seed: int) -> list[Shard]:
+    """About `streets` streets of all rigs together that are not trained on, at least `LEAST_HELD_OUT` of each."""
+    return shards(rigs, max(LEAST_HELD_OUT, streets // len(rigs)), first_seed, drives)
+
+
+def halves(store: Frames) -> tuple[list[int], list[int]]:
+    """Frames of the first half of each rig's streets (of an odd number one more), and those of the others."""
+    streets: dict[int, dict[int, list[int]]] = {}
+    for index in range(len(store)):
+        streets.setdefault(store.rig(index), {}).setdefault(store.street(index), []).append(index)
+    first: set[int] = set()
+    second: set[int] = set()
+    for of_rig in streets.values():
+        frames = list(of_rig.values())
+        middle = (len(frames) + 1) // 2
+        first.update(k for street in frames[:middle] for k in street)
+        second.update(k for street in frames[middle:] for k in street)
+    return sorted(first), sorted(second)
 
 
 def make_shard(shard: Shard, root: Path, workers: int, tick: Callable[[int], None]) -> FrameStore:

@@ -111,6 +111,10 @@ class FrameStore:
         """Which of the rigs the frame is of."""
         return int(self._rows["rig"][index])
 
+    def street(self, index: int) -> int:
+        """Seed of the street that the frame is of."""
+        return int(self._rows["street"][index])
+
     def __getitem__(self, index: int) -> StoredFrame:
         row = self._rows[index]
         start, count = row["points"]
@@ -156,6 +160,11 @@ class JoinedStore:
         """Which of the rigs the frame is of."""
         store, row = self._find(index)
         return store.rig(row)
+
+    def street(self, index: int) -> int:
+        """Seed of the street that the frame is of."""
+        store, row = self._find(index)
+        return store.street(row)
 
     def __getitem__(self, index: int) -> StoredFrame:
         store, row = self._find(index)

@@ -23,6 +23,7 @@ from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConf
 from perception_nodes.simulation.iterator import Drives  # noqa: E402
 from perception_nodes.training import lidar  # noqa: E402
 from perception_nodes.training.config import AugmentConfig, TrainConfig  # noqa: E402
+from perception_nodes.training.simulate import HELD_OUT_SEED  # noqa: E402
 from perception_nodes.training.store import FrameStore  # noqa: E402
 
 RIG = known_rig("vlp16")
@@ -98,7 +99,7 @@ def test_a_minute_of_training(bench: Any, tmp_path: Path, monkeypatch: pytest.Mo
     assert parity.endswith("unmatched 0: holds")
     assert " 0 boxes" not in parity
 
-    frame = FrameStore(next((tmp_path / "data").glob(f"vlp16_{lidar.HELD_OUT_SEED}_*")))[0]
+    frame = FrameStore(next((tmp_path / "data").glob(f"vlp16_{HELD_OUT_SEED}_*")))[0]
     bench.start(
         "lidar_detector", tracking_frame="base_link", model=str(model), **{"runtime.precision": "fp32"}
     )

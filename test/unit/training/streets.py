@@ -43,7 +43,7 @@ def frame(rng: np.random.Generator, index: int = 0, rig: int = 0, ground: int = 
     rank = rng.random(len(xyh)).astype(np.float32)
     points = PreparedPoints(xyh, rank, np.zeros(len(xyh), np.uint8), origin[None, :2].astype(np.float64))
     ring = rng.integers(0, 32, len(xyh)).astype(np.uint8)
-    return StoredFrame(points, ring, all_boxes, rig, 7, index, origin)
+    return StoredFrame(points, ring, all_boxes, rig, 7 + index, index, origin)
 
 
 def store(folder: Path, rng: np.random.Generator, frames: int = 4) -> FrameStore:

@@ -27,10 +27,11 @@ from perception_nodes.simulation.iterator import Drives, random_drive  # noqa: E
 from perception_nodes.simulation.simulation import Simulation  # noqa: E402
 from perception_nodes.training import adapt as whole  # noqa: E402
 from perception_nodes.training.adapt_sweeps import Sweep  # noqa: E402
-from perception_nodes.training.config import TrainConfig  # noqa: E402
+from perception_nodes.training.config import TrainConfig, file_digest  # noqa: E402
 from perception_nodes.training.export import export_onnx  # noqa: E402
 from perception_nodes.training.frames import compensated_rig, points_config  # noqa: E402
 from perception_nodes.training.score import ClassScore  # noqa: E402
+from perception_nodes.training.simulate import TABLE_SEED  # noqa: E402
 from perception_nodes.training.weights import network_of  # noqa: E402
 
 RIG = compensated_rig(known_rig("default"))
@@ -82,6 +83,12 @@ def test_adapting_resuming_and_keeping_the_old(tmp_path: Path, monkeypatch: pyte
     assert int8_path(path).is_file()
     about = OnnxModel(path, RuntimeConfig(threads=1, precision="fp32", probe_runs=1)).metadata
     assert about["adapted"]["steps"] == 3
+    assert about["from"][-1]["digest"] == file_digest(MODEL)
+    card = path.with_suffix(".md").read_text()
+    assert "Adapted without labels to street in 3 steps" in card and file_digest(MODEL) in card
+    assert about["calibration"]["id"] in card.split("What follows")[0]
+    seeds = [json.loads(f.read_text())["seeds"][0] for f in (tmp_path / "data").glob("*/about.json")]
+    assert TABLE_SEED in seeds
     assert about["name"] == "lidar_small_adapted" and about["calibration"]["id"].startswith("isotonic-")
     run = json.loads((path.parent / whole.RUN).read_text())
     assert run["accepted"] and (run["steps"], run["part"]) == (3, 1.0)

@@ -16,7 +16,9 @@ from perception_nodes.detection.learned_config import RuntimeConfig
 from perception_nodes.detection.runtime import OnnxModel, int8_path
 from perception_nodes.evaluation import BoxFrame
 from perception_nodes.resources import resource_path
-from perception_nodes.training.calibrate_real import Boxes, calibrate, fit, write_copies
+from perception_nodes.training.calibrate_real import Boxes, calibrate, fit
+from perception_nodes.training.config import file_digest
+from perception_nodes.training.copies import write_copies
 
 
 def frame(xy: np.ndarray, score: np.ndarray) -> BoxFrame:
@@ -56,17 +58,43 @@ def test_too_few_boxes(rng: np.random.Generator) -> None:
         fit([recording(rng, 10)], {})
 
 
-def test_copies_carry_the_table_and_nothing_else_changes(tmp_path: Path) -> None:
+def test_copies_say_what_was_done_to_which_file_and_nothing_else_changes(tmp_path: Path) -> None:
     model = resource_path(SHIPPED)
     table = {"id": "isotonic-mine", "boxes": 9, "score": [0.0, 1.0], "probability": [0.0, 0.3]}
-    write_copies(model, table, tmp_path / "out")
+    write_copies(model, tmp_path / "out", {"calibration": table}, "Mine", [])
     one = RuntimeConfig(threads=1, precision="fp32", probe_runs=1)
     for file in (model, int8_path(model)):
         old, new = OnnxModel(file, one), OnnxModel(tmp_path / "out" / file.name, one)
-        assert new.metadata == {**old.metadata, "calibration": table}
+        said = dict(new.metadata)
+        (begun,) = said.pop("from")
+        assert (begun["digest"], begun["calibration"]) == (
+            file_digest(file),
+            old.metadata["calibration"]["id"],
+        )
+        assert (said.pop("done"), said.pop("calibration")) == ("Mine", table)
+        assert {**said, "commit": ""} == {
+            k: v for k, v in {**old.metadata, "commit": ""}.items() if k in said
+        }
         raster = np.random.default_rng(0).random(old.input_shape).astype(np.float32)
         for a, b in zip(old.run(raster), new.run(raster), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_card_has_the_new_ids_the_chain_of_files_and_the_old_card(tmp_path: Path) -> None:
+    model = resource_path(SHIPPED)
+    old = OnnxModel(model, RuntimeConfig(threads=1, precision="fp32", probe_runs=1)).metadata
+    for number, folder in enumerate(("one", "two")):
+        table = {"id": f"isotonic-{folder}", "boxes": 9, "score": [0.0, 1.0], "probability": [0.0, 0.3]}
+        write_copies(model, tmp_path / folder, {"calibration": table}, f"Done {folder}", ["0.030 before"])
+        text = (tmp_path / folder / "lidar_small.md").read_text()
+        head, before = text.split("What follows is the card", 1)
+        assert f"| calibration | isotonic-{folder}, 9 boxes |" in head and "0.030 before" in head
+        assert head.count("| made from |") == number + 1
+        assert file_digest(model) in head
+        assert ("\nDone one." in before) == ("made so: Done one" in head) == (number == 1)
+        assert old["calibration"]["id"] in head and "AP (mean of" in before
+        model = tmp_path / folder / "lidar_small.onnx"
+    assert text.startswith("# lidar_small\n") and "\n# " not in text
 
 
 def test_the_model_itself_is_not_written_over(tmp_path: Path) -> None:

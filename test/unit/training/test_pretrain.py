@@ -230,7 +230,7 @@ def test_what_it_does_not_go_with(words: list[str]) -> None:
 def test_the_card_names_recordings_that_the_weights_have_seen() -> None:
     """Its own, and those of the model that it was fine-tuned from; without any the weights are ours to give away."""
     parity = Parity(1, 1, 0, 0.0, 0.0)
-    figures: Any = {"fp32": {"scores": {}, "rigs": {}, "ms": 1.0}}
+    figures: Any = {"fp32": {"scores": {}, "rigs": {}, "ms": 1.0, "ece": None}}
     data = {"frames": 1, "rigs": ["vlp16"]}
     about: dict[str, Any] = {
         "data": "d", "config": "c", "commit": "", "calibration": {"id": "i", "boxes": 1},

@@ -21,7 +21,7 @@ from perception_nodes.simulation.iterator import Drives
 from perception_nodes.training import second_look
 from perception_nodes.training.detector import beams_of, looked_again
 from perception_nodes.training.export import rewrite_metadata
-from perception_nodes.training.second_look import Samples, add_second_look, fit_weights, samples
+from perception_nodes.training.second_look import Samples, add_second_look, fit_scores, fit_weights, samples
 from perception_nodes.training.store import StoredFrame
 
 from .streets import frame, store
@@ -97,12 +97,53 @@ def test_files_carry_the_weights_and_another_table(
     assert about["second_look"]["weights"] == second.weights
     assert about["second_look"]["frames"] == 2
     assert about["calibration"]["id"] != TABLE["id"]
+    assert [m["calibration"] for m in about["from"]] == [TABLE["id"]]
+    card = (looked / "hand.md").read_text()
+    assert "on 2 simulated frames of rigs vlp16" in card and "on 2 frames of other streets" in card
+    assert about["calibration"]["id"] in card and about["second_look"]["id"] in card
     # Where the network is trained on, its boxes are calibrated as they will be looked at.
     one = frame(rng)
     boxes = found(rng, one)
     again = looked_again(lambda _: boxes, about)(one)
     assert not np.allclose(np.sort(again.score), np.sort(boxes.score))
     assert looked_again(lambda _: boxes, {})(one) is boxes
+
+
+def test_the_table_sees_no_score_of_a_look_that_was_fitted_on_its_frame(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six streets: three looks, of all and of every second one; a frame of the table is of none of its look's."""
+    pairs = [(f, found(rng, f)) for f in (frame(rng, k) for k in range(6))]
+    fitted: list[list[int]] = []
+    tables: list[int] = []
+    fit, table = second_look.fit_second_look, second_look.calibration
+
+    def look(of: second_look.Looked) -> dict[str, object]:
+        fitted.append([f.street - 7 for f, _ in of])
+        return fit(of)
+
+    def looked(second: SecondLook, of: second_look.Looked) -> object:
+        assert not {f.street - 7 for f, _ in of} & set(fitted[-1])
+        return whole(second, of)
+
+    def kept(truth: list[object], boxes: list[object]) -> dict[str, object]:
+        tables.append(len(boxes))
+        return table(truth, boxes)  # type: ignore[arg-type]
+
+    whole = second_look.both
+    monkeypatch.setattr(second_look, "fit_second_look", look)
+    monkeypatch.setattr(second_look, "both", looked)
+    monkeypatch.setattr(second_look, "calibration", kept)
+    about, said = fit_scores(pairs)
+    assert fitted == [[1, 3, 5], [0, 2, 4], [0, 1, 2, 3, 4, 5]]
+    assert tables == [6] and said["boxes"] == sum(len(b.score) for _, b in pairs)
+    assert about["frames"] == 6
+
+
+def test_frames_of_one_street_are_too_few(rng: np.random.Generator) -> None:
+    one = frame(rng)
+    with pytest.raises(InputError, match="at least 2 streets, got 1"):
+        fit_scores([(one, found(rng, one))] * 3)
 
 
 def test_the_model_itself_is_not_written_over(tmp_path: Path, model: Path) -> None:

@@ -27,6 +27,9 @@ from perception_nodes.training.compare import plain, score_simulated  # noqa: E4
 from perception_nodes.training.config import TrainConfig  # noqa: E402
 from perception_nodes.training.lidar import LidarOptions, mean_ap, train_lidar  # noqa: E402
 from perception_nodes.training.score import ClassScore  # noqa: E402
+from perception_nodes.training.store import FrameStore, write_store  # noqa: E402
+
+from . import streets  # noqa: E402
 
 DRIVES = Drives(frames=3, stride=3, street="straight", weather_share=0.0)
 CONFIG = TrainConfig(size="tiny", steps=4, batch=2, workers=0, evaluate_every=2, checkpoint_every=2)
@@ -59,6 +62,9 @@ def test_the_run_folder_says_what_was_trained_on_what(model: Path, options: Lida
     card = (options.output / "lidar_tiny.md").read_text()
     assert run["data"] in card
     assert "Apache-2.0" in card
+    errors = {name: f["ece"] for name, f in figures.items()}
+    assert errors["geometric"] is None and all(0 <= errors[n] < 0.5 for n in ("fp32", "int8"))
+    assert f"calibration error of the existence | | {errors['fp32']:.3f} | {errors['int8']:.3f} |" in card
 
 
 @pytest.mark.slow
@@ -88,18 +94,26 @@ def test_a_run_is_only_gone_on_with_when_asked_and_simulates_nothing_again(
         train_lidar(replace(options, output=options.output / "none", resume=True), Console(quiet=True))
 
 
-def test_streets_to_train_on_are_never_scored_on() -> None:
-    rigs = [known_rig("vlp16"), known_rig("hdl64")]
-    seeds = [
-        {
-            s
-            for shard in simulate.shards(rigs, 40, first, DRIVES)
-            for s in range(shard.first_seed, shard.first_seed + 4)
-        }
-        for first in (simulate.TRAIN_SEED, simulate.HELD_OUT_SEED)
+def test_a_street_is_in_one_half_and_every_rig_in_both(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Three streets of one rig and two of another, two frames each, the rigs in turn."""
+    frames = [
+        replace(streets.frame(rng, k, rig), street=street)
+        for rig, street in ((0, 5), (1, 5), (0, 6), (1, 6), (0, 7))
+        for k in range(2)
     ]
-    assert len(seeds[0]) == len(seeds[1]) == 80
-    assert not seeds[0] & seeds[1]
+    write_store(tmp_path / "s", iter(frames), {})
+    first, second = simulate.halves(FrameStore(tmp_path / "s"))
+    assert first == [0, 1, 2, 3, 4, 5]
+    assert second == [6, 7, 8, 9]
+    assert [s.streets for s in simulate.held_out_shards([known_rig("vlp16")], 1, DRIVES, 0)] == [3]
+
+
+def test_a_street_has_one_use() -> None:
+    rigs = [known_rig("vlp16"), known_rig("hdl64")]
+    firsts = [v for k, v in vars(simulate).items() if k.endswith("_SEED")]
+    shards = [s for first in firsts for s in simulate.shards(rigs, 400, first, DRIVES)]
+    seeds = [seed for s in shards for seed in range(s.first_seed, s.first_seed + s.streets)]
+    assert len(firsts) == 5 and len(set(seeds)) == len(seeds) == 4000
 
 
 def test_shards_take_turns_and_know_what_they_are_made_from() -> None:
