@@ -21,6 +21,8 @@ EXAMPLES = """
 
 `perception simulate occluded_pedestrian --loop`  simulator, perception and planner in a closed loop
 
+`perception simulate cut_in --loop --lidar-model auto`  the same with the shipped lidar model
+
 `perception simulate cut_in`  live on ROS topics, in real time
 
 `perception simulate --gallery pictures`  a page with pictures of every scenario
@@ -57,6 +59,12 @@ def simulate(
     offline: Annotated[
         bool, typer.Option("--offline", help="--loop without nodes: the same stages in one process")
     ] = False,
+    lidar_model: Annotated[
+        str,
+        typer.Option(
+            help="--loop: geometric (default), auto (the shipped model), an ONNX file or a foreign model's folder"
+        ),
+    ] = "",
     list: Annotated[bool, typer.Option("--list", help="show the scenarios")] = False,
     bench: Annotated[bool, typer.Option("--bench", help="show how fast it is on this machine")] = False,
 ) -> None:
@@ -80,6 +88,7 @@ def simulate(
         gallery=gallery,
         loop=loop,
         offline=offline,
+        lidar_model=lidar_model,
         list=list,
         bench=bench,
     )

@@ -21,6 +21,13 @@ GEOMETRIC, AUTO = "geometric", "auto"
 SHIPPED: Final = "models/lidar_small.onnx"
 
 
+def check_choice(model: str, option: str) -> None:
+    """Raises ConfigurationError, naming `option`, for a model that is neither a known word nor there."""
+    if model not in (GEOMETRIC, AUTO) and not Path(model).exists():
+        wanted = f"{GEOMETRIC}, {AUTO}, an ONNX file or the folder of a foreign model"
+        raise ConfigurationError(f"{option} {model}: no such file: wanted {wanted}")
+
+
 @dataclass(frozen=True, eq=False)
 class OpenedDetector:
     """A detector and what is to be said of it.

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from perception_nodes.datatypes import Rig
+from perception_nodes.detection.learned_choice import GEOMETRIC
 from perception_nodes.simulation.scenarios import Scenario
 
 
@@ -20,8 +21,9 @@ from perception_nodes.simulation.scenarios import Scenario
 class LoopResult:
     """Figures of one drive; passed: all that the scenario's `must_hold` asks for.
 
-    perception: graph (the nodes, over DDS) or pipeline (the same stages in this process); late_steps: steps to which no
-    answer came in time; travelled_m of the vehicle; min_ttc_s None = nothing within 6 s.
+    perception: graph (the nodes, over DDS) or pipeline (the same stages in this process), with the detector
+    `lidar_model`; late_steps: steps to which no answer came in time; travelled_m of the vehicle; min_ttc_s None =
+    nothing within 6 s.
     """
 
     scenario: str
@@ -41,10 +43,16 @@ class LoopResult:
     late_steps: int = 0
     notes: tuple[str, ...] = ()
     contacts: tuple[Any, ...] = field(default=())
+    lidar_model: str = GEOMETRIC
 
     @classmethod
     def of(
-        cls, record: Mapping[str, Any], perception: str, wall_s: float, notes: Collection[str] = ()
+        cls,
+        record: Mapping[str, Any],
+        perception: str,
+        wall_s: float,
+        lidar_model: str,
+        notes: Collection[str] = (),
     ) -> LoopResult:
         """From the result of a `DriveRecord`."""
         names = (
@@ -54,7 +62,8 @@ class LoopResult:
         values = {name: record[name] for name in names}
         return cls(
             perception=perception, wall_s=round(wall_s, 1), late_steps=int(record.get("late_steps", 0)),
-            findings=tuple(record["findings"]), notes=tuple(notes), contacts=tuple(map(tuple, record["contacts"])),
+            findings=tuple(record["findings"]), notes=tuple(notes), lidar_model=lidar_model,
+            contacts=tuple(map(tuple, record["contacts"])),
             **values,
         )  # fmt: skip
 
@@ -71,30 +80,28 @@ def run_loop(
     *,
     console: Console,
     online: bool = True,
-    sensors: Collection[str] | None = None,
+    lidar_model: str = GEOMETRIC,
 ) -> LoopResult:
     """One drive; writes drive.json (every step) and summary.json into `out`, tells the figures.
 
-    online: through the nodes over DDS; else through the same stages in this process, deterministic and faster.
-    sensors: of the rig, None = its lidars. Raises ConfigurationError, and GraphFailed if the nodes do not come up.
+    rig: with the sensors to be rendered (`lidar_rig`); online: through the nodes over DDS; else through the same
+    stages in this process, deterministic and faster; lidar_model: as of `open_detector`. Raises ConfigurationError,
+    ModelError for a model that cannot be opened, and GraphFailed if the nodes do not come up.
     """
-    from .loop_drive import lidar_rig
-
     out.mkdir(parents=True, exist_ok=True)
-    chosen = lidar_rig(rig, sensors)
     began = time.monotonic()
     notes: tuple[str, ...] = ()
     if online:
         from .loop_online import drive_graph
 
-        notes = drive_graph(scenario, chosen, seed, out, console)
+        notes = drive_graph(scenario, rig, seed, out, console, lidar_model)
     else:
         from .loop_drive import drive_pipeline
 
-        drive_pipeline(scenario, chosen, seed, out)
+        drive_pipeline(scenario, rig, seed, out, lidar_model)
     record = json.loads((out / "drive.json").read_text())
     kind = "graph" if online else "pipeline"
-    result = LoopResult.of(record, kind, time.monotonic() - began, notes)
+    result = LoopResult.of(record, kind, time.monotonic() - began, lidar_model, notes)
     (out / "summary.json").write_text(json.dumps(result.to_dict(), indent=2, allow_nan=False) + "\n")
     tell(result, console)
     return result

@@ -13,6 +13,7 @@ import yaml
 from rich.console import Console
 
 from perception_nodes.datatypes import Rig, save_rig
+from perception_nodes.detection.learned_choice import GEOMETRIC
 from perception_nodes.resources import resource_path
 from perception_nodes.ros.graph import NodeSpec, load_graph, node_specs
 from perception_nodes.ros.recorder import ACTIVATE, CONFIGURE, Recorder
@@ -30,12 +31,14 @@ _POLL_S = 0.05
 _CONNECT_S = 0.7
 
 
-def drive_graph(scenario: Scenario, rig: Rig, seed: int, out: Path, console: Console) -> tuple[str, ...]:
+def drive_graph(
+    scenario: Scenario, rig: Rig, seed: int, out: Path, console: Console, lidar_model: str = GEOMETRIC
+) -> tuple[str, ...]:
     """Drive a scenario to its end; leaves drive.json and logs/ in `out`, returns what is worth a note.
 
-    Raises GraphFailed if a node does not come up or ends too early.
+    lidar_model: as of `open_detector`. Raises GraphFailed if a node does not come up or ends too early.
     """
-    specs = _specs(scenario, rig, seed, out)
+    specs = _specs(scenario, rig, seed, out, lidar_model)
     nodes = [s for s in specs if s.name != _SIMULATOR]
     drivers = [s for s in specs if s.name == _SIMULATOR]
     (out / "drive.json").unlink(missing_ok=True)
@@ -65,13 +68,14 @@ def drive_graph(scenario: Scenario, rig: Rig, seed: int, out: Path, console: Con
             graph.stop()
 
 
-def _specs(scenario: Scenario, rig: Rig, seed: int, out: Path) -> list[NodeSpec]:
+def _specs(scenario: Scenario, rig: Rig, seed: int, out: Path, lidar_model: str) -> list[NodeSpec]:
     """The nodes of the graph with simulator and planner; scenario and rig as files beside the result."""
     rig_file, scenario_file = out / "rig.yaml", out / "scenario.yaml"
     save_rig(rig, rig_file)
     scenario_file.write_text(yaml.safe_dump(plain(scenario), sort_keys=False))
     arguments = {
         "rig": str(rig_file.resolve()),
+        "lidar_model": lidar_model,
         "use_sim_time": "true",
         "reliable_inputs": "true",
         "markers": "false",

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from perception_nodes.datasets import find_rig
 from perception_nodes.datatypes import PerceptionError, Rig
-from perception_nodes.detection.learned_choice import GEOMETRIC
+from perception_nodes.detection.learned_choice import GEOMETRIC, check_choice
 from perception_nodes.simulation.scenarios import find_scenario, scenario_names
 
 from .loop import LoopResult
@@ -81,7 +81,7 @@ def _job(job: tuple[Any, ...]) -> LoopResult:
     out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     record = drive_pipeline(find_scenario(name), rig, seed, out, lidar_model)
-    return LoopResult.of(record, "pipeline", time.monotonic() - began)
+    return LoopResult.of(record, "pipeline", time.monotonic() - began, lidar_model)
 
 
 def rows(results: Sequence[LoopResult]) -> list[tuple[str, ...]]:
@@ -138,6 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     console = Console()
     try:
+        check_choice(given.lidar_model, "--lidar-model")
         results = run_table(
             given.scenarios or scenario_names(), find_rig(given.rig),
             range(given.first_seed, given.first_seed + given.seeds), given.output, console=console,

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from perception_nodes.datasets import find_rig
 from perception_nodes.datatypes import ConfigurationError, PerceptionError, Rig
+from perception_nodes.detection.learned_choice import GEOMETRIC, check_choice
 from perception_nodes.simulation.faults import Fault
 from perception_nodes.simulation.scenarios import Scenario, WeatherEffect, find_scenario, scenario_names
 from perception_nodes.simulation.weather import KINDS
@@ -232,7 +233,9 @@ def make_gallery(names: tuple[str, ...], options: SimulateOptions, folder: Path,
     return page
 
 
-def drive_loop(options: SimulateOptions, out: Path, console: Console, *, online: bool) -> bool:
+def drive_loop(
+    options: SimulateOptions, out: Path, console: Console, *, online: bool, lidar_model: str = GEOMETRIC
+) -> bool:
     """Simulator, perception and planner in a closed loop; whether all held that the scenario asks for."""
     from .loop import run_loop
     from .loop_drive import lidar_rig
@@ -240,11 +243,13 @@ def drive_loop(options: SimulateOptions, out: Path, console: Console, *, online:
     scenario = chosen_scenario(options)
     with rig_lines(options.rig):
         rig = find_rig(options.rig)
-    sensors = chosen_sensors(rig, options.sensors)
-    check_faults(options.faults, lidar_rig(rig, sensors), None)
+    rig = lidar_rig(rig, chosen_sensors(rig, options.sensors))
+    check_faults(options.faults, rig, None)
     make_folder(out, f"--output {out}")
     with rig_lines(options.rig), scenario_lines(options.scenario, scenario.world.osm), _refusals(scenario):
-        result = run_loop(scenario, rig, options.seed, out, console=console, online=online, sensors=sensors)
+        result = run_loop(
+            scenario, rig, options.seed, out, console=console, online=online, lidar_model=lidar_model
+        )  # fmt: skip
     console.print(f"{out}: summary.json, drive.json (every step)", highlight=False)
     return result.passed
 
@@ -278,7 +283,8 @@ def _refusals(scenario: Scenario) -> Iterator[None]:
 class Targets:
     """What is to be made of the drives: at most one of a bag, a page, a closed loop, a list; nothing given = live.
 
-    output: the bag, or the folder of the loop; offline: the loop without nodes.
+    output: the bag, or the folder of the loop; offline: the loop without nodes; lidar_model: of the loop, empty =
+    geometric.
     """
 
     scenarios: tuple[str, ...] = ()
@@ -288,6 +294,7 @@ class Targets:
     gallery: Path | None = None
     loop: bool = False
     offline: bool = False
+    lidar_model: str = ""
     list: bool = False
     bench: bool = False
 
@@ -306,6 +313,10 @@ class Targets:
             raise ConfigurationError("--truth-images: only with --output BAG")
         if self.offline and not self.loop:
             raise ConfigurationError("--offline: only with --loop")
+        if self.lidar_model:
+            if not self.loop:
+                raise ConfigurationError("--lidar-model: only with --loop, nothing else of it perceives")
+            check_choice(self.lidar_model, "--lidar-model")
         if named not in (["--list"], ["--gallery"], ["--bench"]) and len(self.scenarios) != 1:
             got = f"got {len(self.scenarios)}: {', '.join(self.scenarios)}" if self.scenarios else "got none"
             raise ConfigurationError(f"SCENARIO: wanted one name or file, {got} (--list shows the names)")
@@ -323,7 +334,8 @@ def carry_out(options: SimulateOptions, targets: Targets, console: Console) -> b
         options = replace(options, scenario=targets.scenarios[0])
         if targets.loop:
             out = targets.output or Path("perception_loop")
-            return drive_loop(options, out, console, online=not targets.offline)
+            model = targets.lidar_model or GEOMETRIC
+            return drive_loop(options, out, console, online=not targets.offline, lidar_model=model)
         if targets.output is None:
             drive_live(options, console)
         else:

@@ -17,6 +17,7 @@ from rich.console import Console
 from perception_nodes import msg, srv
 from perception_nodes.datasets import find_rig
 from perception_nodes.runs.loop import run_loop
+from perception_nodes.runs.loop_drive import lidar_rig
 from perception_nodes.simulation.scenarios import find_scenario
 
 STOP = msg.EgoCommand.REASON_SAFE_STOP
@@ -69,7 +70,7 @@ def test_a_lidar_that_falls_silent_brings_the_ego_to_a_safe_stop(
     silencer = Silencer(domain_id)
     silencer.start()
     try:
-        result = run_loop(scenario, find_rig("default"), 1, tmp_path, console=Console(quiet=True))
+        result = run_loop(scenario, lidar_rig(find_rig("default")), 1, tmp_path, console=Console(quiet=True))
     finally:
         silencer.ended.set()
         silencer.join()

@@ -12,10 +12,12 @@ from rich.console import Console
 
 from perception_nodes.datasets import find_rig
 from perception_nodes.datatypes import ConfigurationError, Mode, ModelError
+from perception_nodes.runs import loop_online
 from perception_nodes.runs.loop import LoopResult, run_loop
 from perception_nodes.runs.loop_drive import LoopDrive, lidar_rig
 from perception_nodes.runs.loop_online import plain
 from perception_nodes.runs.loop_table import rows, run_table
+from perception_nodes.runs.simulate import SimulateOptions, Targets, carry_out
 from perception_nodes.simulation.faults import Fault, FaultKind
 from perception_nodes.simulation.scenarios import Scenario, find_scenario
 from perception_nodes.simulation.scenarios.decode import decode_file
@@ -29,7 +31,7 @@ def short(duration_s: float, *faults: Fault, name: str = "car_park_clutter") -> 
 
 
 def drive(scenario: Scenario, out: Path) -> tuple[LoopResult, dict[str, Any]]:
-    result = run_loop(scenario, find_rig("default"), 1, out, console=CONSOLE, online=False)
+    result = run_loop(scenario, lidar_rig(find_rig("default")), 1, out, console=CONSOLE, online=False)
     return result, json.loads((out / "drive.json").read_text())
 
 
@@ -102,6 +104,22 @@ def test_the_lidar_model_reaches_the_stages(tmp_path: Path) -> None:
         LoopDrive(short(0.5), rig, 1, lidar_model="nowhere.onnx")
     with pytest.raises(ModelError, match=r"nowhere\.onnx"):
         run_table(["cut_in"], rig, [1], tmp_path, console=CONSOLE, lidar_model="nowhere.onnx")
+
+
+def test_simulate_gives_the_loop_its_lidar_model(tmp_path: Path) -> None:
+    """Both ways of driving: the stages run it and the figures name it; the graph's node is told of it."""
+    options = SimulateOptions("", duration_s=0.5)
+    targets = Targets(("cut_in",), tmp_path / "auto", loop=True, offline=True, lidar_model="auto")
+    carry_out(options, targets, CONSOLE)
+    driven = json.loads((tmp_path / "auto" / "summary.json").read_text())
+    assert (driven["perception"], driven["lidar_model"]) == ("pipeline", "auto")
+    model = tmp_path / "none.onnx"
+    model.touch()
+    with pytest.raises(ModelError, match=r"none\.onnx: cannot be loaded"):
+        carry_out(options, replace(targets, lidar_model=str(model)), CONSOLE)
+    specs = loop_online._specs(short(0.5), find_rig("default"), 1, tmp_path, "auto")
+    (detector,) = (s for s in specs if s.executable == "lidar_detector")
+    assert detector.parameters["model"] == "auto"
 
 
 def test_an_unknown_scenario_is_told_before_anything_is_driven(tmp_path: Path) -> None:

@@ -285,6 +285,8 @@ def test_options_go_over_the_scenario() -> None:
         ({"output": Path("a.mcap"), "gallery": Path("b")}, "--output and --gallery: wanted one"),
         ({"gallery": Path("b"), "loop": True}, "--gallery and --loop: wanted one"),
         ({"offline": True}, "--offline: only with --loop"),
+        ({"lidar_model": "auto"}, "--lidar-model: only with --loop"),
+        ({"lidar_model": "no.onnx", "loop": True}, "--lidar-model no.onnx: no such file: wanted geometric"),
         ({"scenarios": ()}, "wanted one name or file, got none"),
         ({"scenarios": ("a", "b")}, "got 2: a, b"),
         ({"truth_images": True}, "--truth-images: only with --output"),
