@@ -24,7 +24,7 @@ from .learned_config import LearnedConfig
 from .learned_decode import BOX_CHANNELS, DecodedBoxes, decode
 from .learned_domain import DomainCheck, describe_points
 from .learned_points import PreparedPoints, prepare
-from .lidar import LidarFrame, practice_sweep
+from .lidar import LidarFrame
 from .raster import CHANNELS, RASTER_VERSION, RasterConfig, rasterize
 from .runtime import OnnxModel
 from .second_look import SecondLook, as_rows
@@ -55,10 +55,6 @@ class LearnedLidarDetector:
         limit = min(self.config.points.range_m, self.raster.reach_m + _MARGIN_M)
         self._points = replace(self.config.points, range_m=limit)
         self._input = np.zeros((1, len(CHANNELS), self.raster.cells, self.raster.cells), np.float32)
-
-    def warm(self) -> None:
-        """Compile (or load) the kernels and run once, so that the first real frame is not the slow one."""
-        self.detect(*practice_sweep())
 
     def detect(self, cloud: PointCloud, origins_m: F64) -> LidarFrame:
         """Objects of one sweep.

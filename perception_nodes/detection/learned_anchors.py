@@ -22,7 +22,7 @@ from .foreign_boxes import detections
 from .foreign_pillars import Pillars, fill_pillars
 from .learned_config import LearnedConfig
 from .learned_points import prepare
-from .lidar import LidarFrame, practice_sweep
+from .lidar import LidarFrame
 from .runtime import open_session
 
 F32 = npt.NDArray[np.float32]
@@ -59,10 +59,6 @@ class AnchorLidarDetector:
         self.model_id = folder.name
         digest = hashlib.sha256(files[0].read_bytes() + (folder / PARAMETERS).read_bytes())
         self.model_hash = digest.hexdigest()[:16]
-
-    def warm(self) -> None:
-        """Compile (or load) the kernels and run once, so that the first real frame is not the slow one."""
-        self.detect(*practice_sweep())
 
     def describe(self) -> str:
         """What runs, for the log."""

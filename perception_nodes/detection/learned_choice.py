@@ -14,7 +14,7 @@ from perception_nodes.datatypes import ConfigurationError, ModelError, PointClou
 from perception_nodes.resources import resource_path
 
 from .learned_config import LearnedConfig
-from .lidar import GeometricLidarDetector, LidarFrame
+from .lidar import GeometricLidarDetector, LidarFrame, practice_sweep
 
 GEOMETRIC, AUTO = "geometric", "auto"
 # What `auto` takes where the package has it.
@@ -37,12 +37,15 @@ class OpenedDetector:
     """
 
     detect: Callable[[PointCloud, npt.NDArray[np.float64]], LidarFrame]
-    warm: Callable[[], None]
     misfits: Callable[[], list[str]]
     description: str
     model_id: str = GEOMETRIC
     model_hash: str = ""
     calibration_id: str = ""
+
+    def warm(self) -> None:
+        """Compile (or load) the kernels and run once, so that the first real frame is not the slow one."""
+        self.detect(*practice_sweep())
 
 
 def open_detector(model: str, config: LearnedConfig) -> OpenedDetector:
@@ -56,7 +59,7 @@ def open_detector(model: str, config: LearnedConfig) -> OpenedDetector:
     if path is None:
         geometric = GeometricLidarDetector(config.points)
         why = " (auto: no model is shipped)" if model == AUTO else ""
-        return OpenedDetector(geometric.detect, geometric.warm, list, f"geometric lidar detector{why}")
+        return OpenedDetector(geometric.detect, list, f"geometric lidar detector{why}")
     if path.is_dir():
         return _open_foreign(path, config)
     if not path.is_file():
@@ -69,7 +72,6 @@ def open_detector(model: str, config: LearnedConfig) -> OpenedDetector:
     learned = LearnedLidarDetector(path, config)
     return OpenedDetector(
         learned.detect,
-        learned.warm,
         learned.domain.misfits,
         f"{learned.model.describe()}; providers in use: {', '.join(learned.model.providers)}",
         learned.model_id,
@@ -85,7 +87,7 @@ def _open_foreign(folder: Path, config: LearnedConfig) -> OpenedDetector:
     anchors = (folder / PARAMETERS).is_file()
     foreign = AnchorLidarDetector(folder, config) if anchors else ForeignLidarDetector(folder, config)
     text = f"{foreign.describe()}; providers in use: {', '.join(foreign.providers)}"
-    return OpenedDetector(foreign.detect, foreign.warm, list, text, foreign.model_id, foreign.model_hash)
+    return OpenedDetector(foreign.detect, list, text, foreign.model_id, foreign.model_hash)
 
 
 def _shipped() -> Path | None:

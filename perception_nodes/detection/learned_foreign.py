@@ -24,7 +24,7 @@ from .foreign_config import HEADS, ForeignConfig, find_files, read_config
 from .foreign_pillars import Pillars, fill_pillars
 from .learned_config import DecodeConfig, LearnedConfig
 from .learned_points import prepare
-from .lidar import LidarFrame, practice_sweep
+from .lidar import LidarFrame
 from .runtime import open_session
 
 F32 = npt.NDArray[np.float32]
@@ -56,10 +56,6 @@ class ForeignLidarDetector:
         self.model_id = folder.name
         digest = hashlib.sha256(encoder.read_bytes() + head.read_bytes() + parameters.read_bytes())
         self.model_hash = digest.hexdigest()[:16]
-
-    def warm(self) -> None:
-        """Compile (or load) the kernels and run once, so that the first real frame is not the slow one."""
-        self.detect(*practice_sweep())
 
     def describe(self) -> str:
         """What runs, for the log."""

@@ -83,10 +83,6 @@ class GeometricLidarDetector:
     def __init__(self, config: GeometricConfig | None = None) -> None:
         self.config = config or GeometricConfig()
 
-    def warm(self) -> None:
-        """Compile (or load) the kernels, so that the first real frame is not the slow one."""
-        self.detect(*practice_sweep())
-
     def detect(self, cloud: PointCloud, origins_m: F64) -> LidarFrame:
         """Objects of one sweep.
 

@@ -18,8 +18,9 @@ from perception_nodes.datatypes import (
 )
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.detection.learned import LearnedLidarDetector, covariance
-from perception_nodes.detection.learned_choice import open_detector
+from perception_nodes.detection.learned_choice import OpenedDetector, open_detector
 from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConfig
+from perception_nodes.detection.lidar import GeometricLidarDetector, LidarFrame
 from perception_nodes.detection.runtime import OnnxModel, int8_path
 
 from .learned_model import ABOUT, write_model
@@ -108,6 +109,17 @@ def test_without_calibration_scores_are_no_probabilities(tmp_path: Path, rng: np
     detector = LearnedLidarDetector(write_model(tmp_path / "hand.onnx", about), FAST)
     assert np.isnan(detector.detect(cloud(rng), ORIGIN).detections.existence_probability).all()
     assert not detector.calibration_id
+
+
+def test_before_its_first_sweep_a_detector_is_run_on_a_made_one() -> None:
+    seen: list[tuple[int, tuple[int, ...]]] = []
+
+    def detect(cloud: PointCloud, origins_m: np.ndarray) -> LidarFrame:
+        seen.append((len(cloud), origins_m.shape))
+        return GeometricLidarDetector().detect(cloud, origins_m)
+
+    OpenedDetector(detect, list, "by hand").warm()
+    assert seen == [(2000, (1, 3))]
 
 
 def test_choice_of_the_node(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -235,8 +235,3 @@ def test_two_lidars_merged_give_one_object(rng: np.random.Generator) -> None:
     source = np.repeat([0, 1], len(xyz)).astype(np.uint8)
     frame = DETECTOR.detect(PointCloud(7, "base_link", merged, source=source), np.repeat(ORIGIN, 2, axis=0))
     assert (np.hypot(*(frame.detections.center_m[:, :2] - [12, 3]).T) < 3).sum() == 1
-
-
-def test_warm_needs_no_cloud() -> None:
-    GeometricLidarDetector(GeometricConfig(range_m=30.0)).warm()
-    assert MOUNT_M > 0
