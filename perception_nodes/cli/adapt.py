@@ -17,7 +17,7 @@ EXAMPLES = """
 
 `perception adapt --bag pandaset_002 --model models/lidar_small.onnx --output adapted --share 0.8 --steps 600`
 
-`perception run drive.mcap --output out --set lidar_model:=adapted/lidar_small_adapted.onnx`  what came out of it
+`perception run drive.mcap --output out --lidar-model adapted/lidar_small_adapted.onnx`  what came out of it
 """
 
 

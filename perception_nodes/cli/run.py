@@ -17,7 +17,7 @@ EXAMPLES = """
 
 `perception run drive.mcap --output out --offline`  as fast as it goes, without DDS
 
-`perception run drive.mcap --output out --offline --set lidar_model:=vlp16/lidar_small.onnx`  with a learned detector
+`perception run drive.mcap --output out --offline --lidar-model vlp16/lidar_small.onnx`  with a learned detector
 
 `perception run drive.mcap --output out --rig my_rig.yaml --start 10 --duration 20 --rate 0.5`
 """
@@ -27,6 +27,12 @@ def run(
     input: Annotated[Path, typer.Argument(help="rosbag2, or a PandaSet / KITTI / nuScenes-format folder")],
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for everything that the run writes")],
     rig: Annotated[str, typer.Option(help="rig name or YAML file; guessed and printed when absent")] = "",
+    lidar_model: Annotated[
+        str,
+        typer.Option(
+            help="geometric (default), auto (the shipped model), an ONNX file or a foreign model's folder"
+        ),
+    ] = "",
     camera_model: Annotated[
         Path | None, typer.Option(help="ONNX of the YOLOX layout; without it cameras are NOT_AVAILABLE")
     ] = None,
@@ -53,6 +59,7 @@ def run(
         input=input,
         output=output,
         rig=rig,
+        lidar_model=lidar_model,
         camera_model=camera_model,
         rate=rate,
         start_s=start,

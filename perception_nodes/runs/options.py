@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perception_nodes.datatypes import ConfigurationError
-from perception_nodes.detection.learned_choice import AUTO, GEOMETRIC
+from perception_nodes.detection.learned_choice import check_choice
 
 SYNC_POLICIES = ("aligner", "approximate_time")
 # The one argument of the graph that the stages take without it.
@@ -16,11 +16,12 @@ LIDAR_MODEL = "lidar_model"
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Arguments of `perception run`; see its --help for their meaning."""
+    """Arguments of `perception run`; see its --help for their meaning. lidar_model: empty = as the graph says."""
 
     input: Path
     output: Path
     rig: str = ""
+    lidar_model: str = ""
     camera_model: Path | None = None
     rate: float = 1.0
     start_s: float = 0.0
@@ -46,11 +47,10 @@ class RunOptions:
         for argument in self.graph_arguments:
             if ":=" not in argument:
                 raise ConfigurationError(f"--set {argument}: wanted name:=value")
-        model = self.arguments.get(LIDAR_MODEL, GEOMETRIC)
-        if model not in (GEOMETRIC, AUTO) and not Path(model).exists():
-            raise ConfigurationError(
-                f"--set {LIDAR_MODEL}:={model}: no such file: wanted {GEOMETRIC}, {AUTO} or an ONNX file"
-            )
+        if self.lidar_model and any(a.startswith(f"{LIDAR_MODEL}:=") for a in self.graph_arguments):
+            raise ConfigurationError(f"--lidar-model and --set {LIDAR_MODEL}: wanted one of them")
+        if LIDAR_MODEL in self.arguments:
+            check_choice(self.arguments[LIDAR_MODEL], "--lidar-model")
         if self.camera_model is not None and not self.camera_model.is_file():
             raise ConfigurationError(f"--camera-model {self.camera_model}: no such file")
         if self.offline:
@@ -59,7 +59,8 @@ class RunOptions:
     @property
     def arguments(self) -> dict[str, str]:
         """The graph's arguments by name, the last of a name."""
-        return dict(argument.split(":=", 1) for argument in self.graph_arguments)
+        given = dict(argument.split(":=", 1) for argument in self.graph_arguments)
+        return {**given, LIDAR_MODEL: self.lidar_model} if self.lidar_model else given
 
     def _refuse_what_needs_nodes(self) -> None:
         """Options that offline would silently do without."""

@@ -22,6 +22,8 @@ INF, NAN = float("inf"), float("nan")
         ({"graph_arguments": ("markers",)}, "--set markers: wanted name:=value"),
         ({"camera_model": Path("nothing.onnx")}, "nothing.onnx: no such file"),
         ({"graph_arguments": ("lidar_model:=no.onnx",)}, "no.onnx: no such file: wanted geometric, auto"),
+        ({"lidar_model": "no.onnx"}, "--lidar-model no.onnx: no such file: wanted geometric, auto"),
+        ({"lidar_model": "auto", "graph_arguments": ("lidar_model:=auto",)}, "wanted one of them"),
     ],
 )
 def test_impossible_values_are_named(option: dict[str, object], text: str) -> None:
@@ -50,3 +52,5 @@ def test_offline_takes_the_lidar_model_and_the_last_one_counts(tmp_path: Path) -
     words = ("lidar_model:=auto", f"lidar_model:={model}")
     options = RunOptions(Path("in"), Path("out"), offline=True, graph_arguments=words)
     assert options.arguments == {"lidar_model": str(model)}
+    named = RunOptions(Path("in"), Path("out"), offline=True, lidar_model="auto")
+    assert named.arguments == {"lidar_model": "auto"}
