@@ -19,10 +19,10 @@ from .detection.camera_config import YoloxConfig
 from .detection.config import GeometricConfig
 from .detection.learned_choice import GEOMETRIC, open_detector
 from .detection.learned_config import LearnedConfig
-from .fusion import CameraView, FusionConfig, ObjectFusion
+from .fusion import CameraView, FusionConfig, ObjectFusion, fused_model
 from .geometry import CameraModel, Transform, transform_detections
 from .mapping import MapBuilder, MapConfig
-from .tracking import MultiObjectTracker, TrackerConfig
+from .tracking import ExistenceCalibrations, MultiObjectTracker, Source, TrackerConfig
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,14 @@ class FrameOutput:
 
 @dataclass(frozen=True)
 class PipelineConfig:
-    """The parameters of all stages; lidar_model: `geometric`, `auto` or a file, as the node's parameter `model`."""
+    """The parameters of all stages; lidar_model, existence: as `model` and `existence_calibration` of the nodes."""
 
     lidar_model: str = GEOMETRIC
     lidar: GeometricConfig = field(default_factory=GeometricConfig)
     camera: YoloxConfig = field(default_factory=YoloxConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    existence: str = "auto"
     mapping: MapConfig = field(default_factory=MapConfig)
 
 
@@ -77,6 +78,12 @@ class Pipeline:
         self.camera = YoloxDetector(camera_model, config.camera) if camera_model is not None else None
         self.fusion = ObjectFusion(config.fusion)
         self.tracker = MultiObjectTracker(config.tracker)
+        models = fused_model(self.lidar.model_id, [] if self.camera is None else [self.camera.model_id])
+        self.source, known = (
+            Source(models, self.lidar.model_hash),
+            ExistenceCalibrations.read(config.existence),
+        )
+        self.tracker.calibration = known.find(self.source, config.tracker)
         self.mapping = MapBuilder(replace(config.mapping, frame_id=tracking_frame))
 
     def process(self, frame: FrameInput) -> FrameOutput:

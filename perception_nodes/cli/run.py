@@ -49,7 +49,9 @@ def run(
     graph: Annotated[Path | None, typer.Option(help="graph file instead of config/graph.yaml")] = None,
     set: Annotated[
         list[str] | None,
-        typer.Option(help="graph argument, name:=value; may be given often; --offline takes lidar_model"),
+        typer.Option(
+            help="graph argument, name:=value; may be given often; --offline takes lidar_model, existence_calibration"
+        ),
     ] = None,
 ) -> None:
     """Play a recording through the perception graph; write outputs, summary and report."""

@@ -15,6 +15,8 @@ EXAMPLES = """
 `perception tune tracker --truth kitti/label_02 --detections kitti --calib kitti/calib --classes Car`
 
 `perception tune consistency --seeds 11,12,13 --fit-seeds 1,2,3`
+
+`perception tune existence --lidar-model my_model.onnx --fit-seeds 1,2,3 --output existence.yaml`
 """
 
 
@@ -23,7 +25,7 @@ def tune(
         str,
         typer.Argument(
             help="tracker; scores: what they mean; choices: by the other sequences; ablation: what each part adds; "
-            "consistency: simulated"
+            "consistency: simulated; existence: what it is worth, simulated"
         ),
     ],
     truth: Annotated[Path | None, typer.Option(help="folder of KITTI tracking labels SSSS.txt")] = None,
@@ -39,15 +41,30 @@ def tune(
     trials: Annotated[int, typer.Option(help="settings of the tracker")] = 20,
     rankings: Annotated[int, typer.Option(help="settings of the ranking for each of them")] = 8,
     seed: Annotated[int, typer.Option(help="of what is drawn")] = 0,
-    seeds: Annotated[str, typer.Option(help="consistency: drives that are judged")] = "11,12,13",
+    seeds: Annotated[
+        str, typer.Option(help="of drives that are judged: consistency, existence")
+    ] = "11,12,13",
     fit_seeds: Annotated[
-        str, typer.Option("--fit-seeds", help="consistency: drives on which existence is calibrated")
+        str, typer.Option("--fit-seeds", help="of drives on which existence is calibrated: the same two")
     ] = "",
-    seconds: Annotated[float, typer.Option(help="consistency: length of each drive, s")] = 20.0,
+    seconds: Annotated[float, typer.Option(help="length of each drive, s: the same two")] = 20.0,
+    walls: Annotated[
+        float, typer.Option(help="consistency: places in range with a lasting false alarm")
+    ] = 0.0,
+    lidar_model: Annotated[
+        str, typer.Option("--lidar-model", help="existence: geometric, auto, paths of models; with commas")
+    ] = "geometric",
+    rig: Annotated[
+        str, typer.Option(help="existence: name or file of a rig; its lidars are used")
+    ] = "default",
+    output: Annotated[
+        Path | None, typer.Option(help="existence: file for the map, for existence_calibration:=FILE")
+    ] = None,
 ) -> None:
     """Search parameters on development data; every figure also with the sequence it is of left out.
 
-    consistency: whether covariances and existence are true statements, on simulated drives.
+    consistency: whether covariances and existence are true statements, on simulated drives. existence: a map that
+    makes the existence of tracks on the detections of a lidar model a probability, on simulated streets.
     """
     from perception_nodes.assessment.tracks.ablation import ablation
     from perception_nodes.assessment.tracks.choices import choose
@@ -60,13 +77,32 @@ def tune(
 
     from .track import sequence_numbers
 
-    if what == "consistency":
-        from perception_nodes.assessment.tracks.consistency import ConsistencyOptions, consistency
-
+    if what in ("consistency", "existence"):
         judged, fitted = (
             sequence_numbers(text, name) for text, name in ((seeds, "--seeds"), (fit_seeds, "--fit-seeds"))
         )
-        consistency(ConsistencyOptions(seeds=judged, fit_seeds=fitted, seconds=seconds), Console())
+        with announced(Console().print):
+            if what == "consistency":
+                from perception_nodes.assessment.tracks.consistency import ConsistencyOptions, consistency
+                from perception_nodes.assessment.tracks.simulated import DetectorModel
+
+                model = DetectorModel(walls=walls)
+                drives = ConsistencyOptions(seeds=judged, fit_seeds=fitted, seconds=seconds, model=model)
+                consistency(drives, Console())
+            else:
+                from perception_nodes.assessment.tracks.existence import ExistenceOptions, existence
+
+                existence(
+                    ExistenceOptions(
+                        tuple(lidar_model.split(",")),
+                        rig,
+                        seeds=judged,
+                        fit_seeds=fitted,
+                        seconds=seconds,
+                        output=output,
+                    ),
+                    Console(),
+                )
         return
     works: dict[str, Callable[[TuneOptions, Console], object]] = {
         "tracker": tune_and_tell,
@@ -76,7 +112,7 @@ def tune(
     }
     if what not in works:
         raise ConfigurationError(
-            f"perception tune: wanted tracker, scores, choices, ablation or consistency, got {what!r}"
+            f"perception tune: wanted tracker, scores, choices, ablation, consistency or existence, got {what!r}"
         )
     if truth is None or detections is None:
         raise ConfigurationError(f"perception tune {what}: wanted --truth and --detections")

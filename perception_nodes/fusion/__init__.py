@@ -1,7 +1,7 @@
 """Late fusion of detections of several sensors."""
 
 from .config import FusionConfig
-from .fuse import ObjectFusion
+from .fuse import ObjectFusion, fused_model
 from .projection import CameraView
 
-__all__ = ["CameraView", "FusionConfig", "ObjectFusion"]
+__all__ = ["CameraView", "FusionConfig", "ObjectFusion", "fused_model"]

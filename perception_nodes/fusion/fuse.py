@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,13 @@ from .projection import CameraView, Projection, hidden_share, overlap_matrix, pr
 
 F64 = npt.NDArray[np.float64]
 _EPS = 1e-3
+
+
+def fused_model(lidar: str, cameras: Iterable[str] = ()) -> str:
+    """Name of what made fused objects, from the `model_id` of their detectors: what their scores are worth depends on
+    all of these.
+    """
+    return f"late_fusion({'+'.join([lidar, *sorted(set(cameras))])})"
 
 
 class ObjectFusion:

@@ -13,6 +13,7 @@ from perception_nodes import msg
 from perception_nodes.datatypes import (
     Detections2D,
     DropReason,
+    FrameInfo,
     FrameSet,
     Modality,
     Mode,
@@ -21,7 +22,7 @@ from perception_nodes.datatypes import (
     SensorReason,
     SensorStatus,
 )
-from perception_nodes.fusion import CameraView, FusionConfig, ObjectFusion
+from perception_nodes.fusion import CameraView, FusionConfig, ObjectFusion, fused_model
 from perception_nodes.geometry import CameraModel, Transform
 from perception_nodes.ros import qos, warmup
 from perception_nodes.ros.convert import from_msg, to_msg
@@ -47,6 +48,7 @@ class Fusion(PerceptionNode):
         super().__init__("fusion", **options)
         self.output_rate_hz = self.rig.sensor(self.rig.reference).rate_hz
         self._models: dict[str, CameraModel] = {}
+        self._detectors: dict[str, tuple[str, str]] = {}  # of the session: model_id and model_hash
 
     def setup(self) -> None:
         frame = str(
@@ -88,6 +90,7 @@ class Fusion(PerceptionNode):
     def reset(self) -> None:
         self._join.clear(DropReason.TIME_JUMP)
         self._transforms.clear()
+        self._detectors.clear()
 
     def drain(self) -> None:
         self._join.clear(DropReason.SHUTDOWN)
@@ -131,6 +134,8 @@ class Fusion(PerceptionNode):
         ]
         fused = self._fusion.fuse(lidar, views, stamp_ns, self.rig.base_frame)
         used = {v.detections.source for v in views}
+        for name in ({"lidar"} | used) & set(found):
+            self._detectors[name] = str(found[name].info.model_id), str(found[name].info.model_hash)
         if lidar is not None:
             seen = {s.name: s for s in sensor_statuses(found["lidar"].info.sensors)}
             sensors = tuple(_as_seen(s, seen.get(s.name)) for s in sensors)
@@ -151,8 +156,14 @@ class Fusion(PerceptionNode):
         trace = replace(trace, sensor_time_newest_ns=stamp_ns)
         coverage = len(used) / max(1, len(sensors))
         info = self.frame_info(_TOPIC, trace, sensors, mode, mask, coverage)
-        self._out.publish(to_msg.detections_3d(fused, info))
+        self._out.publish(to_msg.detections_3d(fused, self._signed(info)))
         self.sent(stamp_ns, since_ns)
+
+    def _signed(self, info: FrameInfo) -> FrameInfo:
+        """With the detectors that have taken part since the start: one that pauses changes nothing."""
+        lidar, model_hash = self._detectors.get("lidar", ("", ""))
+        cameras = [model for name, (model, _) in self._detectors.items() if name != "lidar"]
+        return replace(info, model_id=fused_model(lidar, cameras), model_hash=model_hash)
 
     def _view(self, name: str, found: Detections2D, stamp_ns: int) -> CameraView | None:
         model = self._models.get(name)

@@ -33,10 +33,12 @@ from perception_nodes.ros.simulator_outputs import (
     ODOMETRY_TOPIC,
     ROUTE_TOPIC,
 )
+from perception_nodes.tracking import ExistenceCalibrations
 
 _WATCH_S = 0.02
 _NEAR_NS = 30_000_000
 _WORST = (Mode.BLIND, Mode.FAULT)
+UNKNOWN_CALIBRATION = "OBJECTS.UNKNOWN_CALIBRATION"
 
 
 class Planner(PerceptionNode):
@@ -64,6 +66,9 @@ class Planner(PerceptionNode):
         help_text = "a state older than this counts as none, s (wall time)"
         state_s = float(declare(self, "state_limit_s", 0.5, {"help": help_text, "low": 0.1, "high": 10.0}))
         self._patience_ns, self._state_ns = round(1e9 * patience_s), round(1e9 * state_s)
+        help_text = "as of the tracker: the planner's limits are on what that believes"
+        which = declare(self, "existence_calibration", "auto", {"help": help_text})
+        self._calibrations = ExistenceCalibrations.read(str(which))
         self._planner.warm()
         self._out = self.add_output(msg.EgoCommand, COMMAND_TOPIC, qos.detections())
 
@@ -91,10 +96,27 @@ class Planner(PerceptionNode):
         self._decide_if(late=False)
 
     def _on_objects(self, message: Any, _received_ns: int) -> None:
-        self._obstacles = Obstacles(**object_columns(message))
+        self._obstacles = Obstacles(
+            **self._believed(object_columns(message), str(message.info.calibration_id))
+        )
         self._content = Mode(int(message.info.mode)) if message.info.valid else Mode.BLIND
         self.accounts["objects"].count(used=1)
         self._decide_if(late=False)
+
+    def _believed(self, columns: dict[str, Any], calibration_id: str) -> dict[str, Any]:
+        """The columns with the existence that the tracker believes in."""
+        found = self._calibrations.named(calibration_id) if calibration_id else None
+        unknown = found is None and calibration_id != ""
+        if unknown and UNKNOWN_CALIBRATION not in self.faults:
+            self.get_logger().error(
+                f"objects with existence calibration {calibration_id}, which {self._calibrations.where} does not have: "
+                "wanted the tracker's existence_calibration"
+            )
+        (self.faults.add if unknown else self.faults.discard)(UNKNOWN_CALIBRATION)
+        if found is None:
+            return columns
+        existence = found.belief(columns["label"], columns["tentative"], columns["existence"])
+        return {**columns, "existence": existence}
 
     def _on_elements(self, message: Any, _received_ns: int) -> None:
         self._elements = map_elements(message)

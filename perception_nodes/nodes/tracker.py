@@ -31,7 +31,7 @@ from perception_nodes.ros.main import run_node
 from perception_nodes.ros.node import PerceptionNode
 from perception_nodes.ros.parameters import declare, declare_config
 from perception_nodes.ros.transforms import TransformStore
-from perception_nodes.tracking import MultiObjectTracker, TrackerConfig
+from perception_nodes.tracking import ExistenceCalibrations, MultiObjectTracker, Source, TrackerConfig
 
 _TOPIC = "/perception/objects"
 _PATIENCE_NS = 200_000_000
@@ -58,16 +58,36 @@ class Tracker(PerceptionNode):
         )
         config = declare_config(self, TrackerConfig)
         self._tracker = MultiObjectTracker(config)
+        meaning = (
+            "what existence is worth: auto (the shipped file), none, or a file of perception tune existence"
+        )
+        which = declare(self, "existence_calibration", "auto", {"help": meaning})
+        self._calibrations, self._source = ExistenceCalibrations.read(str(which)), Source("")
         _warm()
         self._transforms = TransformStore(self)
         self._out = self.add_output(msg.TrackedObjectArray, _TOPIC, qos.objects())
-        labels = msg.LabelInfo(taxonomy=TAXONOMY, names=list(LABELS), parent=list(PARENTS))
-        labels.model_id, labels.range_max_m = self.model_id, config.max_range_m
-        labels.expected_calibration_error = float("nan")
         self._labels = self.add_output(msg.LabelInfo, "/perception/labels", qos.latched())
-        self._labels.publish(labels)
+        self._tell_labels()
         if self._frame == self.rig.base_frame:
             self.faults.add("ODOMETRY.MISSING")
+
+    def _tell_labels(self) -> None:
+        found, config = self._tracker.calibration, self._tracker.config
+        labels = msg.LabelInfo(taxonomy=TAXONOMY, names=list(LABELS), parent=list(PARENTS))
+        labels.model_id, labels.range_max_m = self.model_id, config.max_range_m
+        labels.calibration_id = self._tracker.calibration_id
+        labels.expected_calibration_error = float("nan") if found is None else found.expected_error
+        self._labels.publish(labels)
+
+    def _calibrate(self, source: Source) -> None:
+        """Take what is known of the existence of these detections."""
+        self._source, config = source, self._tracker.config
+        # What is fitted is of tracks in a frame that stands.
+        fixed = self._frame != self.rig.base_frame
+        self._tracker.calibration = found = self._calibrations.find(source, config) if fixed else None
+        said = self._calibrations.missing(source, config) if found is None else f"existence: {found.id}"
+        self.get_logger().info(said)
+        self._tell_labels()
 
     def start(self) -> None:
         self.add_account("fusion", "/perception/fusion/objects", Modality.UNKNOWN, self.output_rate_hz)
@@ -113,6 +133,9 @@ class Tracker(PerceptionNode):
                     self._waiting.popleft()
                     raise
                 self._waiting.popleft()
+                source = Source(str(message.info.model_id), str(message.info.model_hash))
+                if source != self._source:
+                    self._calibrate(source)
                 found = transform_detections(from_msg.detections_3d(message), self._frame, pose)
                 tracks = self._tracker.step(found, pose)
                 self.accounts["fusion"].count(used=1)
@@ -146,6 +169,7 @@ class Tracker(PerceptionNode):
             mode = Mode.DEGRADED
         invalid = "no sensor for more than 1 s" if mode == Mode.BLIND else ""
         info = self.frame_info(_TOPIC, trace, self._sensors, mode, mask, coverage, invalid)
+        info = replace(info, calibration_id=self._tracker.calibration_id)
         self._out.publish(to_msg.tracks(tracks, info))
         self._last = (tracks.stamp_ns, time.monotonic_ns())
         self.sent(tracks.stamp_ns, start_ns)

@@ -74,7 +74,8 @@ class LoopDrive:
         """The next 0.1 s."""
         frame = self.simulation.tick(self._command)
         percept = self._perception.perceive(frame)
-        obstacles = None if percept.tracks is None else Obstacles.of_tracks(percept.tracks)
+        tracks = None if percept.tracks is None else self._perception.believed(percept.tracks)
+        obstacles = None if tracks is None else Obstacles.of_tracks(tracks)
         decision = self._planner.step(
             ego_motion(frame), self._guidance(frame), obstacles, percept.elements, percept.mode
         )

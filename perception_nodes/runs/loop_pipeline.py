@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perception_nodes.datatypes import (
     MapElements,
@@ -16,12 +16,14 @@ from perception_nodes.datatypes import (
     Tracks,
     TransformUnavailable,
 )
+from perception_nodes.datatypes.existence import is_tentative
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.detection.learned_choice import GEOMETRIC
 from perception_nodes.geometry import Transform, interpolate
 from perception_nodes.pipeline import FrameInput, Pipeline, PipelineConfig
 from perception_nodes.ros.sweeps import SweepFrames, merged_sweep
 from perception_nodes.simulation.simulation import SimFrame
+from perception_nodes.tracking import Source
 
 # As the nodes judge it: an input is stale after 2.5 periods and 0.1 s, tracks coast for at most 1 s, and a sweep of
 # fewer points is blind.
@@ -86,6 +88,19 @@ class PipelinePerception:
         self._last_ns = 0  # stamp of the last sweep that was used
         self._blind = False
         self._elements: MapElements | None = None
+
+    @property
+    def source(self) -> Source:
+        """What the tracker's detections are of."""
+        return self._pipeline.source
+
+    def believed(self, tracks: Tracks) -> Tracks:
+        """Tracks with the existence that the tracker believes in: the planner's limits are on that."""
+        calibration = self._pipeline.tracker.calibration
+        if calibration is None:
+            return tracks
+        existence = calibration.belief(tracks.label, is_tentative(tracks), tracks.existence_probability)
+        return replace(tracks, existence_probability=existence)
 
     def know_pose(self, stamp_ns: int, odom_from_base: Transform) -> None:
         """Where the vehicle is, from /tf."""

@@ -13,14 +13,13 @@ from perception_nodes.datasets.bag_tf import TF_TOPIC
 from perception_nodes.datasets.messages import TF, tf_message
 from perception_nodes.datatypes import FrameInfo, FrameSet, LatencyTrace, Mode, SensorStatus
 from perception_nodes.detection.config import GeometricConfig
-from perception_nodes.detection.learned_choice import OpenedDetector
 from perception_nodes.pipeline import FrameInput, FrameOutput, Pipeline, PipelineConfig
 from perception_nodes.ros.convert import to_msg
 from perception_nodes.ros.graph import load_graph
 
 from .frames import BagFrames
 from .log import RunLog, interruptible
-from .options import LIDAR_MODEL, RunOptions
+from .options import EXISTENCE_CALIBRATION, LIDAR_MODEL, RunOptions
 from .prepare import PreparedInput
 from .progress import RunProgress
 
@@ -31,9 +30,11 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
     progress.stage("loading the pipeline")
     rig = prepared.rig
     lidar = GeometricConfig().with_vehicle(rig.vehicle_lwh_m, rig.base_to_center_m)
-    model = options.arguments.get(LIDAR_MODEL, load_graph().arguments[LIDAR_MODEL].default)
-    pipeline = Pipeline(PipelineConfig(model, lidar), prepared.tracking_frame, options.camera_model)
-    progress.console.print(pipeline.lidar.description, highlight=False)
+    given = {name: a.default for name, a in load_graph().arguments.items()} | options.arguments
+    config = PipelineConfig(given[LIDAR_MODEL], lidar, existence=given[EXISTENCE_CALIBRATION])
+    pipeline = Pipeline(config, prepared.tracking_frame, options.camera_model)
+    existence = pipeline.tracker.calibration_id or f"not calibrated for {pipeline.source}"
+    progress.console.print(f"{pipeline.lidar.description}; existence: {existence}", highlight=False)
     frames = BagFrames(
         prepared.bag, prepared.rig, prepared.tracking_frame, options.start_s, options.duration_s
     )
@@ -41,7 +42,7 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
         info = reader.info
     progress.stage("running the pipeline")
     with interruptible() as stopped, BagWriter(options.output / "outputs.mcap") as writer:
-        record = _Recording(writer, prepared, pipeline.lidar)
+        record = _Recording(writer, prepared, pipeline)
         for frame_set, frame in frames:
             began_ns = time.monotonic_ns()
             output = pipeline.process(frame)
@@ -63,11 +64,12 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
 class _Recording:
     """Pipeline outputs as the messages that the nodes would have sent, at the stamp of their frame."""
 
-    def __init__(self, writer: BagWriter, prepared: PreparedInput, detector: OpenedDetector) -> None:
+    def __init__(self, writer: BagWriter, prepared: PreparedInput, pipeline: Pipeline) -> None:
         self._writer = writer
         self._detector = {
-            name: getattr(detector, name) for name in ("model_id", "model_hash", "calibration_id")
+            name: getattr(pipeline.lidar, name) for name in ("model_id", "model_hash", "calibration_id")
         }
+        self._source, self._tracker = dataclasses.asdict(pipeline.source), pipeline.tracker
         self._rig = prepared.rig
         self._tracking_frame = prepared.tracking_frame
         self._session = secrets.randbits(64)
@@ -95,8 +97,10 @@ class _Recording:
             self._put(
                 f"/perception/detection/camera/{found.source}", to_msg.detections_2d(found, info), at_ns
             )
-        self._put("/perception/fusion/objects", to_msg.detections_3d(output.fused, info), at_ns)
-        self._put("/perception/objects", to_msg.tracks(output.tracks, info), at_ns)
+        of_fusion = dataclasses.replace(info, **self._source)
+        self._put("/perception/fusion/objects", to_msg.detections_3d(output.fused, of_fusion), at_ns)
+        of_tracks = dataclasses.replace(info, calibration_id=self._tracker.calibration_id)
+        self._put("/perception/objects", to_msg.tracks(output.tracks, of_tracks), at_ns)
         self._put("/perception/map/elements", to_msg.map_elements(output.elements, info), at_ns)
         self.count += 1
         self._last_ns = at_ns

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from perception_nodes.datatypes import ConfigurationError
 from perception_nodes.detection.learned_choice import check_choice
+from perception_nodes.tracking.calibration import NONE, ExistenceCalibrations
 
 SYNC_POLICIES = ("aligner", "approximate_time")
-# The one argument of the graph that the stages take without it.
+# The arguments of the graph that the stages take without it.
 LIDAR_MODEL = "lidar_model"
+EXISTENCE_CALIBRATION = "existence_calibration"
+_OFFLINE = (LIDAR_MODEL, EXISTENCE_CALIBRATION)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class RunOptions:
             raise ConfigurationError(f"--lidar-model and --set {LIDAR_MODEL}: wanted one of them")
         if LIDAR_MODEL in self.arguments:
             check_choice(self.arguments[LIDAR_MODEL], "--lidar-model")
+        ExistenceCalibrations.read(self.arguments.get(EXISTENCE_CALIBRATION, NONE))
         if self.camera_model is not None and not self.camera_model.is_file():
             raise ConfigurationError(f"--camera-model {self.camera_model}: no such file")
         if self.offline:
@@ -68,12 +72,12 @@ class RunOptions:
             "--loop": self.loop,
             "--view": self.view,
             "--graph": self.graph is not None,
-            "--set": any(name != LIDAR_MODEL for name in self.arguments),
+            "--set": any(name not in _OFFLINE for name in self.arguments),
             "--sync-policy": self.sync_policy != SYNC_POLICIES[0],
         }
         useless = [name for name, is_given in given.items() if is_given]
         if useless:
             raise ConfigurationError(
                 f"--offline runs no nodes: {', '.join(useless)} would have no effect"
-                f" (of --set it takes {LIDAR_MODEL})"
+                f" (of --set it takes {', '.join(_OFFLINE)})"
             )

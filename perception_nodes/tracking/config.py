@@ -66,11 +66,6 @@ class TrackerConfig:
         1.5, "Time in which the published existence of a coasting track fades by e, s", low=0.1
     )
 
-    existence_slope: float = param(
-        1.0, "Published existence: its log odds are multiplied by this (a calibration, 1: none)", low=0.01
-    )
-    existence_offset: float = param(0.0, "Published existence: this is added to its log odds then")
-
     # Life cycle
     confirm_existence: float = param(
         0.75, "Presence at which a tentative track is confirmed", low=0.1, high=0.999

@@ -148,12 +148,8 @@ def published_existence(t: Any, stamp_ns: int, c: Any) -> float:
 
     That belief is the mean quality of the detections: clutter that stays (a wall, a bush) is detected in every
     frame, successive frames are not independent evidence, so that the quality enters as a mean, not as a product.
-    What these log odds are worth depends on the detector: `existence_slope` and `existence_offset` calibrate them.
+    What it is worth as a probability depends on the detector (`calibration.py`).
     """
     logit = np.log(t.quality / (1 - t.quality)) * c.quality_weight / 3.0
     faded = np.exp(-(stamp_ns - t.updated_ns) * 1e-9 / c.fade_time_s)
-    published = t.presence * faded / (1 + np.exp(-logit))
-    if c.existence_slope == 1.0 and c.existence_offset == 0.0:
-        return float(published)
-    odds = (published / (1 - published)) ** c.existence_slope * np.exp(c.existence_offset)
-    return float(odds / (1 + odds))
+    return float(t.presence * faded / (1 + np.exp(-logit)))

@@ -17,6 +17,7 @@ from perception_nodes.datatypes import (
     Tracks,
     TrackState,
 )
+from perception_nodes.datatypes.existence import ExistenceCalibration, is_tentative
 from perception_nodes.geometry import Transform
 
 from . import lifecycle, motion
@@ -38,11 +39,13 @@ class MultiObjectTracker:
     """Tracks of objects in the frame of the detections (odom), one `step` for each set of detections.
 
     `rejected` counts detections that could not be used, by reason; `last_rejected` those of the last step.
-    Ids start at 1 and are never used again, not even after `reset`.
+    Ids start at 1 and are never used again, not even after `reset`. `calibration`: of the published existence for the
+    detections that come; None: what the filter believes is published as it is.
     """
 
     def __init__(self, config: TrackerConfig | None = None) -> None:
         self.config = config or TrackerConfig()
+        self.calibration: ExistenceCalibration | None = None
         self.rejected: Counter[str] = Counter()
         self.last_rejected: Counter[str] = Counter()
         self._now = self.config
@@ -60,6 +63,11 @@ class MultiObjectTracker:
         """Stamp of the last step; None before the first."""
         return self._stamp_ns
 
+    @property
+    def calibration_id(self) -> str:
+        """Of the existence that is published; empty: it is no probability."""
+        return "" if self.calibration is None or not self._now.world_fixed else self.calibration.id
+
     def step(self, detections: Detections3D, odom_from_base: Transform) -> Tracks:
         """The tracks at `detections.stamp_ns`: all that live, and those that ended in this step (once).
 
@@ -75,7 +83,16 @@ class MultiObjectTracker:
         self.rejected += self.last_rejected
         measured = prepare(good, odom_from_base.translation_m[:2])
         moment = Moment(self._tracks, self._stamp_ns, measured, odom_from_base)
-        return self._step_late(moment) if late else self._step_now(moment)
+        return self._shown(self._step_late(moment) if late else self._step_now(moment))
+
+    def _shown(self, tracks: Tracks) -> Tracks:
+        """With the calibrated existence, which is of tracks in a frame that stands."""
+        if self.calibration is None or not self.calibration_id:
+            return tracks
+        existence = self.calibration.probability(
+            tracks.label, is_tentative(tracks), tracks.existence_probability
+        )
+        return replace(tracks, existence_probability=existence)
 
     def _step_late(self, late: Moment) -> Tracks:
         shown, now_ns = self._tracks, self._stamp_ns
@@ -144,9 +161,8 @@ class MultiObjectTracker:
             raise OutOfOrder(f"tracker: predict to {stamp_ns} ns: wanted at least {self._stamp_ns} ns")
         copy = self._tracks.copy()
         motion.predict(copy, (stamp_ns - self._stamp_ns) * 1e-9, self.config)
-        return to_tracks(
-            copy, stamp_ns, self._frame_id, states(copy, stamp_ns, False, self.config), self._now
-        )
+        state = states(copy, stamp_ns, False, self.config)
+        return self._shown(to_tracks(copy, stamp_ns, self._frame_id, state, self._now))
 
     def reset(self) -> Tracks:
         """End all tracks (RESET) and forget the time; ids go on counting."""
@@ -157,7 +173,7 @@ class MultiObjectTracker:
         ended = to_tracks(self._tracks, stamp_ns, self._frame_id, state, self.config, end_reason=reason)
         self._tracks, self._stamp_ns = TrackStore.empty(), None
         self._history.clear()
-        return ended
+        return self._shown(ended)
 
     def _elapsed_s(self, stamp_ns: int) -> float:
         if self._stamp_ns is None:

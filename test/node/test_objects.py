@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from rclpy.qos import ReliabilityPolicy
 
 from perception_nodes import msg
@@ -22,8 +24,11 @@ from perception_nodes.datatypes import (
     SensorStatus,
     Trigger,
 )
+from perception_nodes.datatypes.existence import ExistenceCalibration, ExistenceTable
 from perception_nodes.ros import qos
 from perception_nodes.ros.convert import to_msg
+from perception_nodes.tracking import Source, TrackerConfig
+from perception_nodes.tracking.calibration import KnownCalibration, as_entry, deciding
 
 PERIOD_NS = 100_000_000
 SPEED_MPS = 5.0
@@ -60,7 +65,9 @@ class Feed:
             SensorStatus("lidar", Modality.LIDAR, Qualifier.AVAILABLE, measurement_time_ns=stamp, age_s=0.0),
             SensorStatus("camera", Modality.CAMERA, Qualifier.AVAILABLE),
         )
-        info = FrameInfo(1, self.count, Mode.DEGRADED, trace, sensors=sensors)
+        info = FrameInfo(
+            1, self.count, Mode.DEGRADED, trace, sensors=sensors, model_id="mine", model_hash="12"
+        )
         self.bench.pose(stamp, self.x_m(stamp))
         frame = FrameSet(
             self.count, stamp, ("lidar", "camera"), (stamp, 0), (0.0, np.nan), False, Trigger.TIMEOUT, (1, 0)
@@ -120,6 +127,50 @@ def test_objects_in_odom_then_predicted_then_blind(bench: Any) -> None:
     assert not blind.objects and not blind.info.valid and blind.info.invalid_reason
     again = feed.send()
     bench.until(lambda: any(stamp_of(m) == again for m in objects))
+
+
+def existence_file(folder: Path, model_id: str) -> str:
+    """A calibration of what is called unknown for these detections; its lowest existence is 0.9."""
+    table = ExistenceTable((0.001, 0.9), (0.9, 0.99))
+    calibration = ExistenceCalibration("mine-1", 0.03, {"unknown": table})
+    known = KnownCalibration(Source(model_id, "12"), deciding(TrackerConfig()), calibration)
+    path = folder / "existence.yaml"
+    path.write_text(yaml.safe_dump({"calibrations": [as_entry(known, {})]}))
+    return str(path)
+
+
+def test_the_existence_is_calibrated_for_the_detector_whose_detections_come(bench: Any) -> None:
+    objects = bench.keep(msg.TrackedObjectArray, "/perception/objects")
+    fused = bench.keep(msg.Detection3DArray, "/perception/fusion/objects", qos.detections())
+    labels = bench.keep(msg.LabelInfo, "/perception/labels", qos.latched())
+    feed, path = Feed(bench), existence_file(bench.folder, "late_fusion(mine)")
+    bench.launch(bench.spec("fusion", **PATIENT), bench.spec("tracker", existence_calibration=path))
+    for publisher in (feed.sets, feed.boxes, bench.tf):
+        bench.ready(publisher)
+    bench.at_work("fusion", "tracker")
+    bench.ready(bench.tf, 2)
+    while not objects or not any(o.state == o.STATE_CONFIRMED for o in objects[-1].objects):
+        sent = feed.send()
+        bench.until(lambda stamp=sent: any(stamp_of(m) == stamp for m in objects))
+    assert (fused[-1].info.model_id, fused[-1].info.model_hash) == ("late_fusion(mine)", "12")
+    shown = [m for m in objects if any(o.state == o.STATE_CONFIRMED for o in m.objects)]
+    assert {m.info.calibration_id for m in shown} == {"mine-1"}
+    (car,) = (o for o in shown[-1].objects if o.state == o.STATE_CONFIRMED)
+    assert car.existence_probability > 0.9
+    bench.until(lambda: labels[-1].calibration_id == "mine-1")
+    assert abs(labels[-1].expected_calibration_error - 0.03) < 1e-6
+
+
+def test_objects_of_another_calibration_are_a_fault_of_the_planner(bench: Any) -> None:
+    objects = bench.node.create_publisher(msg.TrackedObjectArray, "/perception/objects", qos.objects())
+    bench.start("planner")
+    bench.ready(objects)
+    message = msg.TrackedObjectArray(header=to_msg.header(1, "odom"))
+    fault = "OBJECTS.UNKNOWN_CALIBRATION"
+    for calibration_id, is_fault in (("not_known", True), ("", False)):
+        message.info.calibration_id = calibration_id
+        objects.publish(message)
+        bench.until(lambda wanted=is_fault: (fault in bench.last("planner").active_faults) == wanted)
 
 
 def test_a_frame_of_which_nothing_came_has_each_stage_once(bench: Any) -> None:

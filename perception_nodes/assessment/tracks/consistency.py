@@ -28,6 +28,7 @@ from perception_nodes.evaluation import EventRate, Reliability, nees, reliabilit
 from perception_nodes.geometry import wrap_angle
 from perception_nodes.tracking import MultiObjectTracker, TrackerConfig
 
+from .existence_fit import fit_table
 from .simulated import FALSE_ID, STEP_S, Actors, DetectorModel, Frame, drive
 
 F64 = npt.NDArray[np.float64]
@@ -178,32 +179,9 @@ def position_row(samples: Samples) -> PositionRow:
 
 
 def existence(samples: Samples) -> tuple[F64, F64]:
-    """Published existence, and whether there is an actor within 2 m that the track follows."""
+    """Existence that the tracker believes in, and whether there is an actor within 2 m that the track follows."""
     true = (samples["actor"] < FALSE_ID) & (samples["distance"] < _TRUE_WITHIN_M)
     return samples["existence"], true.astype(np.float64)
-
-
-def fit_logistic(score: F64, outcome: F64) -> tuple[float, float]:
-    """Slope and offset of the log odds that make the outcomes most likely (Platt scaling), by Newton's method."""
-    x = np.stack([_logit(score), np.ones(len(score))], axis=1)
-    weights = np.array([1.0, 0.0])
-    for _ in range(50):
-        p = 1 / (1 + np.exp(-x @ weights))
-        # A weak pull towards the identity, so that data without false ones have an answer.
-        gradient = x.T @ (outcome - p) - (weights - [1.0, 0.0])
-        hessian = (x * (p * (1 - p))[:, None]).T @ x + np.eye(2)
-        weights = weights + np.linalg.solve(hessian, gradient)
-    return float(weights[0]), float(weights[1])
-
-
-def calibrated(score: F64, slope: float, offset: float) -> F64:
-    """Scores after the map of `fit_logistic`."""
-    return np.asarray(1 / (1 + np.exp(-(slope * _logit(score) + offset))))
-
-
-def _logit(score: F64) -> F64:
-    p = np.clip(score, 1e-4, 1 - 1e-4)
-    return np.asarray(np.log(p / (1 - p)))
 
 
 def speed_error_mps(samples: Samples) -> tuple[float, int]:
@@ -230,11 +208,11 @@ def consistency(options: ConsistencyOptions, console: Console) -> Samples:
     good = (samples["label"] >= 0) & (samples["unseen"] < _LONGEST_COAST_S)
     _tell_position(samples.pick(good), console)
     score, true = existence(samples)
-    _tell_existence("existence", reliability(score, true), console)
+    _tell_existence("existence without a map", reliability(score, true), console)
     if options.fit_seeds:
-        slope, offset = fit_logistic(*existence(gather(options, options.fit_seeds)))
-        fitted = reliability(calibrated(score, slope, offset), true)
-        _tell_existence(f"existence, log odds x {slope:.3f} + {offset:.3f}", fitted, console)
+        other, was = existence(gather(options, options.fit_seeds))
+        fitted = reliability(fit_table(other, was > 0).forward(score), true)
+        _tell_existence("existence with the map of the other drives", fitted, console)
     error, count = speed_error_mps(samples)
     console.print(f"velocity of moving vehicles 1 s after birth: median error {error:.2f} m/s of {count}")
     flips = heading_flips(samples)

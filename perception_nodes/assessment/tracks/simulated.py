@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -32,6 +33,9 @@ STEP_NS: Final = 100_000_000
 FALSE_ID: Final = 1_000_000
 _FALSE_LABELS: Final = np.array([LABEL_INDEX[n] for n in ("car", "pedestrian", "bicycle", "unknown")])
 _SENSOR_HEIGHT_M: Final = 1.8
+# Of the grid in which walls are drawn; and how much their log odds of a score change from frame to frame.
+_CELL_M: Final = 20.0
+_WALL_JITTER: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class DetectorModel:
     half_range_m: float = param(70.0, "range at which it has halved, m", low=1.0)
     range_m: float = param(60.0, "nothing is reported beyond it, m", low=1.0)
     clutter: float = param(5.0, "mean number of false alarms a frame (Poisson), spread evenly", low=0.0)
+    walls: float = param(
+        0.0, "mean number of places in range at which a false alarm stays, as of walls and bushes", low=0.0
+    )
     position_std_m: float = param(0.1, "error of each axis that is new in each frame, at 0 m", low=0.0)
     position_std_per_m: float = param(0.003, "and what is added to it per metre of range", low=0.0)
     slow_std_m: float = param(0.1, "error of each axis that stays for a while, m", low=0.0)
@@ -80,7 +87,7 @@ class SimulatedDetector:
     """Reports what `DetectorModel` lets it see; the same seed gives the same reports."""
 
     def __init__(self, model: DetectorModel, seed: int) -> None:
-        self._model, self._rng = model, np.random.default_rng([seed, 5])
+        self._model, self._rng, self._seed = model, np.random.default_rng([seed, 5]), seed
         self._slow: dict[int, F64] = {}
 
     def __call__(self, stamp_ns: int, truth: Actors, odom_from_base: Transform) -> Detections3D:
@@ -94,7 +101,7 @@ class SimulatedDetector:
         slow = self._slow_errors(truth.id)
         seen = np.flatnonzero(rng.random(len(chance)) < chance)
         real = _Reports(rng, model, truth, seen, range_m[seen], slow[seen])
-        return _joined(stamp_ns, real, self._false(ego))
+        return _joined(stamp_ns, real, self._false(ego), self._walls(ego))
 
     def _slow_errors(self, ids: I64) -> F64:
         """(N, 5) standard normal errors that stay: along and across, length, width, height."""
@@ -112,12 +119,35 @@ class SimulatedDetector:
         n = rng.poisson(model.clutter)
         radius, angle = model.range_m * np.sqrt(rng.random(n)), rng.uniform(-np.pi, np.pi, n)
         label = rng.choice(_FALSE_LABELS, n)
-        lwh = np.array(SIZE_MEAN_LWH_M)[label]
         center = ego + np.stack([radius * np.cos(angle), radius * np.sin(angle), np.zeros(n)], axis=1)
-        center[:, 2] = ego[2] + lwh[:, 2] / 2
-        ids = FALSE_ID + np.arange(n)
-        boxes = Actors(ids, label, center, lwh, rng.uniform(-np.pi, np.pi, n), np.zeros((n, 2)))
+        boxes = _standing(FALSE_ID + np.arange(n), label, center, rng.uniform(-np.pi, np.pi, n), ego[2])
         return _Reports(rng, model, boxes, np.arange(n), radius, rng.standard_normal((n, 5)))
+
+    def _walls(self, ego: F64) -> _Reports:
+        """Those seen of the false alarms that stay: each has its place, its box and a mean score of its own."""
+        model, rng = self._model, self._rng
+        reach = math.ceil(model.range_m / _CELL_M)
+        x, y = np.floor(ego[:2] / _CELL_M).astype(int).tolist()
+        near = range(-reach, reach + 1) if model.walls > 0 else ()
+        cells = [self._wall_cell(x + i, y + j) for i in near for j in near]
+        table = np.concatenate([np.zeros((0, 5)), *cells])
+        center = np.column_stack([table[:, :2], np.zeros(len(table))])
+        label = _FALSE_LABELS[table[:, 2].astype(np.int64)]
+        boxes = _standing(FALSE_ID + np.arange(len(table)), label, center, table[:, 3], ego[2])
+        range_m = np.hypot(*(table[:, :2] - ego[:2]).T)
+        chance = model.detection_probability * 0.5 ** ((range_m / model.half_range_m) ** 2)
+        seen = np.flatnonzero(rng.random(len(table)) < chance * (range_m < model.range_m))
+        slow = np.zeros((len(seen), 5))
+        odds = np.log(table[seen, 4] / (1 - table[seen, 4])) + _WALL_JITTER * rng.standard_normal(len(seen))
+        return _Reports(rng, model, boxes, seen, range_m[seen], slow, 1 / (1 + np.exp(-odds)))
+
+    def _wall_cell(self, i: int, j: int) -> F64:
+        """(K, 5) x, y, number of the label, yaw and mean score of the walls in a cell of the plane."""
+        rng = np.random.default_rng([self._seed, 6, i % 2**32, j % 2**32])
+        n = rng.poisson(self._model.walls * _CELL_M**2 / (np.pi * self._model.range_m**2))
+        xy = _CELL_M * (np.array([i, j]) + rng.random((n, 2)))
+        kind = rng.integers(0, len(_FALSE_LABELS), n)
+        return np.column_stack([xy, kind, rng.uniform(-np.pi, np.pi, n), rng.beta(3.0, 3.0, n)])
 
 
 class _Reports:
@@ -131,6 +161,7 @@ class _Reports:
         rows: I64,
         range_m: F64,
         slow: F64,
+        score: F64 | None = None,
     ) -> None:
         n = len(rows)
         self.id, self.label = actors.id[rows], actors.label[rows]
@@ -154,7 +185,8 @@ class _Reports:
         self.covariance = np.full((n, 9, 9), np.nan)
         self.covariance[:, np.arange(9), np.arange(9)] = var
         false = self.id >= FALSE_ID
-        self.score = np.where(false, rng.beta(2.0, 5.0, n), rng.beta(5.0, 2.0, n))
+        drawn = np.where(false, rng.beta(2.0, 5.0, n), rng.beta(5.0, 2.0, n))
+        self.score = drawn if score is None else score
         # Beta(5, 2) over Beta(2, 5): the odds of the score to the third.
         odds = (self.score / (1 - self.score)) ** 3 * model.prior_true / (1 - model.prior_true)
         self.existence = odds / (1 + odds)
@@ -165,9 +197,16 @@ def _turned(shift: F64, yaw: F64) -> F64:
     return np.stack([c * shift[:, 0] - s * shift[:, 1], s * shift[:, 0] + c * shift[:, 1]], axis=1)
 
 
-def _joined(stamp_ns: int, real: _Reports, false: _Reports) -> Detections3D:
+def _standing(ids: I64, label: I64, center: F64, yaw_rad: F64, ground_m: float) -> Actors:
+    """Boxes of the mean size of their class on the ground."""
+    lwh = np.array(SIZE_MEAN_LWH_M)[label]
+    center = np.column_stack([center[:, :2], ground_m + lwh[:, 2] / 2])
+    return Actors(ids, label, center, lwh, yaw_rad, np.zeros((len(ids), 2)))
+
+
+def _joined(stamp_ns: int, *parts: _Reports) -> Detections3D:
     def both(name: str) -> Any:
-        return np.concatenate([getattr(real, name), getattr(false, name)])
+        return np.concatenate([getattr(part, name) for part in parts])
 
     label = both("label")
     n = len(label)

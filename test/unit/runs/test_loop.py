@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from perception_nodes.datasets import find_rig
 from perception_nodes.datatypes import ConfigurationError, Mode, ModelError
+from perception_nodes.datatypes.existence import EXISTENCE_GROUPS, ExistenceCalibration, ExistenceTable
 from perception_nodes.runs import loop_online
 from perception_nodes.runs.loop import LoopResult, run_loop
 from perception_nodes.runs.loop_drive import LoopDrive, lidar_rig
@@ -44,6 +46,22 @@ def test_the_same_drive_gives_the_same_bytes(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a" / "summary.json").read_text())["perception"] == "pipeline"
     commanded = [row[record["columns"].index("wanted_mps2")] for row in record["steps"]]
     assert commanded[-1] is not None, "the planner has taken over"
+
+
+def test_the_planner_decides_on_what_the_tracker_believes_not_on_what_that_is_worth() -> None:
+    plain, shown = (LoopDrive(short(2.5), find_rig("default"), 1) for _ in range(2))
+    plain._perception._pipeline.tracker.calibration = None
+    worth = ExistenceTable((0.05, 0.5), (0.5, 0.95))
+    calibration = ExistenceCalibration("some", 0.02, dict.fromkeys(EXISTENCE_GROUPS, worth))
+    shown._perception._pipeline.tracker.calibration = calibration
+    for _ in range(25):
+        one, other = plain.step(), shown.step()
+        assert one.decision == other.decision
+    assert one.percept.tracks is not None and other.percept.tracks is not None
+    assert one.obstacles is not None and other.obstacles is not None
+    given, published = (s.percept.tracks.existence_probability for s in (one, other))
+    assert len(given) and (published > given + 0.01).all()
+    np.testing.assert_allclose(one.obstacles.existence, other.obstacles.existence)
 
 
 @pytest.mark.slow

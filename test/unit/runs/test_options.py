@@ -22,6 +22,7 @@ INF, NAN = float("inf"), float("nan")
         ({"graph_arguments": ("markers",)}, "--set markers: wanted name:=value"),
         ({"camera_model": Path("nothing.onnx")}, "nothing.onnx: no such file"),
         ({"graph_arguments": ("lidar_model:=no.onnx",)}, "no.onnx: no such file: wanted geometric, auto"),
+        ({"graph_arguments": ("existence_calibration:=no.yaml",)}, "'no.yaml': wanted auto, none or a file"),
         ({"lidar_model": "no.onnx"}, "--lidar-model no.onnx: no such file: wanted geometric, auto"),
         ({"lidar_model": "auto", "graph_arguments": ("lidar_model:=auto",)}, "wanted one of them"),
     ],

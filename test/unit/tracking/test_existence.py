@@ -140,12 +140,5 @@ def test_published_existence_fades_while_nothing_confirms_it():
     assert later == pytest.approx(now / np.e)
 
 
-def test_published_existence_is_calibrated_in_its_log_odds():
-    tracks = quality_store()
-    numbers = TrackerConfig(existence_slope=2.0, existence_offset=1.0).numbers
-    odds = (0.45 / 0.55) ** 2 * np.e
-    assert published_existence(tracks.rows[0], 0, numbers) == pytest.approx(odds / (1 + odds))
-
-
 def test_an_empty_store_has_no_visibility():
     assert share(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0)).shape == (0,)

@@ -9,10 +9,8 @@ from perception_nodes.assessment.tracks.consistency import (
     _COLUMNS,
     ConsistencyOptions,
     Samples,
-    calibrated,
     collect,
     existence,
-    fit_logistic,
     heading_flips,
     independent,
     position_row,
@@ -72,13 +70,6 @@ def test_of_a_track_one_sample_in_three_seconds_counts():
     assert once.sum() == 4
 
 
-def test_a_known_map_of_the_existence_is_found():
-    rng = np.random.default_rng(2)
-    score = rng.uniform(0.02, 0.98, 40_000)
-    true = rng.random(40_000) < calibrated(score, 1.5, 0.8)
-    np.testing.assert_allclose(fit_logistic(score, true.astype(float)), (1.5, 0.8), atol=0.1)
-
-
 def test_far_tracks_and_those_of_false_alarms_are_not_there():
     _, true = existence(samples(3, actor=[1, FALSE_ID, 1], distance=[0.1, 0.1, 5.0]))
     assert true.tolist() == [1.0, 0.0, 0.0]
@@ -113,6 +104,18 @@ def test_false_alarms_are_as_many_as_stated_and_marked():
     found = reports(DetectorModel(clutter=4.0), cars(), 500)
     assert np.mean([len(d) for d in found]) == pytest.approx(4.0, abs=0.3)
     assert all((d.detection_id >= FALSE_ID).all() for d in found)
+
+
+def test_walls_stay_where_they_are_with_a_score_of_their_own():
+    model = DetectorModel(clutter=0.0, walls=30.0, position_std_m=0.01, position_std_per_m=0.0)
+    found = reports(model, cars(), 40)
+    assert all((d.detection_id >= FALSE_ID).all() for d in found)
+    center, score = (np.concatenate([getattr(d, name) for d in found]) for name in ("center_m", "score"))
+    place = np.round(center[:, :2] / 0.5).astype(int)
+    _, of, count = np.unique(place, axis=0, return_inverse=True, return_counts=True)
+    assert 10 < (count > 15).sum() < 50
+    spread = [score[of == k].std() for k in np.flatnonzero(count > 15)]
+    assert np.median(spread) < 0.7 * score.std()
 
 
 def test_a_car_right_behind_another_is_hidden():
