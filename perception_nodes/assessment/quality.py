@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import LABEL_INDEX, LABELS
+from perception_nodes.datatypes import LABEL_INDEX, LABELS, UNKNOWN
 from perception_nodes.evaluation import (
     BoxFrame,
     EvaluationConfig,
@@ -66,6 +66,8 @@ def calibration(paired: Paired, config: EvaluationConfig, resampling: Resampling
         )
         curves[name] = _diagram(found.diagram)
     truth, ours = class_frames(paired, frozenset(range(len(LABELS))), config)
+    # Truth has objects of classes: of what is called unknown it cannot say whether something stands there.
+    ours = tuple(frame.select(frame.label != UNKNOWN) for frame in ours)
     existence = existence_reliability(truth, ours, config.match_distance_m)
     figures += _existence(truth, ours, config, (existence.boxes, existence.tracks))
     for of, diagram in (("boxes", existence.boxes), ("tracks", existence.tracks)):
