@@ -25,7 +25,7 @@ def tune(
         str,
         typer.Argument(
             help="tracker; scores: what they mean; choices: by the other sequences; ablation: what each part adds; "
-            "consistency: simulated; existence: what it is worth, simulated"
+            "consistency: simulated; existence: what it is worth, simulated; parameters: of the tracker, by effect"
         ),
     ],
     truth: Annotated[Path | None, typer.Option(help="folder of KITTI tracking labels SSSS.txt")] = None,
@@ -77,6 +77,12 @@ def tune(
 
     from .track import sequence_numbers
 
+    if what == "parameters":
+        from perception_nodes.datatypes import effects_table
+        from perception_nodes.tracking import TrackerConfig
+
+        typer.echo("\n".join(effects_table(TrackerConfig())))
+        return
     if what in ("consistency", "existence"):
         judged, fitted = (
             sequence_numbers(text, name) for text, name in ((seeds, "--seeds"), (fit_seeds, "--fit-seeds"))
@@ -112,7 +118,8 @@ def tune(
     }
     if what not in works:
         raise ConfigurationError(
-            f"perception tune: wanted tracker, scores, choices, ablation, consistency or existence, got {what!r}"
+            "perception tune: wanted tracker, scores, choices, ablation, consistency, existence or parameters, "
+            f"got {what!r}"
         )
     if truth is None or detections is None:
         raise ConfigurationError(f"perception tune {what}: wanted --truth and --detections")

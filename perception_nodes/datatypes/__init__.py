@@ -1,6 +1,6 @@
 """Frozen, self-checking values that pass between stages. Imports nothing of the package but itself."""
 
-from .config import check_ranges, param
+from .config import check_ranges, effects_table, param
 from .detections import COVARIANCE_STATE, Detections2D, Detections3D
 from .enums import (
     DropReason,
@@ -107,6 +107,7 @@ __all__ = [
     "TransformUnavailable",
     "Trigger",
     "check_ranges",
+    "effects_table",
     "load_rig",
     "one_hot_type",
     "param",

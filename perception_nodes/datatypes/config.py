@@ -8,14 +8,26 @@ from typing import Any
 from .errors import ConfigurationError
 
 
-def param(default: Any, text: str, *, low: float | None = None, high: float | None = None) -> Any:
-    """A dataclass field with a description and, for numbers, an inclusive range.
+def param(
+    default: Any, text: str, *, low: float | None = None, high: float | None = None, raising: str = ""
+) -> Any:
+    """A dataclass field with a description and, for numbers, an inclusive range; raising: what more of it does.
 
     `ros/parameters.py` declares the ROS parameter (type, default, range, description) from it, and
     `check_ranges` enforces the range when the dataclass is built.
     """
-    metadata = {"help": text, "low": low, "high": high}
+    metadata = {"help": text, "low": low, "high": high, "raising": raising}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def effects_table(config: Any) -> list[str]:
+    """Rows of a table in Markdown: every field of a configuration with its default, meaning and effect."""
+    rows = ["| parameter | default | what it is | raising it |", "|---|---|---|---|"]
+    for field in dataclasses.fields(config):
+        value, about = getattr(config, field.name), field.metadata
+        shown = f"{value:g}" if isinstance(value, float) else str(value).lower()
+        rows.append(f"| `{field.name}` | {shown} | {about['help']} | {about['raising']} |")
+    return rows
 
 
 def check_ranges(config: Any) -> None:
