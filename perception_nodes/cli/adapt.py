@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from .train_options import check_extra
+
 EXAMPLES = """
 **Examples**
 
@@ -31,16 +33,18 @@ def adapt(
     share: Annotated[float, typer.Option(help="part of the drive to learn from; the rest is held out")] = 0.5,
     start: Annotated[float, typer.Option(help="skip this many seconds")] = 0.0,
     duration: Annotated[float | None, typer.Option(help="use this many seconds")] = None,
-    sweeps: Annotated[int, typer.Option(help="most sweeps, all are kept in memory (4 MB each)")] = 600,
-    steps: Annotated[int, typer.Option(help="optimiser steps")] = 300,
-    batch: Annotated[int, typer.Option(help="frames of a step, half of them simulated")] = 8,
+    sweeps: Annotated[int, typer.Option(help="most sweeps, all are kept in memory (4 MB each)", min=1)] = 600,
+    steps: Annotated[int, typer.Option(help="optimiser steps", min=1)] = 300,
+    batch: Annotated[int, typer.Option(help="frames of a step, half of them simulated", min=1)] = 8,
     learning_rate: Annotated[float, typer.Option(help="highest learning rate")] = 1e-4,
     remember: Annotated[
         list[str] | None,
         typer.Option(help="rigs to simulate against forgetting; default: those of the model"),
     ] = None,
-    streets: Annotated[int, typer.Option(help="simulated streets to go on with, of all rigs together")] = 24,
-    held_out: Annotated[int, typer.Option(help="simulated streets to be judged on")] = 12,
+    streets: Annotated[
+        int, typer.Option(help="simulated streets to go on with, of all rigs together", min=1)
+    ] = 24,
+    held_out: Annotated[int, typer.Option(help="simulated streets to be judged on", min=1)] = 12,
     frames: Annotated[int, typer.Option(help="frames of a street")] = 8,
     data: Annotated[Path | None, typer.Option(help="folder for simulated frames, shared by runs")] = None,
     seed: Annotated[int, typer.Option(help="of order and augmentation")] = 0,
@@ -49,14 +53,9 @@ def adapt(
     log: Annotated[str, typer.Option(help="also log to: tensorboard,mlflow")] = "",
 ) -> None:
     """Adapt a lidar detector to a drive without labels: auto-labels, fine-tuning, a guard against forgetting."""
-    import importlib.util
-
     from perception_nodes.datatypes import ConfigurationError
 
-    if importlib.util.find_spec("torch") is None:
-        raise ConfigurationError(
-            "perception adapt: torch is not installed: pip install 'perception_nodes[train]'"
-        )
+    check_extra("perception adapt")
     if not 0.0 < share <= 1.0:
         raise ConfigurationError(f"--share {share}: wanted more than 0, at most 1")
     from perception_nodes.datasets.rigs import find_rig

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from .train_options import check_extra, check_options, check_there
+
 # Steps of 0.1 s between the frames of a street.
 _STRIDE = 12
 # Sweeps of a recording that are kept for pre-training.
@@ -52,15 +54,19 @@ def train(
     ] = None,
     size: Annotated[str, typer.Option(help="tiny, small or base")] = "small",
     budget: Annotated[str, typer.Option(help="time for everything, as 60min or 2h; replaces --steps")] = "",
-    steps: Annotated[int, typer.Option(help="optimiser steps, where there is no budget")] = 5000,
-    batch: Annotated[int, typer.Option(help="frames of a step")] = 8,
-    streets: Annotated[int, typer.Option(help="simulated streets to train on, of all rigs together")] = 150,
-    held_out: Annotated[int, typer.Option(help="other streets to be scored on, of all rigs together")] = 12,
-    frames: Annotated[int, typer.Option(help="frames of a street")] = 8,
-    seed: Annotated[int, typer.Option(help="of weights, order and augmentation")] = 0,
-    workers: Annotated[int, typer.Option(help="processes that prepare frames")] = 1,
+    steps: Annotated[int, typer.Option(help="optimiser steps, where there is no budget", min=1)] = 5000,
+    batch: Annotated[int, typer.Option(help="frames of a step", min=1)] = 8,
+    streets: Annotated[
+        int, typer.Option(help="simulated streets to train on, of all rigs together", min=1)
+    ] = 150,
+    held_out: Annotated[
+        int, typer.Option(help="other streets to be scored on, of all rigs together", min=1)
+    ] = 12,
+    frames: Annotated[int, typer.Option(help="frames of a street", min=1)] = 8,
+    seed: Annotated[int, typer.Option(help="of weights, order and augmentation", min=0)] = 0,
+    workers: Annotated[int, typer.Option(help="processes that prepare frames", min=0)] = 1,
     patience: Annotated[
-        int, typer.Option(help="stop after so many scores without a better one; 0: never")
+        int, typer.Option(help="stop after so many scores without a better one; 0: never", min=0)
     ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="go on with the run in --output")] = False,
     log: Annotated[str, typer.Option(help="also log to: tensorboard,mlflow")] = "",
@@ -87,18 +93,14 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")] = Path("train"),
 ) -> None:
     """Train a lidar detector for a rig from simulation, or score one on real sweeps. Needs the extra `[train]`."""
-    import importlib.util
-
     from perception_nodes.datatypes import ConfigurationError
 
-    if what not in ("lidar", "score", "robustness", "calibrate", "second-look"):
-        raise ConfigurationError(
-            f"perception train: wanted lidar or score or robustness or calibrate or second-look, got {what!r}"
-        )
-    if importlib.util.find_spec("torch") is None:
-        raise ConfigurationError(
-            "perception train: torch is not installed: pip install 'perception_nodes[train]'"
-        )
+    check_options(what, {
+        "--rig": rig, "--budget": budget, "--patience": patience, "--resume": resume, "--log": log, "--data": data,
+        "--model": model, "--pictures": pictures, "--weights": weights, "--from": tuned, "--pretrain": pretrain,
+        "--pretrain-data": pretrain_data, "--street-seed": street_seed,
+    })  # fmt: skip
+    check_extra("perception train")
     from perception_nodes.datasets.rigs import find_rig
     from perception_nodes.simulation.iterator import Drives
 
@@ -111,7 +113,8 @@ def train(
             raise ConfigurationError(
                 "perception train score: wanted --model FILE, and --data FOLDER or --rig NAME"
             )
-        _check_there("--model", model)
+        for option, path in (("--model", model), *(("--data", d) for d in data or ())):
+            check_there(option, path)
         if rigs:
             score_simulated(model, rigs, held_out, drives, output / "data", Console())
         if data:
@@ -125,7 +128,7 @@ def train(
 
         if model is None or len(rigs) != 1:
             raise ConfigurationError("perception train robustness: wanted --model FILE and one --rig NAME")
-        _check_there("--model", model)
+        check_there("--model", model)
         robustness_and_tell(model, rigs[0], Suite(held_out, frames, _STRIDE), output, Console())
         return
     from perception_nodes.training.config import TrainConfig, fine_tuning
@@ -136,7 +139,7 @@ def train(
     if tuned is not None and weights is not None:
         raise ConfigurationError("perception train lidar: wanted --from or --weights, got both")
     before = _pretraining(pretrain, pretrain_data or [], output, tuned is None and weights is None, resume)
-    _check_there("--weights", weights)
+    check_there("--weights", weights)
     config = TrainConfig(size=size, steps=steps, batch=batch, seed=seed, workers=workers, patience=patience)
     train_lidar(
         LidarOptions(
@@ -157,14 +160,6 @@ def train(
         ),
         Console(),
     )
-
-
-def _check_there(option: str, path: Path | None) -> None:
-    """Raises InputError for what is not there: before minutes of simulation."""
-    from perception_nodes.datatypes import InputError
-
-    if path is not None and not path.exists():
-        raise InputError(f"{option} {path}: no such file")
 
 
 def _check_recording(path: Path) -> None:

@@ -46,11 +46,12 @@ class LearnedLidarDetector:
         about = _checked(self.model)
         self.model_id = str(about.get("name", path.stem))
         self.model_hash = self.model.model_hash
-        self.calibration_id = str(about.get("calibration", {}).get("id", ""))
-        self._existence = _existence_table(about.get("calibration", {}), path)
+        calibration = _part(about, "calibration", path)
+        self.calibration_id = str(calibration.get("id", ""))
+        self._existence = _existence_table(calibration, path)
         self._second_look = SecondLook.of(about, path)
         self._sweeps = int(about.get("sweeps", 1))
-        self.domain = DomainCheck(about.get("statistics", {}))
+        self.domain = _domain_check(_part(about, "statistics", path), path)
         self.raster = RasterConfig(float(about["cell_m"]), int(about["cells"]))
         limit = min(self.config.points.range_m, self.raster.reach_m + _MARGIN_M)
         self._points = replace(self.config.points, range_m=limit)
@@ -143,6 +144,21 @@ def _checked(model: OnnxModel) -> dict[str, Any]:
             f" {model.input_shape} and {model.output_names}"
         )
     return about
+
+
+def _part(about: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """An object in the metadata, empty where there is none."""
+    value = about.get(name) or {}
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: {name}: wanted an object, got {value!r}")
+    return value
+
+
+def _domain_check(statistics: dict[str, Any], path: Path) -> DomainCheck:
+    try:
+        return DomainCheck(statistics)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{path}: statistics: wanted three quantiles of each quantity: {error}") from error
 
 
 def _existence_table(calibration: dict[str, Any], path: Path) -> tuple[F64, F64] | None:

@@ -124,7 +124,11 @@ def _threads(config: RuntimeConfig) -> list[int]:
 
 
 def _measure(session: Any, path: Path, precision: str, threads: int, runs: int) -> Candidate:
-    entry = session.get_inputs()[0]
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)":
+        got = [f"{i.name} {i.type}" for i in inputs]
+        raise ModelError(f"model {path}: wanted one input, tensor(float), got {got}")
+    entry = inputs[0]
     if not all(isinstance(s, int) and s > 0 for s in entry.shape):
         raise ModelError(f"model {path}: input {entry.name} has shape {entry.shape}: wanted fixed sizes")
     value = {entry.name: np.zeros(entry.shape, np.float32)}

@@ -43,7 +43,7 @@ from .domain import statistics
 from .export import check_parity, export_onnx, quantise
 from .frames import RANGE_M
 from .loader import Samples
-from .logs import open_sinks
+from .logs import check_logs, open_sinks
 from .loop import CHECKPOINT, Evaluate, Job, Place, State, train
 from .real import RealFrame, geometric, score_real
 from .report import commit, tell_real
@@ -127,6 +127,7 @@ def adapt(options: AdaptOptions, drive: Drive, console: Console) -> Path | None:
 
     Raises InputError for a drive too short, without any believable object, or an output that holds another run.
     """
+    check_logs(options.logs)
     network, about = network_of(options.model)
     raster = RasterConfig(float(about["cell_m"]), int(about["cells"]))
     _check_output(options)

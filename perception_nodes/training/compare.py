@@ -50,6 +50,8 @@ def score_simulated(
     path: Path, rigs: Sequence[Rig], streets: int, drives: Drives, data: Path, console: Console
 ) -> Figures:
     """Simulate what a run holds out, where it is not in `data` yet, and print the scores on its reported half."""
+    # Before minutes of simulation: a file may be no model.
+    LearnedLidarDetector(path, LearnedConfig(runtime=RuntimeConfig(threads=1, probe_runs=1)))
     held = held_out_shards(rigs, streets, drives, HELD_OUT_SEED)
     made = [
         make_shard(s, data, 0, lambda _: None)

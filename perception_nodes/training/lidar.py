@@ -23,7 +23,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from perception_nodes.datatypes import ConfigurationError, InputError, Rig
+from perception_nodes.datatypes import ConfigurationError, Rig
 from perception_nodes.detection.learned import KIND
 from perception_nodes.detection.raster import CHANNELS, RASTER_VERSION, RasterConfig
 from perception_nodes.detection.runtime import int8_path
@@ -38,10 +38,11 @@ from .detector import of_network
 from .domain import statistics
 from .export import check_parity, export_onnx, quantise
 from .loader import Samples, batches
-from .logs import Sink, open_sinks
+from .logs import Sink, check_logs, open_sinks
 from .loop import CHECKPOINT, Evaluate, Job, Place, State, find_place, train, train_step
 from .pretrain import FOLDER, Ground, Pretraining, pretrain
 from .report import card, commit, tell_scores
+from .run_file import RUN, check_output, check_same, read_run
 from .score import ClassScore, score_store
 from .second_look import fit_scores
 from .simulate import HELD_OUT_SEED, TRAIN_SEED, halves, held_out_shards, make_all, shards
@@ -57,7 +58,6 @@ _THAW_FRAMES: Final = 48
 _RARE_SHARE: Final = 0.4
 _NEVER = 10**6
 _ENOUGH_OBJECTS: Final = 20
-RUN: Final = "run.json"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,9 @@ class Run:
 def train_lidar(options: LidarOptions, console: Console) -> Path:
     """Everything; returns the ONNX file. Raises InputError if the folder holds a run and is not to be resumed."""
     began = time.monotonic()
-    network_config(options.config.size)  # before minutes of simulation
+    # Before minutes of simulation.
+    network_config(options.config.size)
+    check_logs(options.logs)
     if options.model is not None:
         network_for(options.model, options.config.size, RasterConfig())
     place = find_place()
@@ -115,7 +117,10 @@ def train_lidar(options: LidarOptions, console: Console) -> Path:
             f"batch {options.config.batch}: wanted a multiple of {place.world} processes"
         )
     if place.is_first:
-        _check_output(options)
+        check_output(options.output, options.resume)
+        if options.resume:
+            check_same(options.output, _asked(options), options.config)
+        options.output.mkdir(parents=True, exist_ok=True)
         run = _data(options, console, began)
         run = replace(run, config=_plan(run, place, began))
     if place.world > 1:
@@ -161,23 +166,20 @@ def finish(run: Run, model: BevDetector) -> Path:
     return path
 
 
-def _check_output(options: LidarOptions) -> None:
-    run = options.output / RUN
-    if run.is_file() and not options.resume:
-        raise InputError(
-            f"{options.output}: holds a run: give --resume to go on with it, or another --output"
-        )
-    if options.resume and not run.is_file():
-        raise InputError(f"{options.output}: --resume: wanted a run that was begun there, found no {RUN}")
-    options.output.mkdir(parents=True, exist_ok=True)
+def _asked(options: LidarOptions) -> dict[str, Any]:
+    """What `run.json` keeps of the options, the configuration apart."""
+    return {
+        "rigs": {r.name: digest(r.to_dict()) for r in options.rigs}, "drives": dataclasses.asdict(options.drives),
+        "streets": options.streets, "held_out": options.held_out, "street_seed": options.street_seed,
+        "rare_share": _RARE_SHARE, "from": _begun_with(options), "pretraining": options.pretraining.asked(),
+    }  # fmt: skip
 
 
 def _data(options: LidarOptions, console: Console, began: float) -> Run:
     """Frames to train on and frames of other streets to be scored on; simulated where they are not there."""
     drives, root = options.drives, options.data_folder
     limit = options.budget_s * _DATA_SHARE
-    known = _read_run(options)
-    planned = known.get("shards", _NEVER) if known else _NEVER
+    planned = read_run(options.output).get("shards", _NEVER) if options.resume else _NEVER
     held = held_out_shards(options.rigs, options.held_out, drives, HELD_OUT_SEED)
     streets, rare = max(1, options.streets // len(options.rigs)), replace(drives, rare_share=_RARE_SHARE)
     wanted = shards(options.rigs, streets, TRAIN_SEED, rare, options.street_seed)
@@ -200,17 +202,9 @@ def _data(options: LidarOptions, console: Console, began: float) -> Run:
 def _plan(run: Run, place: Place, began: float) -> TrainConfig:
     """The configuration with its number of steps: of the run that goes on, as given, or what fits into the budget."""
     options, config = run.options, run.options.config
-    known = _read_run(options)
-    if known:
-        steps = int(known["config"]["steps"])
-        config = replace(config, steps=steps, evaluate_every=int(known["config"]["evaluate_every"]))
-        begun = known.get("pretraining", Pretraining().asked()), [m["digest"] for m in known.get("from", [])]
-        asked = options.pretraining.asked(), [m["digest"] for m in _begun_with(options)]
-        if digest(config) != known["digest"] or begun != asked:
-            raise ConfigurationError(
-                f"{options.output}: --resume with other settings than the run was begun with"
-            )
-        return config
+    if options.resume:
+        known = read_run(options.output)["config"]
+        return replace(config, steps=int(known["steps"]), evaluate_every=int(known["evaluate_every"]))
     if options.budget_s > 0:
         left = options.budget_s * (1.0 - _END_SHARE) - (time.monotonic() - began)
         # A step of pre-training costs what another one does.
@@ -219,23 +213,14 @@ def _plan(run: Run, place: Place, began: float) -> TrainConfig:
     if place.is_first:
         about = {
             "config": dataclasses.asdict(config), "digest": digest(config), "shards": len(run.train.stores),
-            "rigs": {r.name: digest(r.to_dict()) for r in options.rigs}, "drives": dataclasses.asdict(options.drives),
-            "frames": len(run.train), "held_out_frames": len(run.held_out), "data": run.train.digest,
-            "held_out_data": run.held_out.digest, "commit": commit(), "weights": file_digest(options.weights),
-            "street_seed": options.street_seed, "rare_share": _RARE_SHARE, "from": _begun_with(options),
-            "pretraining": options.pretraining.asked(),
+            "budget_s": options.budget_s, "frames": len(run.train), "held_out_frames": len(run.held_out),
+            "data": run.train.digest, "held_out_data": run.held_out.digest, "commit": commit(),
+            "weights": file_digest(options.weights),
             "versions": {n: importlib.metadata.version(n) for n in ("torch", "numpy", "onnxruntime")},
+            **_asked(options),
         }  # fmt: skip
         (options.output / RUN).write_text(json.dumps(about, indent=1))
     return config
-
-
-def _read_run(options: LidarOptions) -> dict[str, Any]:
-    path = options.output / RUN
-    if not options.resume or not path.is_file():
-        return {}
-    value: dict[str, Any] = json.loads(path.read_text())
-    return value
 
 
 def _seconds_per_step(run: Run, place: Place) -> float:

@@ -84,16 +84,18 @@ class Mlflow:
         self._mlflow.end_run()
 
 
+def check_logs(names: Sequence[str]) -> None:
+    """Raises ConfigurationError for a name that is none of `LOGS`."""
+    unknown = [name for name in names if name not in LOGS]
+    if unknown:
+        raise ConfigurationError(f"--log {unknown[0]}: wanted one of {list(LOGS)}")
+
+
 def open_sinks(
     names: Sequence[str], folder: Path, config: Mapping[str, Any], first_step: int = 0
 ) -> tuple[list[Sink], list[str]]:
-    """The sinks that can be had, and a sentence for each that is not installed.
-
-    Raises ConfigurationError for a name that is none of `LOGS`.
-    """
-    unknown = [name for name in names if name not in LOGS]
-    if unknown:
-        raise ConfigurationError(f"log {unknown[0]!r}: wanted one of {list(LOGS)}")
+    """The sinks that can be had, and a sentence for each that is not installed."""
+    check_logs(names)
     sinks: list[Sink] = [JsonLines(folder / "metrics.jsonl", first_step)]
     missing = []
     for name in names:

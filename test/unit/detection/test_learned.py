@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from perception_nodes.datatypes import (
     CAR,
@@ -88,6 +90,9 @@ def test_covariance_of_the_spreads() -> None:
         ({"cell_m": "wide"}, "no usable cells"),
         ({"calibration": {"score": [1.0, 0.0], "probability": [0.0, 1.0]}}, "rising scores"),
         ({"calibration": {"score": [0.0, 1.0], "probability": [0.0, 2.0]}}, "rising scores"),
+        ({"calibration": "none"}, "calibration: wanted an object, got 'none'"),
+        ({"statistics": {"points": [1.0, 2.0]}}, "statistics: wanted three quantiles"),
+        ({"statistics": {"points": ["few", "some", "many"]}}, "statistics: wanted three quantiles"),
     ],
 )
 def test_models_of_another_kind(tmp_path: Path, change: dict[str, Any], words: str) -> None:
@@ -164,6 +169,21 @@ def test_files_that_are_no_models(tmp_path: Path, content: bytes | None, provide
         path.write_bytes(content)
     with pytest.raises(ModelError, match=words):
         OnnxModel(path, RuntimeConfig(providers=providers, threads=1))
+
+
+@pytest.mark.parametrize("inputs", [[], ["int64"], ["float", "float"]])
+def test_networks_of_something_else(tmp_path: Path, inputs: list[str]) -> None:
+    types = {"float": TensorProto.FLOAT, "int64": TensorProto.INT64}
+    given = [helper.make_tensor_value_info(f"in{k}", types[t], [1, 8]) for k, t in enumerate(inputs)]
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [1])
+    one = helper.make_node(
+        "Constant", [], ["out"], value=helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0])
+    )
+    graph = helper.make_graph([one], "other", given, [out])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    onnx.save(model, str(tmp_path / "other.onnx"))
+    with pytest.raises(ModelError, match=r"other\.onnx: wanted one input, tensor\(float\), got \["):
+        LearnedLidarDetector(tmp_path / "other.onnx", FAST)
 
 
 def test_impossible_settings() -> None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from perception_nodes.cli.adapt import adapt
 from perception_nodes.cli.main import app
 from perception_nodes.cli.train import train
+from perception_nodes.cli.train_options import check_extra
 from perception_nodes.datatypes import ConfigurationError
 
 
@@ -20,6 +21,17 @@ def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) 
     result = CliRunner().invoke(app, ["train", "lidar", "--rig", "vlp16"])
     assert isinstance(result.exception, ConfigurationError)
     assert "pip install" in str(result.exception)
+
+
+@pytest.mark.parametrize("missing", ["torch", "onnx", "onnxscript"])
+def test_what_only_the_end_of_a_run_needs_is_asked_for_at_its_beginning(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else object())
+    with pytest.raises(ConfigurationError, match=f"command: {missing} is not installed: pip install"):
+        check_extra("command")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: object())
+    check_extra("command")
 
 
 def test_adapt_without_torch_and_with_an_impossible_share(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,8 @@ def test_what_is_not_installed_is_said(tmp_path: Path, monkeypatch: pytest.Monke
 def test_an_unknown_log(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="wanted one of"):
         logs.open_sinks(("weights",), tmp_path, {})
+    with pytest.raises(ConfigurationError, match="--log tensorbord: wanted one of"):
+        logs.check_logs(("mlflow", "tensorbord"))
 
 
 def test_tensorboard_gets_scalars(tmp_path: Path) -> None:

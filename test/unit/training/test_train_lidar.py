@@ -18,9 +18,10 @@ pytest.importorskip("onnxscript", reason="needs the extra [train]")
 from perception_nodes.cli.train import seconds, train  # noqa: E402
 from perception_nodes.datasets.rigs import known_rig  # noqa: E402
 from perception_nodes.datatypes import ConfigurationError, InputError, Modality, PerceptionError, PointCloud  # noqa: E402
-from perception_nodes.detection.learned_choice import open_detector  # noqa: E402
+from perception_nodes.detection.learned_choice import SHIPPED, open_detector  # noqa: E402
 from perception_nodes.detection.learned_config import LearnedConfig, RuntimeConfig  # noqa: E402
 from perception_nodes.detection.runtime import int8_path  # noqa: E402
+from perception_nodes.resources import resource_path  # noqa: E402
 from perception_nodes.simulation.iterator import Drives  # noqa: E402
 from perception_nodes.training import simulate  # noqa: E402
 from perception_nodes.training.compare import plain, score_simulated  # noqa: E402
@@ -87,9 +88,16 @@ def test_a_run_is_only_gone_on_with_when_asked_and_simulates_nothing_again(
     before = model.read_bytes()
     monkeypatch.setattr(simulate, "training_frames", lambda *_, **__: pytest.fail("simulated again"))
     assert train_lidar(replace(options, resume=True), Console(quiet=True)).read_bytes() == before
-    other = replace(options, resume=True, config=replace(CONFIG, batch=1))
-    with pytest.raises(ConfigurationError, match="other settings"):
-        train_lidar(other, Console(quiet=True))
+    changed: list[tuple[dict[str, Any], str]] = [
+        ({"config": replace(CONFIG, batch=1)}, "batch: 2, got 1"),
+        ({"config": replace(CONFIG, steps=9)}, "steps: 4, got 9"),
+        ({"rigs": (known_rig("hdl64"),)}, "rigs: .*vlp16.*hdl64"),
+        ({"streets": 2}, "streets: 1, got 2"),
+        ({"drives": replace(DRIVES, frames=4)}, "drives: "),
+    ]
+    for other, words in changed:
+        with pytest.raises(ConfigurationError, match=f"other settings than the run was begun with: {words}"):
+            train_lidar(replace(options, resume=True, **other), Console(quiet=True))
     with pytest.raises(InputError, match="found no"):
         train_lidar(replace(options, output=options.output / "none", resume=True), Console(quiet=True))
 
@@ -147,13 +155,19 @@ def test_no_budgets(text: str) -> None:
 @pytest.mark.parametrize(
     ("what", "words", "named"),
     [("radar", {}, "lidar or score"), ("lidar", {}, "--rig"), ("score", {}, "--model"),
-     ("lidar", {"rig": ["no_such_rig"]}, "no_such_rig"), ("lidar", {"rig": ["vlp16"], "size": "huge"}, "huge")],
+     ("lidar", {"rig": ["no_such_rig"]}, "no_such_rig"), ("lidar", {"rig": ["vlp16"], "size": "huge"}, "huge"),
+     ("lidar", {"rig": ["vlp16"], "log": "tensorbord"}, "--log tensorbord"),
+     ("lidar", {"rig": ["vlp16", "vlp16"]}, "--rig vlp16: given twice"),
+     ("lidar", {"rig": ["vlp16"], "model": Path("m.onnx")}, "--model would have no effect: wanted --from"),
+     ("lidar", {"rig": ["vlp16"], "data": [Path("a"), Path("b")]}, "--data: wanted one folder, got 2"),
+     ("calibrate", {"rig": ["vlp16"]}, "calibrate: --rig would have no effect"),
+     ("score", {"tuned": Path("m.onnx")}, "score: --from would have no effect"),
+     ("score", {"rig": ["vlp16"], "pictures": True}, "--pictures are of recordings: wanted --data too")],
 )  # fmt: skip
 def test_wrong_words(what: str, words: dict[str, object], named: str, tmp_path: Path) -> None:
     settings = {
         "rig": None, "size": "small", "budget": "", "steps": 5, "batch": 8, "streets": 1, "frames": 1, "seed": 0,
-        "workers": 0, "patience": 0, "resume": False, "log": "", "data": None, "model": None,
-        "weights": None,
+        "workers": 0,
     }  # fmt: skip
     with pytest.raises(ConfigurationError, match=named):
         train(what, **{**settings, "output": tmp_path, **words})  # type: ignore[arg-type]
@@ -182,16 +196,23 @@ def test_a_model_is_scored_on_streets_that_no_run_is_trained_on(options: LidarOp
 
 @pytest.mark.parametrize(
     ("what", "words"),
-    [("score", ["model"]), ("robustness", ["model"]), ("lidar", ["weights"]), ("second-look", ["model"]),
-     ("lidar", ["pretrain_data", "pretrain"])],
+    [("score", ["model"]), ("score", ["data"]), ("robustness", ["model"]), ("lidar", ["weights"]),
+     ("second-look", ["model"]), ("lidar", ["pretrain_data", "pretrain"])],
 )  # fmt: skip
 def test_what_is_not_there_is_told_before_anything_is_simulated(
     what: str, words: list[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "missing"
-    given: dict[str, Any] = {"pretrain_data": [path], "pretrain": 5, "model": path, "weights": path}
+    given: dict[str, Any] = {
+        "pretrain_data": [path],
+        "pretrain": 5,
+        "model": path,
+        "weights": path,
+        "data": [path],
+    }
+    there = {"model": resource_path(SHIPPED)} if words == ["data"] else {}
     with pytest.raises(PerceptionError, match="missing: no such file"):
-        train(what, rig=["vlp16"], output=tmp_path / "out", **{w: given[w] for w in words})
+        train(what, rig=["vlp16"], output=tmp_path / "out", **there, **{w: given[w] for w in words})
     assert not (tmp_path / "out").exists()
 
 
@@ -216,6 +237,14 @@ def test_recordings_without_a_lidar_are_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("perception_nodes.datasets.discover.open_input", lambda _: Mock(rig=blind))
     with pytest.raises(InputError, match=r"wanted a recording with a lidar, got \['"):
         train("lidar", rig=["vlp16"], pretrain=5, pretrain_data=[tmp_path], output=tmp_path / "out")
+
+
+def test_a_file_that_is_no_model_is_told_before_anything_is_simulated(tmp_path: Path) -> None:
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(resource_path(SHIPPED).read_bytes()[:50_000])
+    with pytest.raises(PerceptionError, match=r"bad\.onnx: cannot be loaded"):
+        train("score", rig=["vlp16"], model=path, output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_run_begins_with_one_thing(tmp_path: Path) -> None:
