@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .train_options import check_extra
+from .train_options import check_extra, check_folder
 
 EXAMPLES = """
 **Examples**
@@ -56,6 +56,7 @@ def adapt(
     from perception_nodes.datatypes import ConfigurationError
 
     check_extra("perception adapt")
+    check_folder("--output", output)
     if not 0.0 < share <= 1.0:
         raise ConfigurationError(f"--share {share}: wanted more than 0, at most 1")
     from perception_nodes.datasets.rigs import find_rig

@@ -9,10 +9,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from .train_options import check_extra, check_options, check_there
+from .train_options import check_extra, check_folder, check_options, check_there
 
 # Steps of 0.1 s between the frames of a street.
 _STRIDE = 12
+# For these --data is a folder for simulated frames.
+_FRAMES_OF = ("lidar", "second-look")
 # Sweeps of a recording that are kept for pre-training.
 _MOST_SWEEPS = 600
 EXAMPLES = """
@@ -101,6 +103,8 @@ def train(
         "--pretrain-data": pretrain_data, "--street-seed": street_seed,
     })  # fmt: skip
     check_extra("perception train")
+    for option, folder in (("--output", output), *(("--data", d) for d in data or () if what in _FRAMES_OF)):
+        check_folder(option, folder)
     from perception_nodes.datasets.rigs import find_rig
     from perception_nodes.simulation.iterator import Drives
 

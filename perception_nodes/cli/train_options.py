@@ -62,6 +62,14 @@ def check_there(option: str, path: Path | None) -> None:
         raise InputError(f"{option} {path}: no such file")
 
 
+def check_folder(option: str, path: Path) -> None:
+    """Raises InputError for a file where a folder is to be made."""
+    from perception_nodes.datatypes import InputError
+
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{option} {path}: wanted a folder, found a file")
+
+
 def _check_rigs(rigs: Sequence[str]) -> None:
     twice = [name for name in rigs if list(rigs).count(name) > 1]
     if twice:

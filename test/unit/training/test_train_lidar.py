@@ -247,6 +247,17 @@ def test_a_file_that_is_no_model_is_told_before_anything_is_simulated(tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("what", "option"), [("lidar", "output"), ("score", "output"), ("second-look", "data")]
+)
+def test_a_file_is_no_folder_to_write_into(what: str, option: str, tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.touch()
+    given: dict[str, Any] = {"output": tmp_path / "out", option: [path] if option == "data" else path}
+    with pytest.raises(InputError, match=rf"--{option} .*notes\.txt: wanted a folder, found a file"):
+        train(what, rig=["vlp16"], **given)
+
+
 def test_a_run_begins_with_one_thing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="--from or --weights, got both"):
         train("lidar", rig=["vlp16"], weights=tmp_path, tuned=tmp_path, output=tmp_path / "out")
