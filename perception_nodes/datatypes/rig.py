@@ -23,9 +23,11 @@ _NUMBER, _TEXT, _BOOL = ((int, float), "a number"), (str, "a text"), (bool, "tru
 _KINDS: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("topic", "info_topic", "frame"), _TEXT),
     **dict.fromkeys(("name", "reference", "base_frame", "odom_frame", "odometry_topic"), _TEXT),
-    **dict.fromkeys(("rate_hz", "offset_s", "base_to_center_m"), _NUMBER),
+    **dict.fromkeys(("rate_hz", "offset_s", "base_to_center_m", "fov_rad"), _NUMBER),
     **dict.fromkeys(("motion_compensated", "required"), _BOOL),
 }
+# Room for a hand that writes 6.2832.
+_WHOLE_TURN_RAD = 6.2832
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class SensorSpec:
     mount_xyz_m, mount_rpy_rad: base_from_sensor where the input has no /tf_static (None = from tf);
     offset_s: known clock offset (stamp minus true time) to the reference;
     required: a frame set without it is not complete;
+    fov_rad: horizontal field of view of a lidar, in equal parts to both sides of its x axis (2 pi: all around);
     model: how the simulator renders it (`simulation/sensors`), e.g. {type: pandar64}; empty = by its modality.
     """
 
@@ -52,6 +55,7 @@ class SensorSpec:
     mount_rpy_rad: tuple[float, float, float] | None = None
     offset_s: float = 0.0
     required: bool = True
+    fov_rad: float = 2 * math.pi
     model: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,6 +65,10 @@ class SensorSpec:
                 raise ConfigurationError(f"rig: sensor {self.name!r}: topic {topic!r}: {wanted}")
         if not self.rate_hz > 0:
             raise ConfigurationError(f"rig: sensor {self.name!r}: rate_hz {self.rate_hz}: wanted > 0")
+        if not 0 < self.fov_rad <= _WHOLE_TURN_RAD:
+            raise ConfigurationError(
+                f"rig: sensor {self.name!r}: fov_rad {self.fov_rad}: wanted more than 0, up to 2 pi"
+            )
         if (self.mount_xyz_m is None) != (self.mount_rpy_rad is None):
             raise ConfigurationError(
                 f"rig: sensor {self.name!r}: give both mount_xyz_m and mount_rpy_rad, or none"
@@ -235,6 +243,8 @@ def _three_numbers(value: Any, where: str) -> tuple[float, ...]:
 def _sensor_to_dict(spec: SensorSpec) -> dict[str, Any]:
     out = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)}
     del out["name"]
+    if spec.fov_rad == 2 * math.pi:
+        del out["fov_rad"]  # of most; what is told apart by the content of its rig stays the same
     out["modality"], out["model"] = spec.modality.name.lower(), dict(spec.model)
     for key in ("mount_xyz_m", "mount_rpy_rad"):
         out[key] = None if out[key] is None else list(out[key])

@@ -2,6 +2,16 @@
 
 from .calibration import ExistenceCalibrations, Source
 from .config import TrackerConfig
+from .looks import Look
 from .tracker import MultiObjectTracker
+from .views import RigViews, Sight
 
-__all__ = ["ExistenceCalibrations", "MultiObjectTracker", "Source", "TrackerConfig"]
+__all__ = [
+    "ExistenceCalibrations",
+    "Look",
+    "MultiObjectTracker",
+    "RigViews",
+    "Sight",
+    "Source",
+    "TrackerConfig",
+]

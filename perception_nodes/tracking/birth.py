@@ -91,7 +91,7 @@ def _born(new: Any, measured: Any, tracks: Any, stamp_ns: int, c: Any) -> None:
         t.presence = min(odds / (1 + odds), c.existence_max)
         vote(m, m.pose[2], t.axis_log)
         t.hits, t.visibility = 1, 1.0
-        t.born_ns, t.updated_ns = stamp_ns, stamp_ns
+        t.born_ns = t.updated_ns = t.looked_ns = t.watched_ns = stamp_ns
         t.source_mask, t.source_mask_history = m.source_mask, m.source_mask
 
 

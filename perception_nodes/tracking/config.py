@@ -102,6 +102,25 @@ class TrackerConfig:
         low=1.0,
         raising="misses far away say more: far tracks end sooner",
     )
+    camera_detection_probability: float = param(
+        0.5,
+        "The same of a camera where no lidar looks",
+        low=0.05,
+        high=0.99,
+        raising="without lidar an empty picture says more against a track: ghosts end sooner, hard objects too",
+    )
+    camera_detection_range_m: float = param(
+        30.0,
+        "Range at which that of a camera has halved",
+        low=1.0,
+        raising="without lidar empty pictures say more against far tracks",
+    )
+    camera_range_m: float = param(
+        40.0,
+        "Beyond it a camera without lidar sees nothing (camera_only_range_m of the fusion), m",
+        low=1.0,
+        raising="without lidar farther tracks count as looked at: they end sooner",
+    )
     sensor_height_m: float = param(
         1.8,
         "Height of the sensors above base_link, for occlusion over roofs, m",

@@ -42,10 +42,11 @@ def _correct(tracks: Any, index: Any, measured: Any, pick: Any, now: Any) -> Non
         _seen(t, m, c)
         t.hits += 1
         t.misses = 0
-        t.updated_ns = stamp_ns
+        t.updated_ns = t.looked_ns = t.watched_ns = stamp_ns
     for i in range(len(tracks)):
         t = tracks[i]
-        if missed[i]:
+        # Where nobody has looked nothing has been missed.
+        if missed[i] and t.detectable > 0.0:
             average_quality(t, _MISSED_QUALITY, t.detectable)
             t.presence = miss(t.presence, t.detectable)
             t.misses += 1

@@ -1,7 +1,8 @@
-"""Is it there? Detection probability from range and occlusion, and the Bernoulli filter on top."""
+"""Is it there? Detection probability from view, range and occlusion, and the Bernoulli filter on top."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from perception_nodes.geometry import Transform
 
 from .algebra import clip, copy, wrap
 from .compiled import compiled
-from .config import TrackerConfig
+from .looks import Look, eyes_of
 from .store import TrackStore, pose_of
 
 F64 = npt.NDArray[np.float64]
@@ -21,19 +22,22 @@ _QUALITY_MEMORY = 30.0
 _LOWEST_DETECTION_PROBABILITY = 0.02
 
 
-def look(tracks: TrackStore, odom_from_base: Transform, config: TrackerConfig) -> None:
-    """Set `visibility` and `detectable` of every track: how likely it is seen now."""
+def look(
+    tracks: TrackStore,
+    looks: Sequence[Look],
+    odom_from_base: Transform,
+    stamp_ns: int,
+) -> None:
+    """Set `visibility` and `detectable` of every track: how likely those that look now see it; 0 if none can."""
     if len(tracks):
-        x, y, z = (
-            odom_from_base.rotation[:, 2] * config.sensor_height_m + odom_from_base.translation_m
-        ).tolist()
-        _look(tracks.rows, np.array([x, y, z]), config.numbers)
+        _look(tracks.rows, eyes_of(looks, odom_from_base), stamp_ns)
 
 
 @compiled
-def _look(tracks: Any, sensor_m: Any, c: Any) -> None:
+def _look(tracks: Any, eyes: Any, stamp_ns: int) -> None:
     n = len(tracks)
     boxes, blocks, share = np.zeros((n, 7)), np.zeros(n, np.bool_), np.ones(n)
+    best, sensor_m = np.zeros(n), np.zeros(3)
     for i in range(n):
         t = tracks[i]
         x, y, yaw = pose_of(t)
@@ -41,13 +45,43 @@ def _look(tracks: Any, sensor_m: Any, c: Any) -> None:
         copy(boxes[i, 3:], t.size_m[:], 3)
         boxes[i, 6] = yaw
         blocks[i] = t.confirmed and t.presence > 0.5
-    visible_share(boxes, sensor_m, blocks, share)
-    for i in range(n):
-        t = tracks[i]
-        range_m = np.hypot(boxes[i, 0] - sensor_m[0], boxes[i, 1] - sensor_m[1])
-        by_range = 0.5 ** ((range_m / c.detection_range_m) ** 2)
-        t.visibility = share[i]
-        t.detectable = max(c.detection_probability * by_range * share[i], _LOWEST_DETECTION_PROBABILITY)
+        t.visibility = t.detectable = 0.0
+    for k in range(len(eyes)):
+        e = eyes[k]
+        copy(sensor_m, e.position_m, 3)
+        visible_share(boxes, sensor_m, blocks, share)
+        for i in range(n):
+            found = _found(boxes[i], share[i], e)
+            if found > 0.0:
+                _watch(tracks[i], stamp_ns, e.period_s)
+                tracks[i].visibility = max(tracks[i].visibility, share[i])
+                best[i] = max(best[i], found)
+        if k + 1 == len(eyes) or eyes[k + 1].detector != e.detector:
+            for i in range(n):
+                # At least one of two that miss independently finds it.
+                tracks[i].detectable += best[i] - tracks[i].detectable * best[i]
+                best[i] = 0.0
+
+
+@compiled
+def _found(box: Any, share: float, eye: Any) -> float:
+    """Probability that a detector finds a box of which the share is not hidden; 0: it is not in its view."""
+    dx, dy = box[0] - eye.position_m[0], box[1] - eye.position_m[1]
+    range_m = np.hypot(dx, dy)
+    aside = abs(wrap(np.arctan2(dy, dx) - eye.bearing_rad))
+    if range_m > eye.max_range_m or aside > eye.half_angle_rad:
+        return 0.0
+    by_range = 0.5 ** ((range_m / eye.detection_range_m) ** 2)
+    return float(max(eye.detection_probability * by_range * share, _LOWEST_DETECTION_PROBABILITY))
+
+
+@compiled
+def _watch(t: Any, stamp_ns: int, period_s: float) -> None:
+    """It is looked at: the time before, but for one period, is not held against it if nothing looked then."""
+    unwatched_s = (stamp_ns - t.looked_ns) * 1e-9 - period_s
+    if unwatched_s > 0.0:
+        t.watched_ns += int(unwatched_s * 1e9)
+    t.looked_ns = stamp_ns
 
 
 @compiled

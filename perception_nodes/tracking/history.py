@@ -7,6 +7,7 @@ window of a few frames.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from perception_nodes.datatypes import Detections3D
 from perception_nodes.geometry import Transform
 
+from .looks import Look
 from .measurement import Measurements
 from .store import TrackStore
 
@@ -28,6 +30,7 @@ class Moment:
     before_ns: int | None
     measured: Measurements
     odom_from_base: Transform
+    looks: Sequence[Look]
 
     @property
     def stamp_ns(self) -> int:

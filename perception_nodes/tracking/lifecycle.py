@@ -59,27 +59,30 @@ def _ends(tracks: Any, now: Any, c: Any, reason: Any, merged_into: Any) -> None:
     stamp_ns, base = now
     for i in range(len(tracks)):
         reason[i] = _end(tracks[i], stamp_ns, base, c)
-    _merge(tracks, reason, c, merged_into)
+    _merge(tracks, stamp_ns, reason, c, merged_into)
 
 
 @compiled
 def _end(t: Any, stamp_ns: int, base: Any, c: Any) -> int:
-    age_s = (stamp_ns - t.updated_ns) * 1e-9
+    age_s, watched_s = (stamp_ns - t.updated_ns) * 1e-9, (stamp_ns - t.watched_ns) * 1e-9
     occluded = t.visibility < _OCCLUDED
-    # Nothing is remembered for longer than it has been seen.
-    seen_s = (t.updated_ns - t.born_ns) * 1e-9
-    limit = min(c.coast_occluded_s if occluded else c.coast_visible_s, c.coast_per_seen * seen_s + 0.15)
-    if t.misses > 0 and not in_view(t, base, c):
+    # Nothing is remembered for longer than it has been seen; what is new waits for the next look at it.
+    remembered_s = c.coast_per_seen * ((t.updated_ns - t.born_ns) * 1e-9) + 0.15
+    if t.detectable == 0.0 and not t.confirmed:
+        remembered_s = c.coast_occluded_s
+    if age_s > 0.0 and not in_view(t, base, c):
         return _LEFT_FOV
     if not t.confirmed and t.misses >= c.tentative_misses:
         return _MISSED
-    if age_s > limit:
-        return _OCCLUDED_TIMEOUT if occluded else _MISSED
+    if not occluded and watched_s > min(c.coast_visible_s, remembered_s):
+        return _MISSED
+    if age_s > (min(c.coast_occluded_s, remembered_s) if occluded else remembered_s):
+        return _OCCLUDED_TIMEOUT
     return _LOW_EXISTENCE if t.presence < c.delete_existence else 0
 
 
 @compiled
-def _merge(tracks: Any, reason: Any, c: Any, into: Any) -> None:
+def _merge(tracks: Any, stamp_ns: int, reason: Any, c: Any, into: Any) -> None:
     """Of duplicates the longer-lived stays; most overlapping first, so that the order of rows decides nothing."""
     share, rows = np.full(_MOST_PAIRS, np.inf), np.zeros(_MOST_PAIRS, np.int64)
     _find_duplicates(tracks, reason, c, share, rows)
@@ -91,7 +94,7 @@ def _merge(tracks: Any, reason: Any, c: Any, into: Any) -> None:
         if into[i] > 0 or into[j] > 0:
             continue
         # Two that are both seen and pass each other are two.
-        seen = a.confirmed and b.confirmed and a.misses == 0 and b.misses == 0
+        seen = a.confirmed and b.confirmed and a.updated_ns == stamp_ns and b.updated_ns == stamp_ns
         if seen and _speed_between(a, b) > _PASSING_MPS:
             continue
         loser, winner = (j, i) if _rank(a) >= _rank(b) else (i, j)

@@ -46,6 +46,8 @@ ROW: Final = np.dtype(
         ("misses", "i8"),
         ("born_ns", "i8"),
         ("updated_ns", "i8"),
+        ("looked_ns", "i8"),
+        ("watched_ns", "i8"),
         ("yaw_known", "?"),
         ("moving", "?"),
         ("confirmed", "?"),
@@ -80,7 +82,9 @@ class TrackStore:
     presence (N,): Bernoulli existence; quality (N,), quality_weight (N,): running mean of the detections' existence;
     sign_belief (N,): log odds that the heading is right rather than off by pi;
     axis_log (N, 18): log belief over offsets of the long side's direction from the yaw;
-    visibility (N,) share that nothing hides; detectable (N,) probability of a detection at this stamp.
+    visibility (N,) share that nothing hides from those that look at this stamp; detectable (N,) probability of a
+    detection then, 0 if none of them has it in view;
+    looked_ns (N,) when one had it in view last; watched_ns (N,): since then has it been watched and not detected.
     """
 
     id = _Column()

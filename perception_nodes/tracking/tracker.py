@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -27,6 +28,7 @@ from .config import TrackerConfig
 from .correction import correct
 from .existence import look
 from .history import History, Moment
+from .looks import Look, all_around
 from .measurement import Measurements, accepted, prepare
 from .output import states, to_tracks
 from .store import TrackStore
@@ -48,6 +50,7 @@ class MultiObjectTracker:
         self.calibration: ExistenceCalibration | None = None
         self.rejected: Counter[str] = Counter()
         self.last_rejected: Counter[str] = Counter()
+        self._all_around = (all_around(self.config),)
         self._now = self.config
         self._tracks = TrackStore.empty()
         self._stamp_ns: int | None = None
@@ -68,10 +71,14 @@ class MultiObjectTracker:
         """Of the existence that is published; empty: it is no probability."""
         return "" if self.calibration is None or not self._now.world_fixed else self.calibration.id
 
-    def step(self, detections: Detections3D, odom_from_base: Transform) -> Tracks:
+    def step(
+        self, detections: Detections3D, odom_from_base: Transform, looks: Sequence[Look] | None = None
+    ) -> Tracks:
         """The tracks at `detections.stamp_ns`: all that live, and those that ended in this step (once).
 
-        detections: in odom; odom_from_base: where the vehicle is, for occlusion and field of view.
+        detections: in odom; odom_from_base: where the vehicle is, for occlusion and field of view; looks: which
+        detectors have looked for this step. What none of them had in view has not been missed, and without any the
+        step is a prediction. None: one that sees all around, as the parameters say.
         Detections of an earlier stamp within `late_window_s` are put where they belong and what came after them is
         applied again; the tracks are then those at the last stamp. Raises OutOfOrder if the stamp is not later than
         that of the last step and not within the window; nothing is changed then.
@@ -82,7 +89,8 @@ class MultiObjectTracker:
         good, self.last_rejected = accepted(detections)
         self.rejected += self.last_rejected
         measured = prepare(good, odom_from_base.translation_m[:2])
-        moment = Moment(self._tracks, self._stamp_ns, measured, odom_from_base)
+        seeing = self._all_around if looks is None else tuple(looks)
+        moment = Moment(self._tracks, self._stamp_ns, measured, odom_from_base, seeing)
         return self._shown(self._step_late(moment) if late else self._step_now(moment))
 
     def _shown(self, tracks: Tracks) -> Tracks:
@@ -124,8 +132,7 @@ class MultiObjectTracker:
     def _step_now(self, moment: Moment, replay: bool = False) -> Tracks:
         measured, odom_from_base = moment.measured, moment.odom_from_base
         if self.config.late_window_s > 0:
-            before = self._tracks.copy()
-            self._history.remember(Moment(before, self._stamp_ns, measured, odom_from_base))
+            self._history.remember(replace(moment, before=self._tracks.copy(), before_ns=self._stamp_ns))
         detections = measured.detections
         dt_s = self._elapsed_s(detections.stamp_ns)
         self._stamp_ns, self._frame_id = detections.stamp_ns, detections.frame_id
@@ -135,7 +142,7 @@ class MultiObjectTracker:
             pairs, ended = no_pairs(), lifecycle.all_end(tracks, EndReason.RESET)
         else:
             motion.predict(tracks, dt_s, config)
-            look(tracks, odom_from_base, config)
+            look(tracks, moment.looks, odom_from_base, detections.stamp_ns)
             pairs = associate(tracks, measured, config)
             correct(tracks, pairs.track, measured, pairs.detection, config)
             ended = lifecycle.ends(tracks, detections.stamp_ns, odom_from_base, config)

@@ -22,6 +22,14 @@ def test_round_trip_through_a_file(tmp_path: Path) -> None:
     assert [s.name for s in rig.of(Modality.LIDAR)] == ["top"]
 
 
+def test_a_field_of_view_lasts_and_all_around_need_not_be_written(tmp_path: Path) -> None:
+    for fov_rad in (1.05, 6.2832):
+        rig = Rig.from_dict(data(fov_rad=fov_rad))
+        save_rig(rig, tmp_path / "rig.yaml")
+        assert load_rig(tmp_path / "rig.yaml").sensor("top").fov_rad == fov_rad
+    assert "fov_rad" not in Rig.from_dict(data()).to_dict()["sensors"]["top"]
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -40,6 +48,8 @@ def test_round_trip_through_a_file(tmp_path: Path) -> None:
         ({"topic": "/my points"}, "topic '/my points': wanted an absolute name"),
         ({"info_topic": "info"}, "topic 'info': wanted an absolute name"),
         ({"rate_hz": "fast"}, "rate_hz: wanted a number, got 'fast'"),
+        ({"fov_rad": 0.0}, "fov_rad 0.0: wanted more than 0, up to 2 pi"),
+        ({"fov_rad": 360.0}, "fov_rad 360.0: wanted more than 0, up to 2 pi"),
         ({"rate_hz": True}, "rate_hz: wanted a number, got True"),
         ({"rate_hz": 10**400}, "rate_hz: wanted a number, got 1000"),
         ({"offset_s": float("nan")}, "offset_s: wanted a number, got nan"),
