@@ -22,7 +22,7 @@ from .detection.learned_config import LearnedConfig
 from .fusion import CameraView, FusionConfig, ObjectFusion, fused_model
 from .geometry import CameraModel, Transform, transform_detections
 from .mapping import MapBuilder, MapConfig
-from .tracking import ExistenceCalibrations, MultiObjectTracker, Source, TrackerConfig
+from .tracking import ExistenceCalibrations, Look, MultiObjectTracker, Sight, Source, TrackerConfig
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,15 @@ class CameraInput:
 
 @dataclass(frozen=True)
 class FrameInput:
-    """All sensors of one frame: the merged, compensated cloud in base_link, sensor origins (K, 3) m, pictures."""
+    """All sensors of one frame: the merged, compensated cloud in base_link, sensor origins (K, 3) m, pictures, and who
+    has seen something (None: one detector all around).
+    """
 
     cloud: PointCloud
     origins_m: npt.NDArray[np.float64]
     odom_from_base: Transform
     cameras: Sequence[CameraInput] = ()
+    looks: Sequence[Look] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Pipeline:
         self.camera = YoloxDetector(camera_model, config.camera) if camera_model is not None else None
         self.fusion = ObjectFusion(config.fusion)
         self.tracker = MultiObjectTracker(config.tracker)
+        self.sight = Sight()
         models = fused_model(self.lidar.model_id, [] if self.camera is None else [self.camera.model_id])
         self.source, known = (
             Source(models, self.lidar.model_hash),
@@ -92,7 +96,8 @@ class Pipeline:
         views = [] if self.camera is None else [self._view(self.camera, c) for c in frame.cameras]
         fused = self.fusion.fuse(lidar, views, frame.cloud.stamp_ns, frame.cloud.frame_id)
         in_odom = transform_detections(fused, self.tracking_frame, frame.odom_from_base)
-        tracks = self.tracker.step(in_odom, frame.odom_from_base)
+        tracks = self.tracker.step(in_odom, frame.odom_from_base, frame.looks)
+        tracks = self.sight.published(tracks, frame.looks is None or len(frame.looks) > 0)
         if self.tracking_frame == frame.cloud.frame_id:
             self.mapping.reset()  # without ego motion sweeps do not lie on each other
         elements = self.mapping.update(frame.cloud, frame.odom_from_base)

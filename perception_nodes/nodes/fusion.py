@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sensor_msgs.msg import CameraInfo
 
 from perception_nodes import msg
 from perception_nodes.datatypes import (
@@ -17,7 +16,6 @@ from perception_nodes.datatypes import (
     FrameSet,
     Modality,
     Mode,
-    PerceptionError,
     Qualifier,
     SensorReason,
     SensorStatus,
@@ -27,6 +25,7 @@ from perception_nodes.geometry import CameraModel, Transform
 from perception_nodes.ros import qos, warmup
 from perception_nodes.ros.convert import from_msg, to_msg
 from perception_nodes.ros.convert.statuses import sensor_statuses
+from perception_nodes.ros.intrinsics import Intrinsics
 from perception_nodes.ros.joiner import Joiner
 from perception_nodes.ros.main import run_node
 from perception_nodes.ros.node import PerceptionNode
@@ -63,6 +62,7 @@ class Fusion(PerceptionNode):
         self._frames = SweepFrames.of(self.rig, frame)
         self._transforms = TransformStore(self)
         self._out = self.add_output(msg.Detection3DArray, _TOPIC, qos.detections())
+        self._intrinsics = Intrinsics(self, self._know_camera)
         self._join = Joiner(self, wait_s, lidar_wait_s, self._fuse)
 
     def start(self) -> None:
@@ -77,13 +77,7 @@ class Fusion(PerceptionNode):
                 spec.name, f"/perception/detection/camera/{spec.name}", Modality.CAMERA
             )
             self.listen(account, msg.Detection2DArray, qos.detections(), self._join.handler(spec.name))
-            if spec.info_topic:
-                self.create_subscription(
-                    CameraInfo,
-                    spec.info_topic,
-                    self._calibration(spec.name),
-                    qos.sensor_input(self.reliable_inputs),
-                )
+        self._intrinsics.start()
         self.listen(self.accounts["frame_set"], msg.FrameSet, qos.detections(), self._join.frame_set)
         self.create_timer(0.02, self._join.poll, clock=self.wall)
 
@@ -106,18 +100,8 @@ class Fusion(PerceptionNode):
         )
         to_msg.to_bytes(to_msg.detections_3d(fused, warmup.INFO))
 
-    def _calibration(self, name: str) -> Any:
-        def handle(message: Any) -> None:
-            if name in self._models:
-                return
-            try:
-                self._models[name] = from_msg.camera_model(message)
-                self.faults.discard(f"{name.upper()}.NOT_CALIBRATED")
-            except PerceptionError as error:
-                self.faults.add(f"{name.upper()}.NOT_CALIBRATED")
-                self.get_logger().error(f"{name}: {error}", throttle_duration_sec=5.0)
-
-        return handle
+    def _know_camera(self, name: str, model: CameraModel, _frame_id: str) -> None:
+        self._models[name] = model
 
     def _fuse(
         self, frame_set: FrameSet, sensors: tuple[SensorStatus, ...], found: dict[str, Any], since_ns: int
@@ -183,11 +167,14 @@ def _as_seen(status: SensorStatus, detector: SensorStatus | None) -> SensorStatu
 
 
 def _as_used(status: SensorStatus, used: bool, frame_set: FrameSet) -> SensorStatus:
-    """The sensor's status as far as this frame is concerned."""
-    if used or status.qualifier in (*_USELESS, Qualifier.NOT_AVAILABLE):
+    """The sensor's status as far as this frame is concerned; measurement_time_ns: of what has gone into it, or 0."""
+    stamp_ns = frame_set.stamp_of(status.name)
+    if used:
+        return replace(status, measurement_time_ns=stamp_ns or 0)
+    if status.qualifier in (*_USELESS, Qualifier.NOT_AVAILABLE):
         return status
-    if frame_set.complete and frame_set.stamp_of(status.name) is None:
-        return status  # a slower sensor that was not due
+    if frame_set.complete and stamp_ns is None:
+        return replace(status, measurement_time_ns=0)  # a slower sensor that was not due
     return replace(status, qualifier=Qualifier.NOT_AVAILABLE, reason=SensorReason.INPUT_MISSING)
 
 

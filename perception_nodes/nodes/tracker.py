@@ -27,15 +27,24 @@ from perception_nodes.geometry import Transform, transform_detections
 from perception_nodes.ros import qos, warmup
 from perception_nodes.ros.convert import from_msg, to_msg
 from perception_nodes.ros.convert.statuses import sensor_statuses
+from perception_nodes.ros.intrinsics import Intrinsics
 from perception_nodes.ros.main import run_node
 from perception_nodes.ros.node import PerceptionNode
 from perception_nodes.ros.parameters import declare, declare_config
 from perception_nodes.ros.transforms import TransformStore
-from perception_nodes.tracking import ExistenceCalibrations, MultiObjectTracker, Source, TrackerConfig
+from perception_nodes.tracking import (
+    ExistenceCalibrations,
+    Look,
+    MultiObjectTracker,
+    RigViews,
+    Sight,
+    Source,
+    TrackerConfig,
+)
 
 _TOPIC = "/perception/objects"
 _PATIENCE_NS = 200_000_000
-_COAST_NS = 1_000_000_000
+_SEEING = (Qualifier.AVAILABLE, Qualifier.AVAILABLE_REDUCED)
 
 
 class Tracker(PerceptionNode):
@@ -49,7 +58,7 @@ class Tracker(PerceptionNode):
         self._period_ns = round(1e9 / self.output_rate_hz)
         self._waiting: deque[tuple[Any, int]] = deque()
         self._last: tuple[int, int] | None = None  # stamp and monotonic time of the last output
-        self._measured_ns = 0
+        self._sight = Sight()
         self._sensors: tuple[SensorStatus, ...] = ()
 
     def setup(self) -> None:
@@ -65,6 +74,8 @@ class Tracker(PerceptionNode):
         self._calibrations, self._source = ExistenceCalibrations.read(str(which)), Source("")
         _warm()
         self._transforms = TransformStore(self)
+        self._views = RigViews(self.rig, config)
+        self._intrinsics = Intrinsics(self, self._views.know_camera)
         self._out = self.add_output(msg.TrackedObjectArray, _TOPIC, qos.objects())
         self._labels = self.add_output(msg.LabelInfo, "/perception/labels", qos.latched())
         self._tell_labels()
@@ -92,13 +103,14 @@ class Tracker(PerceptionNode):
     def start(self) -> None:
         self.add_account("fusion", "/perception/fusion/objects", Modality.UNKNOWN, self.output_rate_hz)
         self.listen(self.accounts["fusion"], msg.Detection3DArray, qos.detections(), self._receive)
+        self._intrinsics.start()
         self.create_timer(0.02, self._poll, clock=self.wall)
 
     def reset(self) -> None:
         self._clear(DropReason.TIME_JUMP)
         self._tracker.reset()
         self._transforms.clear()
-        self._last, self._measured_ns = None, 0
+        self._last, self._sight = None, Sight()
 
     def drain(self) -> None:
         self._clear(DropReason.SHUTDOWN)
@@ -137,13 +149,17 @@ class Tracker(PerceptionNode):
                 if source != self._source:
                     self._calibrate(source)
                 found = transform_detections(from_msg.detections_3d(message), self._frame, pose)
-                tracks = self._tracker.step(found, pose)
-                self.accounts["fusion"].count(used=1)
                 self._sensors = sensor_statuses(message.info.sensors)
-                if message.info.mode != Mode.BLIND:
-                    self._measured_ns = stamp_ns
+                tracks = self._tracker.step(found, pose, self._looks(stamp_ns))
+                tracks = self._sight.published(tracks, message.info.mode != Mode.BLIND)
+                self.accounts["fusion"].count(used=1)
                 trace = self.extend(from_msg.latency(message.info.latency), received_ns)
                 self._publish(tracks, trace, received_ns, Mode(int(message.info.mode)), message.info)
+
+    def _looks(self, stamp_ns: int) -> tuple[Look, ...] | None:
+        """Of the sensors that have gone into the frame; None where it does not tell of sensors."""
+        seeing = [s.name for s in self._sensors if s.qualifier in _SEEING and s.measurement_time_ns]
+        return self._views.looks(seeing, stamp_ns, self._transforms.lookup) if self._sensors else None
 
     def _fill_gap(self) -> None:
         """One predicted output for each period without input; after 1 s of that, none but BLIND."""
@@ -155,11 +171,11 @@ class Tracker(PerceptionNode):
         if now_ns - sent_ns < 1.5 * self._period_ns or self.ros_ns() - stamp_ns < 1.5 * self._period_ns:
             return
         stamp_ns += self._period_ns
-        blind = stamp_ns - self._measured_ns > _COAST_NS
+        blind = self._sight.lost(stamp_ns)
         tracks = Tracks.empty(stamp_ns, self._frame) if blind else self._tracker.predict(stamp_ns)
         lost = tuple(_lost(s, stamp_ns) for s in self._sensors)
         self._sensors = lost
-        trace = self.trace([self._measured_ns], now_ns)
+        trace = self.trace([self._sight.last_ns], now_ns)
         self._publish(tracks, trace, now_ns, Mode.BLIND if blind else Mode.DEGRADED, None)
 
     def _publish(self, tracks: Tracks, trace: LatencyTrace, start_ns: int, mode: Mode, fused: Any) -> None:

@@ -28,16 +28,13 @@ from perception_nodes.sync import Aligner, AlignerConfig, AlignerOutput
 from . import qos
 from .convert import from_msg
 from .node import PerceptionNode
-from .sweeps import SweepFrames, merged_sweep
+from .sweeps import BLIND_POINTS, SweepFrames, merged_sweep
 from .transforms import TransformStore
 from .worker import Worker
 
 _PATIENCE_NS = 200_000_000
 _KEPT = 4
 _WAITED = "waiting when the node stopped or was reset"
-# A lidar that gives fewer points in a sweep sees nothing: it is covered, or its receiver is dead. No points are no
-# free space.
-BLIND_POINTS = 64
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,10 @@ from perception_nodes.geometry import Transform, deskew, merge_clouds
 
 Lookup = Callable[[str, str, int], Transform]
 
+# A lidar that gives fewer points in a sweep sees nothing: it is covered, or its receiver is dead. No points are no
+# free space.
+BLIND_POINTS = 64
+
 
 @dataclass(frozen=True)
 class SweepFrames:

@@ -34,9 +34,10 @@ from perception_nodes.datatypes import (
 from perception_nodes.geometry import CameraModel
 from perception_nodes.pipeline import CameraInput, FrameInput
 from perception_nodes.ros.convert import from_msg
-from perception_nodes.ros.sweeps import SweepFrames, base_from_sensor, merged_sweep
+from perception_nodes.ros.sweeps import BLIND_POINTS, SweepFrames, base_from_sensor, merged_sweep
 from perception_nodes.ros.transforms import TransformStore
 from perception_nodes.sync import Aligner, AlignerConfig
+from perception_nodes.tracking import Look, RigViews
 
 _KEPT = 8
 _TRANSFORM_PATIENCE_NS = 200_000_000
@@ -55,6 +56,7 @@ class Counts:
 class BagFrames:
     """Iterate over it once: (FrameSet, FrameInput) of every frame that can be built.
 
+    views: what the tracker is told of who has looked; pictures: a detector looks at those too;
     drops: what was not used and why; counts: per sensor.
     """
 
@@ -63,6 +65,8 @@ class BagFrames:
     tracking_frame: str
     start_s: float = 0.0
     duration_s: float | None = None
+    views: RigViews | None = None
+    pictures: bool = False
     drops: list[Drop] = field(default_factory=list)
     counts: dict[str, Counts] = field(default_factory=dict)
 
@@ -129,6 +133,8 @@ class BagFrames:
         try:
             message = self._reader.decode(raw, self._types[spec.info_topic])
             self._models[spec.name] = from_msg.camera_model(message)
+            if self.views is not None:
+                self.views.know_camera(spec.name, self._models[spec.name], str(message.header.frame_id))
         except PerceptionError as error:
             self._drop(spec.info_topic, 0, spec.frame, error.reason, str(error))
 
@@ -216,8 +222,14 @@ class BagFrames:
                 sweeps.append((spec, self._value(spec.name, stamp_ns)))
         cloud, origins = merged_sweep(sweeps, reference_ns, self._frames, self._transforms.lookup)
         pose = self._transforms.lookup(self.tracking_frame, base, reference_ns)
-        cameras = [self._camera(s, frame_set) for s in self.rig.of(Modality.CAMERA)]
-        return FrameInput(cloud, origins, pose, tuple(c for c in cameras if c is not None))
+        found = [self._camera(s, frame_set) for s in self.rig.of(Modality.CAMERA)]
+        cameras = tuple(c for c in found if c is not None)
+        seeing = [spec.name for spec, sweep in sweeps if len(sweep) >= BLIND_POINTS]
+        seeing += [c.name for c in cameras if self.pictures]
+        return FrameInput(cloud, origins, pose, cameras, self._looks(seeing, reference_ns))
+
+    def _looks(self, sensors: list[str], stamp_ns: int) -> tuple[Look, ...] | None:
+        return None if self.views is None else self.views.looks(sensors, stamp_ns, self._transforms.lookup)
 
     def _camera(self, spec: SensorSpec, frame_set: FrameSet) -> CameraInput | None:
         stamp_ns = frame_set.stamp_of(spec.name)

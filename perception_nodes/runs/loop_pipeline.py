@@ -21,15 +21,12 @@ from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.detection.learned_choice import GEOMETRIC
 from perception_nodes.geometry import Transform, interpolate
 from perception_nodes.pipeline import FrameInput, Pipeline, PipelineConfig
-from perception_nodes.ros.sweeps import SweepFrames, merged_sweep
+from perception_nodes.ros.sweeps import BLIND_POINTS, SweepFrames, merged_sweep
 from perception_nodes.simulation.simulation import SimFrame
-from perception_nodes.tracking import Source
+from perception_nodes.tracking import RigViews, Source
 
-# As the nodes judge it: an input is stale after 2.5 periods and 0.1 s, tracks coast for at most 1 s, and a sweep of
-# fewer points is blind.
+# As the nodes judge it: an input is stale after 2.5 periods and 0.1 s.
 _STALE_NS = 350_000_000
-_COAST_NS = 1_000_000_000
-_BLIND_POINTS = 64
 _KEPT = 16
 
 
@@ -83,6 +80,7 @@ class PipelinePerception:
         self._pipeline = Pipeline(PipelineConfig(lidar=lidar, lidar_model=lidar_model), rig.odom_frame)
         self._specs = {s.name: s for s in rig.of(Modality.LIDAR)}
         self._frames = SweepFrames.of(rig, rig.odom_frame)
+        self._views = RigViews(rig, self._pipeline.tracker.config)
         self._base = rig.base_frame
         self._poses = Poses(rig)
         self._last_ns = 0  # stamp of the last sweep that was used
@@ -124,7 +122,7 @@ class PipelinePerception:
         if not self._last_ns:
             return Percept(None, None, Mode.STARTING)
         age_ns = frame.stamp_ns - self._last_ns
-        if age_ns > _COAST_NS:
+        if self._pipeline.sight.lost(frame.stamp_ns):
             return Percept(
                 Tracks.empty(frame.stamp_ns, self._pipeline.tracking_frame), self._elements, Mode.BLIND
             )
@@ -137,7 +135,9 @@ class PipelinePerception:
     def _process(self, sweeps: list[tuple[SensorSpec, PointCloud]], stamp_ns: int) -> Tracks:
         cloud, origins = merged_sweep(sweeps, stamp_ns, self._frames, self._poses.lookup)
         pose = self._poses.lookup(self._pipeline.tracking_frame, self._base, stamp_ns)
-        output = self._pipeline.process(FrameInput(cloud, origins, pose))
+        seeing = [spec.name for spec, sweep in sweeps if len(sweep) >= BLIND_POINTS]
+        looks = self._views.looks(seeing, stamp_ns, self._poses.lookup)
+        output = self._pipeline.process(FrameInput(cloud, origins, pose, looks=looks))
         self._last_ns, self._elements = stamp_ns, output.elements
-        self._blind = len(cloud) < _BLIND_POINTS
+        self._blind = not seeing
         return output.tracks

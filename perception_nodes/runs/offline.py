@@ -16,6 +16,7 @@ from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.pipeline import FrameInput, FrameOutput, Pipeline, PipelineConfig
 from perception_nodes.ros.convert import to_msg
 from perception_nodes.ros.graph import load_graph
+from perception_nodes.tracking import RigViews
 
 from .frames import BagFrames
 from .log import RunLog, interruptible
@@ -35,9 +36,9 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
     pipeline = Pipeline(config, prepared.tracking_frame, options.camera_model)
     existence = pipeline.tracker.calibration_id or f"not calibrated for {pipeline.source}"
     progress.console.print(f"{pipeline.lidar.description}; existence: {existence}", highlight=False)
-    frames = BagFrames(
-        prepared.bag, prepared.rig, prepared.tracking_frame, options.start_s, options.duration_s
-    )
+    views = RigViews(rig, pipeline.tracker.config)
+    part = (options.start_s, options.duration_s)
+    frames = BagFrames(prepared.bag, rig, prepared.tracking_frame, *part, views, pipeline.camera is not None)
     with BagReader(prepared.bag) as reader:
         info = reader.info
     progress.stage("running the pipeline")
