@@ -195,4 +195,6 @@ def _covariance(boxes: FittedBoxes) -> F64:
     out[:, 4, 4] = np.hypot(2 * spacing, 0.5 * grown_l) ** 2
     out[:, 5, 5] = np.hypot(2 * spacing, 0.3 * grown_w) ** 2
     out[:, 6, 6] = (2 * spacing) ** 2
+    # Centre and extent err together, by the sides that are seen: the tracker knows which.
+    out[:, :2, 4:6] = out[:, 4:6, :2] = np.nan
     return out

@@ -86,6 +86,7 @@ def _born(new: Any, measured: Any, tracks: Any, stamp_ns: int, c: Any) -> None:
             # Smaller than its class is: probably only a part of it has been seen.
             lack = max(c.class_size_m[label, a] - m.lwh_m[a], 0.0)
             t.size_m[a], t.size_var[a] = m.lwh_m[a], m.size_var[a] + (lack / 2) ** 2
+        copy(t.sided[:], m.sided[:], 2)
         t.quality, t.quality_weight = m.quality, 1.0
         odds = c.birth_existence / (1 - c.birth_existence) * m.quality / (1 - m.quality)
         t.presence = min(odds / (1 + odds), c.existence_max)

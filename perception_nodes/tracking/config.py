@@ -259,7 +259,7 @@ class TrackerConfig:
         raising="a name: tracks in it are relative to the vehicle",
     )
     acceleration_time_s: float = param(
-        0.6,
+        1.0,
         "Correlation time of the acceleration (Singer), s",
         low=0.05,
         raising="speeds follow manoeuvres sooner and jitter more; accelerations last longer",

@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .algebra import log_likelihood, update, wrap
+from .algebra import log_likelihood, mahalanobis2, update, wrap
 from .axis import judge_axis
 from .compiled import compiled
 from .config import TrackerConfig
 from .existence import average_quality, hit, miss
 from .heading import follow_motion, judge_heading
 from .measurement import UNKNOWN_VAR, Measurements
-from .motion import constrain, judge_standing, position_cov
+from .motion import chance_of_moving, constrain, judge_standing, position_cov
 from .shape import align, anchored, filter_size
 from .store import VX, VY, YAW, TrackStore, label_of, pose_of
 
+F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 _NO_INFORMATION = 1e6
@@ -26,20 +27,27 @@ _CLASS_MEMORY = 20.0
 _MISSED_QUALITY = 0.05
 
 
-def correct(tracks: TrackStore, index: I64, measured: Measurements, pick: I64, config: TrackerConfig) -> None:
-    """Update the tracks `index` (K,) with the measurements `pick` (K,), and the others with their miss, in place."""
+def correct(tracks: TrackStore, index: I64, measured: Measurements, pick: I64, config: TrackerConfig) -> F64:
+    """Update the tracks `index` (K,) with the measurements `pick` (K,), and the others with their miss, in place.
+
+    Returns (K,) the squared Mahalanobis distance of each position's innovation under the covariance that the filter
+    gives it, both hypotheses together (NIS, 2 degrees of freedom).
+    """
+    fits = np.zeros(len(index))
     if len(tracks):
-        _correct(tracks.rows, index, measured.rows, pick, (measured.detections.stamp_ns, config.numbers))
+        now = (measured.detections.stamp_ns, config.numbers)
+        _correct(tracks.rows, index, measured.rows, pick, now, fits)
+    return fits
 
 
 @compiled
-def _correct(tracks: Any, index: Any, measured: Any, pick: Any, now: Any) -> None:
+def _correct(tracks: Any, index: Any, measured: Any, pick: Any, now: Any, fits: Any) -> None:
     stamp_ns, c = now
     missed = np.ones(len(tracks), np.bool_)
     for k in range(len(index)):
         t, m = tracks[index[k]], measured[pick[k]]
         missed[index[k]] = False
-        _seen(t, m, c)
+        fits[k] = _seen(t, m, c)
         t.hits += 1
         t.misses = 0
         t.updated_ns = t.looked_ns = t.watched_ns = stamp_ns
@@ -57,12 +65,12 @@ def _correct(tracks: Any, index: Any, measured: Any, pick: Any, now: Any) -> Non
 
 
 @compiled
-def _seen(t: Any, m: Any, c: Any) -> None:
-    """Axis, extent, pose, class, heading, existence: in this order."""
+def _seen(t: Any, m: Any, c: Any) -> float:
+    """Axis, extent, pose, class, heading, existence: in this order. Returns how well the position fits (`correct`)."""
     turned = judge_axis(t, m, c)
     aligned = align(m, pose_of(t)[2])
     _resize(t, m, aligned, c)
-    _repose(t, m, aligned, turned, c)
+    fit = _repose(t, m, aligned, turned, c)
     _reclass(t, m)
     judge_heading(t, m, aligned, c)
     t.presence = hit(t.presence, m.quality, c)
@@ -70,6 +78,7 @@ def _seen(t: Any, m: Any, c: Any) -> None:
     t.yaw_known = t.yaw_known or m.orientation != 0
     t.source_mask = m.source_mask
     t.source_mask_history = t.source_mask_history | m.source_mask
+    return fit
 
 
 @compiled
@@ -79,7 +88,7 @@ def _resize(t: Any, m: Any, aligned: Any, c: Any) -> None:
     guessed = _NO_INFORMATION if aligned.turns % 2 == 1 and c.steered[label_of(t)] else 0.0
     cos, sin = np.cos(aligned.yaw), np.sin(aligned.yaw)
     for k, ux, uy in ((0, cos, sin), (1, -sin, cos)):
-        old = t.size_m[k]
+        old, t.sided[k] = t.size_m[k], aligned.sided[k]
         noise = aligned.size_var[k] + guessed
         t.size_m[k], t.size_var[k] = filter_size(old, t.size_var[k], aligned.size[k], noise, c)
         change = -0.5 * aligned.face[k] * (t.size_m[k] - old)
@@ -94,7 +103,7 @@ def _resize(t: Any, m: Any, aligned: Any, c: Any) -> None:
 
 
 @compiled
-def _repose(t: Any, m: Any, aligned: Any, turned: bool, c: Any) -> None:
+def _repose(t: Any, m: Any, aligned: Any, turned: bool, c: Any) -> float:
     placed = anchored(m, aligned, t.size_m[0], t.size_m[1])
     noise = np.zeros((3, 3))
     noise[0, 0], noise[0, 1], noise[1, 1] = placed.cov
@@ -107,6 +116,7 @@ def _repose(t: Any, m: Any, aligned: Any, turned: bool, c: Any) -> None:
     share = c.jitter_share[label_of(t)]
     evidence = _likelihood(t.static_mean[:], t.static_cov[:], placed, share, c)
     evidence -= _likelihood(t.mean[:], t.cov[:], placed, share, c)
+    fit = _fit(t, placed)
     # Sliced, so that one compiled function serves states of both sizes.
     _pose_update(t.mean[:], t.cov[:], placed, aligned.yaw, noise)
     _pose_update(t.static_mean[:], t.static_cov[:], placed, aligned.yaw, noise)
@@ -116,6 +126,22 @@ def _repose(t: Any, m: Any, aligned: Any, turned: bool, c: Any) -> None:
         innovation = np.array([m.velocity_mps[0] - t.mean[VX], m.velocity_mps[1] - t.mean[VY]])
         update(t.mean[:], t.cov[:], model, innovation, m.velocity_cov[:])
     judge_standing(t, evidence, c)
+    return fit
+
+
+@compiled
+def _fit(t: Any, placed: Any) -> float:
+    """Squared Mahalanobis distance of the position's innovation, with mean and covariance of the mixture of both
+    hypotheses (Bar-Shalom et al. 2001, 1.4.16).
+    """
+    moves = chance_of_moving(t.static_log_odds)
+    stands = 1 - moves
+    dx, dy = t.mean[0] - t.static_mean[0], t.mean[1] - t.static_mean[1]
+    xx = moves * t.cov[0, 0] + stands * t.static_cov[0, 0] + moves * stands * dx * dx + placed.cov[0]
+    xy = moves * t.cov[0, 1] + stands * t.static_cov[0, 1] + moves * stands * dx * dy + placed.cov[1]
+    yy = moves * t.cov[1, 1] + stands * t.static_cov[1, 1] + moves * stands * dy * dy + placed.cov[2]
+    x, y = t.static_mean[0] + moves * dx, t.static_mean[1] + moves * dy
+    return mahalanobis2(placed.x - x, placed.y - y, (xx, xy, yy))
 
 
 @compiled

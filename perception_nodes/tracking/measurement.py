@@ -60,6 +60,7 @@ ROW: Final = np.dtype(
         ("class_weight", "f8"),
         ("quality", "f8"),
         ("face", "f8", (2,)),
+        ("sided", "f8", (2,)),
         ("side_share", "f8"),
         ("num_points", "i8"),
         ("label", "i8"),
@@ -80,8 +81,9 @@ class Measurements:
     pose (3,) x, y, yaw and pose_cov (3, 3); bottom_m, bottom_var; size_var (3,); velocity_cov (2, 2), valid where
     has_velocity; class_probabilities made whole; class_weight: how much this view says about the class; quality:
     probability that it is an object; face (2,): the side of the box that the sensor sees along its length and width,
-    -1..1 (0: both or none); side_share: how little of the centre's std
-    a seen side may have; free: the yaw is known up to quarter turns only.
+    -1..1 (0: both or none), or as the detector states it;
+    sided (2,): share of the extent's error that may be the centre's too; side_share: how little of the centre's std a
+    seen side may have; free: the yaw is known up to quarter turns only.
     """
 
     detections: Detections3D
@@ -146,6 +148,7 @@ def _prepare(rows: Any, sensor_x: float, sensor_y: float, c: Any) -> None:
         m = rows[i]
         dx, dy = sensor_x - m.center_m[0], sensor_y - m.center_m[1]
         m.side_share = 1.0 if np.isfinite(m.covariance[0, 0] + m.covariance[1, 1]) else _ASSUMED_SIDE_SHARE
+        stated = _states_sides(m.covariance)
         _default_variances(m, np.sqrt(dx * dx + dy * dy), c, variance)
         _fill_covariance(m, variance)
         m.pose[0], m.pose[1] = m.center_m[0], m.center_m[1]
@@ -165,6 +168,27 @@ def _prepare(rows: Any, sensor_x: float, sensor_y: float, c: Any) -> None:
         m.quality = _quality(m)
         m.free = m.orientation != _KNOWN_SIGN
         _see_faces(m, dx, dy)
+        for a in range(2):
+            if stated:
+                m.face[a] = _stated_face(m, a)
+            m.sided[a] = abs(m.face[a]) if stated else 1.0
+
+
+@compiled
+def _states_sides(cov: Any) -> bool:
+    """Whether a detector says how the errors of centre and extent hang together (0: not at all; NaN: unknown)."""
+    sum_of_all = cov[0, 4] + cov[1, 4] + cov[0, 5] + cov[1, 5] + cov[4, 4] + cov[5, 5]
+    return bool(np.isfinite(sum_of_all) and cov[4, 4] > 0 and cov[5, 5] > 0)
+
+
+@compiled
+def _stated_face(m: Any, axis: int) -> float:
+    """The side that stays where it is while the extent errs, from the centre's regression on the extent, which is -1/2
+    for the front or left side, and 0 where both err on their own.
+    """
+    cos, sin, cov, k = np.cos(m.pose[2]), np.sin(m.pose[2]), m.covariance, 4 + axis
+    along = cos * cov[0, k] + sin * cov[1, k] if axis == 0 else cos * cov[1, k] - sin * cov[0, k]
+    return clip(-2 * along / cov[k, k], -1.0, 1.0)
 
 
 @compiled

@@ -16,6 +16,8 @@ _STATIC_POSITION_DRIFT_M = 0.03
 _STATIC_YAW_DRIFT_RAD = 0.02
 SURE_STANDING = np.log(9.0)
 _MAX_LOG_ODDS = 5.0
+# Successive boxes jitter alike: the belief in standing has counted each piece of evidence some four times.
+_COUNTED = 4.0
 
 
 def predict(tracks: TrackStore, dt_s: float, config: TrackerConfig) -> None:
@@ -125,6 +127,12 @@ def _switched(log_odds: float, dt_s: float, chance: float) -> float:
     stay = (1 - 2 * chance) ** (dt_s / 0.1)
     p = 0.5 + stay * (1 / (1 + np.exp(-log_odds)) - 0.5)
     return float(np.log(p / (1 - p)))
+
+
+@compiled
+def chance_of_moving(log_odds: float) -> float:
+    """What the belief in standing is worth as a probability of moving."""
+    return float(1 / (1 + np.exp(log_odds / _COUNTED)))
 
 
 @compiled

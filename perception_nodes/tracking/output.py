@@ -14,14 +14,13 @@ from .compiled import compiled
 from .config import TrackerConfig
 from .existence import published_existence
 from .heading import orientation
+from .motion import chance_of_moving
 from .store import AX, VX, YAW, YAW_RATE, TrackStore, label_of, pose_of
 
 _NO_SPEED_STD_MPS = 0.1
 _NO_TURN_STD_RPS = 0.02
 _UNSURE_LOG_ODDS = 1.0
 _LASTING_YAW_RAD = 0.03
-# Successive boxes jitter alike: the belief in standing has counted each piece of evidence some four times.
-_COUNTED = 4.0
 _MOVING: Final = int(MotionState.MOVING)
 _STATIONARY: Final = int(MotionState.STATIONARY)
 _UNSURE: Final = int(MotionState.UNKNOWN)
@@ -129,8 +128,8 @@ def _covariance(t: Any, size_std: Any, yaw: float, c: Any, out: Any) -> None:
         out[6, 6] = out[7, 7] = _NO_SPEED_STD_MPS**2
     if c.world_fixed:
         _either(t, out)
-    along = (size_std[0] / 2) ** 2 + c.lasting_error_m**2
-    across = (size_std[1] / 2) ** 2 + c.lasting_error_m**2
+    along = (t.sided[0] * size_std[0] / 2) ** 2 + c.lasting_error_m**2
+    across = (t.sided[1] * size_std[1] / 2) ** 2 + c.lasting_error_m**2
     cos, sin = np.cos(yaw), np.sin(yaw)
     out[0, 0] += cos * cos * along + sin * sin * across
     out[1, 1] += sin * sin * along + cos * cos * across
@@ -145,7 +144,7 @@ def _either(t: Any, out: Any) -> None:
 
     Only terms that keep the whole matrix positive definite: where the other one is, and how much wider if it moves.
     """
-    moves = 1 / (1 + np.exp(t.static_log_odds / _COUNTED))
+    moves = chance_of_moving(t.static_log_odds)
     other = 1 - moves if t.moving else moves
     dx, dy = t.mean[0] - t.static_mean[0], t.mean[1] - t.static_mean[1]
     xx, xy, yy = t.cov[0, 0] - out[0, 0], t.cov[0, 1] - out[0, 1], t.cov[1, 1] - out[1, 1]

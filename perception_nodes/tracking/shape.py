@@ -14,7 +14,7 @@ class Aligned(NamedTuple):
     """A measured box described in the axes of a track.
 
     yaw: the measured yaw turned by half (or quarter) turns to the one nearest to the track's; residual: yaw minus the
-    track's; turns: by how many quarter turns (0..3); size, size_var, face: along and across `yaw`.
+    track's; turns: by how many quarter turns (0..3); size, size_var, face, sided: along and across `yaw`.
     """
 
     yaw: float
@@ -23,6 +23,7 @@ class Aligned(NamedTuple):
     size: tuple[float, float]
     size_var: tuple[float, float]
     face: tuple[float, float]
+    sided: tuple[float, float]
 
 
 class Placed(NamedTuple):
@@ -55,6 +56,7 @@ def align(m: Any, track_yaw: float) -> Aligned:
         (m.lwh_m[a], m.lwh_m[b]),
         (m.size_var[a], m.size_var[b]),
         (m.face[a] * sign_l, m.face[b] * sign_w),
+        (m.sided[a], m.sided[b]),
     )
 
 
@@ -65,7 +67,7 @@ def anchored(m: Any, aligned: Any, length_m: float, width_m: float) -> Placed:
     Where a side is seen, the error of the measured centre is mostly that of the measured extent, which anchoring
     takes away, but not below the lesser std of the centre's two axes: what both have is the noise of the points, what
     one has beyond the other comes from guessing at its extent. Along an axis of which no side is seen the box may
-    slide inside the larger one.
+    slide inside the larger one. A detector that states how centre and extent err together is believed (`sided`).
     """
     c, s = np.cos(aligned.yaw), np.sin(aligned.yaw)
     lack_l, lack_w = length_m - aligned.size[0], width_m - aligned.size[1]
@@ -79,8 +81,8 @@ def anchored(m: Any, aligned: Any, length_m: float, width_m: float) -> Placed:
     better = m.side_share * np.sqrt(min(own_l, own_w))
     scale_l = _side_share(np.sqrt(own_l), aligned.face[0], aligned.size_var[0], better)
     scale_w = _side_share(np.sqrt(own_w), aligned.face[1], aligned.size_var[1], better)
-    own_l = own_l * scale_l * scale_l + ((1 - abs(aligned.face[0])) * abs(lack_l) / 2) ** 2 / 3
-    own_w = own_w * scale_w * scale_w + ((1 - abs(aligned.face[1])) * abs(lack_w) / 2) ** 2 / 3
+    own_l = own_l * scale_l * scale_l + ((aligned.sided[0] - abs(aligned.face[0])) * abs(lack_l) / 2) ** 2 / 3
+    own_w = own_w * scale_w * scale_w + ((aligned.sided[1] - abs(aligned.face[1])) * abs(lack_w) / 2) ** 2 / 3
     between = between * scale_l * scale_w
     return Placed(
         x,

@@ -34,6 +34,7 @@ ROW: Final = np.dtype(
         ("bottom_var", "f8"),
         ("size_m", "f8", (3,)),
         ("size_var", "f8", (3,)),
+        ("sided", "f8", (2,)),
         ("class_sum", "f8", (NUM_LABELS,)),
         ("presence", "f8"),
         ("quality", "f8"),
@@ -78,6 +79,7 @@ class TrackStore:
     static_mean (N, 3), static_cov (N, 3, 3): standing hypothesis (x, y, yaw);
     static_log_odds (N,): belief in standing against moving;
     bottom_m, bottom_var (N,): height of the underside; size_m, size_var (N, 3): l, w, h;
+    sided (N, 2): share of the error of length and width that may be the centre's too;
     class_sum (N, 11): weighted sum of the detections' class probabilities;
     presence (N,): Bernoulli existence; quality (N,), quality_weight (N,): running mean of the detections' existence;
     sign_belief (N,): log odds that the heading is right rather than off by pi;
