@@ -121,6 +121,8 @@ def covariance(std: F64) -> F64:
         out[:, row, row] = std[:, column] ** 2
     # A centre is as high as its box: half of the height's spread, and what the ground is off.
     out[:, 2, 2] = 0.25 * std[:, 3] ** 2 + 0.05**2
+    # Not known is how centre and extent err together.
+    out[:, :2, 4:6] = out[:, 4:6, :2] = np.nan
     return out
 
 

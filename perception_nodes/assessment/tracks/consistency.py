@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from perception_nodes.datatypes import (
+    LABELS,
     PEDESTRIAN,
     TWO_WHEELERS,
     VEHICLES,
@@ -43,6 +44,8 @@ _APART_S: Final = 3.0
 _TRUE_WITHIN_M: Final = 2.0
 _MOVES_MPS: Final = 1.0
 _JUDGED_AGE_S: Final = (0.95, 1.05)
+# Fewer of a class get no row of their own.
+_MANY_BOXES: Final = 200
 
 
 @dataclass(frozen=True)
@@ -231,21 +234,26 @@ def _tell_position(samples: Samples, console: Console) -> None:
     table = Table(box=None, title="position, 2 degrees of freedom", title_justify="left")
     for name in ("class", "model", "boxes", "NEES", "band", "in 95 %", "NIS", "band"):
         table.add_column(name)
-    for group, labels in GROUPS.items():
+    for name, labels in _kinds(samples).items():
         for model, standing in (("moving", 0.0), ("standing", 1.0)):
             part = samples.pick(np.isin(samples["label"], labels) & (samples["standing"] == standing))
             if len(part.numbers):
-                row = position_row(part)
-                bands = [f"{low:.2f}-{high:.2f}" for low, high in (row.nees_band, row.nis_band)]
-                share = f"{100 * row.inside:.1f} %"
-                table.add_row(
-                    group,
-                    model,
-                    str(row.count),
-                    f"{row.nees:.2f}",
-                    bands[0],
-                    share,
-                    f"{row.nis:.2f}",
-                    bands[1],
-                )
+                table.add_row(name, model, *_cells(position_row(part)))
     console.print(table)
+
+
+def _cells(row: PositionRow) -> list[str]:
+    nees_band, nis_band = (f"{low:.2f}-{high:.2f}" for low, high in (row.nees_band, row.nis_band))
+    share = f"{100 * row.inside:.1f} %"
+    return [str(row.count), f"{row.nees:.2f}", nees_band, share, f"{row.nis:.2f}", nis_band]
+
+
+def _kinds(samples: Samples) -> dict[str, list[int]]:
+    """Name -> labels of the rows: the groups, and below each its classes where it has several of many boxes."""
+    out: dict[str, list[int]] = {}
+    for group, labels in GROUPS.items():
+        out[group] = labels
+        many = [k for k in labels if (samples["label"] == k).sum() >= _MANY_BOXES]
+        if len(labels) > 1:
+            out |= {f"  {LABELS[k]}": [k] for k in many}
+    return out

@@ -183,6 +183,8 @@ class _Reports:
         var[:, 2] = 0.05**2 + size_std[:, 2] ** 2 / 2
         var[:, 3], var[:, 4:7] = yaw_std**2, 2 * size_std**2
         self.covariance = np.full((n, 9, 9), np.nan)
+        # Centre and extent err on their own, and this is said.
+        self.covariance[:, :2, 4:6] = self.covariance[:, 4:6, :2] = 0.0
         self.covariance[:, np.arange(9), np.arange(9)] = var
         false = self.id >= FALSE_ID
         drawn = np.where(false, rng.beta(2.0, 5.0, n), rng.beta(5.0, 2.0, n))

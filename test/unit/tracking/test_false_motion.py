@@ -29,6 +29,7 @@ def seen_wall(make_detections, frame):
     turn = np.array([[c, -s], [s, c]])
     cov = np.full((1, 9, 9), np.nan)
     cov[0, :7, :7] = np.diag([0.0, 0.0, 0.02, 0.09**2, (along / 0.7) ** 2, 0.3**2, 0.28**2])
+    cov[0, :2, 4:6] = cov[0, 4:6, :2] = np.nan
     cov[0, :2, :2] = turn @ np.diag([along**2, across**2]) @ turn.T
     size = np.array([[length, 1.85 if length < 5 else 2.59, 2.2 if length < 5 else 4.0]])
     return replace(d, covariance=cov, lwh_m=size, score=np.array([0.5]))

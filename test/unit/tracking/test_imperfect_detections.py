@@ -18,7 +18,7 @@ def test_two_boxes_on_one_car_become_one_track(make_drive):
     drive = make_drive(noise_m=0.0)
     for _ in range(6):
         drive.step((10.0, 5.0, 0.0), (14.8, 5.0, 0.0))
-    for k in range(10):
+    for k in range(12):
         drive.step((10.0 + min(k, 4) * 0.6, 5.0, 0.0), (14.8 - min(k, 4) * 0.6, 5.0, 0.0))
     merged = [t for t in drive.outputs if (t.end_reason == EndReason.MERGED).any()]
     assert len(merged) == 1

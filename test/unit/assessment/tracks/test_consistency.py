@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 import numpy as np
 import pytest
+from rich.console import Console
 
 from perception_nodes.assessment.tracks.consistency import (
     _COLUMNS,
     ConsistencyOptions,
     Samples,
+    _tell_position,
     collect,
     existence,
     heading_flips,
@@ -24,7 +28,7 @@ from perception_nodes.assessment.tracks.simulated import (
     SimulatedDetector,
     visible_from,
 )
-from perception_nodes.datatypes import CAR, ConfigurationError
+from perception_nodes.datatypes import CAR, LABEL_INDEX, ConfigurationError
 from perception_nodes.geometry import Transform
 from perception_nodes.tracking import TrackerConfig
 
@@ -65,6 +69,14 @@ def test_errors_of_the_stated_size_are_consistent_and_twice_as_large_ones_are_no
     assert row.nis == pytest.approx(2 * factor**2)
 
 
+def test_classes_of_many_boxes_have_rows_of_their_own_below_their_group():
+    console = Console(file=StringIO(), width=120)
+    both = np.concatenate([samples(300, label=CAR).numbers, samples(20, label=LABEL_INDEX["bus"]).numbers])
+    _tell_position(Samples(both), console)
+    rows = [line.split() for line in console.file.getvalue().splitlines()]
+    assert [(r[0], r[1], r[2]) for r in rows[2:]] == [("vehicle", "moving", "320"), ("car", "moving", "300")]
+
+
 def test_of_a_track_one_sample_in_three_seconds_counts():
     once = independent(samples(60, id=np.repeat([1, 2], 30), age=np.tile(0.2 * np.arange(30), 2)))
     assert once.sum() == 4
@@ -98,6 +110,9 @@ def test_the_detector_errs_as_its_model_says():
     assert len(seen) / len(found) == pytest.approx(0.95 * 0.5 ** (125 / 4900), abs=0.02)
     np.testing.assert_allclose(error.std(axis=0), 0.25, rtol=0.07)
     assert seen[0].covariance[0, 0, 0] == pytest.approx(0.25**2)
+    extent = np.array([d.lwh_m[0, :2] for d in seen])
+    assert abs(np.corrcoef(error.T, extent.T)[:2, 2:]).max() < 0.2
+    assert (seen[0].covariance[0, :2, 4:6] == 0).all()
 
 
 def test_false_alarms_are_as_many_as_stated_and_marked():
