@@ -37,7 +37,7 @@ def track(
     sequences: Annotated[str, typer.Option(help="kitti: numbers, as 1,6,8; default: all")] = "",
     split_classes: Annotated[bool, typer.Option("--split-classes", help="kitti: one folder a class")] = False,
     smooth: Annotated[
-        bool, typer.Option("--smooth", help="kitti, offline: smooth and fill gaps with what came later")
+        bool, typer.Option("--smooth", help="offline: link, fill and smooth with what came later")
     ] = False,
     detections_2d: Annotated[
         Path | None, typer.Option("--detections-2d", help="kitti: folder of 2D detections to fuse")
@@ -50,7 +50,7 @@ def track(
         list[str] | None, typer.Argument(help="more classes, after --classes", hidden=True)
     ] = None,
 ) -> None:
-    """Track recorded detections, causally and in one pass."""
+    """Track recorded detections, causally and in one pass; with --smooth for auto-labels, with what came later too."""
     from perception_nodes.assessment.tracks.command import TrackOptions, track_and_write
 
     names = [name for text in [*(classes or []), *(more or [])] for name in text.split(",") if name]

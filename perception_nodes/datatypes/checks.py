@@ -33,11 +33,12 @@ def check_stamp(owner: str, stamp_ns: int) -> None:
 def freeze(owner: Any, *names: str) -> None:
     """Replace the named array fields of a frozen dataclass by read-only views.
 
-    The value cannot change through its holder; the caller's own array stays as writable as it was.
+    The value cannot change through its holder; the caller's own array stays as writable as it was. What is read-only
+    already is left as it is.
     """
     for name in names:
         array = getattr(owner, name)
-        if array is not None:
+        if array is not None and array.flags.writeable:
             view = array.view()
             view.setflags(write=False)
             object.__setattr__(owner, name, view)

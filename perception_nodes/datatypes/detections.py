@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -53,10 +53,8 @@ class Detections3D:
     def __post_init__(self) -> None:
         check_stamp("Detections3D", self.stamp_ns)
         n = len(self.center_m)
-        tails = {"center_m": (3,), "lwh_m": (3,), "velocity_mps": (2,), "covariance": (9, 9)}
-        tails["class_probabilities"] = (NUM_LABELS,)
         for name in _ARRAYS_3D:
-            check_shape("Detections3D", name, getattr(self, name), n, *tails.get(name, ()))
+            check_shape("Detections3D", name, getattr(self, name), n, *_TAILS_3D.get(name, ()))
         freeze(self, *_ARRAYS_3D)
 
     def __len__(self) -> int:
@@ -93,28 +91,40 @@ class Detections3D:
     ) -> Detections3D:
         """Build from boxes; what is not given in `known` is unknown (NaN, class `unknown`)."""
         n = len(center_m)
-        probabilities = np.zeros((n, NUM_LABELS))
-        probabilities[:, -1] = 1.0
-        values: dict[str, npt.NDArray[Any]] = {
-            "orientation": np.full(n, 2, np.uint8),
-            "velocity_mps": np.full((n, 2), np.nan),
-            "label": np.full(n, NUM_LABELS - 1, np.uint8),
-            "class_probabilities": probabilities,
-            "score": np.full(n, np.nan),
-            "existence_probability": np.full(n, np.nan),
-            "covariance": np.full((n, 9, 9), np.nan),
-            "num_points": np.zeros(n, np.int32),
-            "visibility": np.full(n, np.nan),
-            "source_mask": np.zeros(n, np.uint8),
-            "detection_id": np.arange(n, dtype=np.uint64),
-        }
-        unknown = set(known) - set(values)
+        unknown = set(known) - set(_UNKNOWN_3D)
         if unknown:
             raise TypeError(f"Detections3D.of: no such field: {sorted(unknown)}")
-        values.update(known)
+        values = {name: known[name] if name in known else make(n) for name, make in _UNKNOWN_3D.items()}
         return cls(stamp_ns, frame_id, source, center_m, lwh_m, yaw_rad, **values)
 
 
+def _unknown_class(n: int) -> F64:
+    out = np.zeros((n, NUM_LABELS))
+    out[:, -1] = 1.0
+    return out
+
+
+# What is not given, for N boxes.
+_UNKNOWN_3D: dict[str, Callable[[int], npt.NDArray[Any]]] = {
+    "orientation": lambda n: np.full(n, 2, np.uint8),
+    "velocity_mps": lambda n: np.full((n, 2), np.nan),
+    "label": lambda n: np.full(n, NUM_LABELS - 1, np.uint8),
+    "class_probabilities": _unknown_class,
+    "score": lambda n: np.full(n, np.nan),
+    "existence_probability": lambda n: np.full(n, np.nan),
+    "covariance": lambda n: np.full((n, 9, 9), np.nan),
+    "num_points": lambda n: np.zeros(n, np.int32),
+    "visibility": lambda n: np.full(n, np.nan),
+    "source_mask": lambda n: np.zeros(n, np.uint8),
+    "detection_id": lambda n: np.arange(n, dtype=np.uint64),
+}
+_TAILS_3D: dict[str, tuple[int, ...]] = {
+    "center_m": (3,),
+    "lwh_m": (3,),
+    "velocity_mps": (2,),
+    "covariance": (9, 9),
+    "class_probabilities": (NUM_LABELS,),
+}
 _ARRAYS_3D = tuple(f.name for f in fields(Detections3D) if f.name not in ("stamp_ns", "frame_id", "source"))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -58,23 +59,33 @@ class KittiObjects:
 
     def __post_init__(self) -> None:
         n = len(self.type)
-        for f in fields(self):
-            value = getattr(self, f.name)
-            wanted = (n, _COLUMNS[f.name]) if f.name in _COLUMNS else (n,)
+        for name in _NAMES:
+            value = getattr(self, name)
+            wanted = (n, _COLUMNS[name]) if name in _COLUMNS else (n,)
             if value.shape != wanted:
-                raise InputError(f"KittiObjects: {f.name}: wanted shape {wanted}, got {value.shape}")
-            if f.name not in ("type", "score") and not np.isfinite(value).all():
-                raise InputError(f"KittiObjects: {f.name}: a value is not finite: {value.tolist()}")
-        unknown = sorted(set(self.type.tolist()) - set(TYPES))
+                raise InputError(f"KittiObjects: {name}: wanted shape {wanted}, got {value.shape}")
+            if name not in ("type", "score") and not np.isfinite(value).all():
+                raise InputError(f"KittiObjects: {name}: a value is not finite: {value.tolist()}")
+        unknown = set(self.type.tolist()).difference(TYPES)
         if unknown:
-            raise InputError(f"KittiObjects: type {unknown[0]!r} is not one of {list(TYPES)}")
+            raise InputError(f"KittiObjects: type {min(unknown)!r} is not one of {list(TYPES)}")
 
     def __len__(self) -> int:
         return len(self.type)
 
-    def select(self, index: npt.NDArray[Any]) -> KittiObjects:
-        """The objects picked by a boolean mask or an integer index."""
-        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+    def select(self, index: npt.NDArray[Any] | slice) -> KittiObjects:
+        """The objects picked by a boolean mask, an integer index or a slice."""
+        # What has been checked is not checked again: that took longer than all else of a frame.
+        out = object.__new__(KittiObjects)
+        out.__dict__.update({name: getattr(self, name)[index] for name in _NAMES})
+        return out
+
+    def split(self, frame: I64, count: int) -> list[KittiObjects]:
+        """The objects of each of `count` frames; frame (N,): of which one each is, in any order."""
+        order = np.argsort(frame, kind="stable")
+        ordered = self.select(order)
+        edges = np.searchsorted(frame[order], np.arange(count + 1)).tolist()
+        return [ordered.select(slice(a, b)) for a, b in pairwise(edges)]
 
     @classmethod
     def of(
@@ -113,6 +124,7 @@ class KittiObjects:
         return center, self.hwl_m[:, [2, 1, 0]], -self.rotation_y_rad
 
 
+_NAMES: Final = tuple(f.name for f in fields(KittiObjects))
 _COLUMNS: Final = {"bbox_px": 4, "hwl_m": 3, "bottom_m": 3}
 
 
@@ -127,9 +139,7 @@ def join(parts: Sequence[KittiObjects]) -> KittiObjects:
     """All objects of several frames in one value."""
     if not parts:
         return KittiObjects.empty()
-    return KittiObjects(
-        **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(KittiObjects)}
-    )
+    return KittiObjects(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in _NAMES})
 
 
 def overlaps(a: KittiObjects, b: KittiObjects, view: str) -> F64:

@@ -15,7 +15,13 @@ import numpy.typing as npt
 
 from perception_nodes.datatypes import TWO_WHEELERS, VEHICLES, param
 from perception_nodes.geometry import wrap_angle
-from perception_nodes.tracking.smoothing import SmoothingNoise, smoothed_path
+from perception_nodes.tracking.smoothing import (
+    SmoothingNoise,
+    mean_heading,
+    smoothed_path,
+    stands,
+    weighted_median,
+)
 
 from .adapt_sweeps import Found
 from .adapt_threads import Thread
@@ -99,9 +105,9 @@ def _smooth(
     measured = np.zeros((len(frame), 3))
     measured[seen] = b["center_m"]
     center, velocity = smoothed_path(time_s, measured, seen, NOISE)
-    heading = _mean_heading(b["yaw"], weight)
+    heading = mean_heading(b["yaw"], weight)
     rigid = label in VEHICLES or label in TWO_WHEELERS
-    if np.linalg.norm(center[-1] - center[0]) < config.still_m and np.ptp(center[:, :2], axis=0).max() < 2.0:
+    if stands(center, config.still_m):
         middle = np.array([weighted_median(b["center_m"][:, k], weight) for k in range(3)])
         n = len(frame)
         still = (np.tile(middle, (n, 1)), np.full(n, heading), np.zeros((n, 2)))
@@ -111,17 +117,3 @@ def _smooth(
     if rigid:
         yaw = np.where(speed > _HEADING_MPS, np.arctan2(velocity[:, 1], velocity[:, 0]), yaw)
     return AutoObject(label, frame, center, np.asarray(wrap_angle(yaw)), velocity[:, :2], lwh, still=False)
-
-
-def _mean_heading(yaw: F64, weight: F64) -> float:
-    """Mean of the axis, then the end of it that most boxes call the front."""
-    axis = 0.5 * np.arctan2((weight * np.sin(2 * yaw)).sum(), (weight * np.cos(2 * yaw)).sum())
-    ahead = (weight * np.cos(yaw - axis)).sum()
-    return float(wrap_angle(axis if ahead >= 0 else axis + np.pi))
-
-
-def weighted_median(values: F64, weight: F64) -> float:
-    """The value at which half of the weight is reached."""
-    order = np.argsort(values, kind="stable")
-    total = np.cumsum(weight[order])
-    return float(values[order][np.searchsorted(total, 0.5 * total[-1])])

@@ -8,11 +8,12 @@ bottom, score, h, w, l, x, y, z, ry, alpha`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from perception_nodes.datasets.kitti_labels import LABELS
 from perception_nodes.datatypes import LABEL_INDEX, UNKNOWN, InputError
@@ -52,22 +53,55 @@ def read_kitti_tracking(path: Path, num_frames: int | None = None) -> list[Kitti
         if len(words) < 2:
             raise InputError(f"{where}: wanted frame, id and an object, got {line!r}")
         rows.append(_object_row(words[2:], _whole(words[0], where), _whole(words[1], where), where))
-    return _frames(rows, num_frames, path)
+    frame = np.array([_index(r.frame, str(path)) for r in rows], np.int64)
+    return _frames(_objects(rows), frame, num_frames, path)
 
 
 def read_pointrcnn(path: Path, num_frames: int | None = None) -> list[KittiObjects]:
     """Detections of one sequence in the csv layout, as `read_kitti_tracking` gives them (without track ids)."""
-    rows = []
-    for where, line in _lines(path):
-        values = [_number(word, where) for word in line.split(",")]
-        if len(values) != 15:
-            raise InputError(f"{where}: wanted 15 values separated by commas, got {len(values)}")
-        if values[1] not in _CSV_TYPES:
-            raise InputError(f"{where}: type: wanted one of {list(_CSV_TYPES)}, got {values[1]:g}")
-        box, score, solid, alpha = values[2:6], values[6], values[7:14], values[14]
-        row = (0.0, 0.0, alpha, *box, *solid, score)
-        rows.append(_Row(_index(values[0], where), -1, _CSV_TYPES[int(values[1])], row))
-    return _frames(rows, num_frames, path)
+    table = _csv_table(path)
+    n, kind = len(table), table[:, 1].astype(np.int64)
+    objects = KittiObjects(
+        type=np.array(["", *_CSV_TYPES.values()])[kind],
+        truncated=np.zeros(n),
+        occluded=np.zeros(n, np.int64),
+        alpha_rad=table[:, 14],
+        bbox_px=table[:, 2:6],
+        hwl_m=table[:, 7:10],
+        bottom_m=table[:, 10:13],
+        rotation_y_rad=table[:, 13],
+        score=table[:, 6],
+        track_id=np.full(n, -1, np.int64),
+    )
+    return _frames(objects, table[:, 0].astype(np.int64), num_frames, path)
+
+
+def _csv_table(path: Path) -> npt.NDArray[np.float64]:
+    """(N, 15) numbers that can be used. All lines at once; which one is wrong is looked for only if one is."""
+    lines = _lines(path)
+    try:
+        table = np.array([line.split(",") for _, line in lines], np.float64).reshape(len(lines), -1)
+    except ValueError:
+        table = np.zeros((0, 0))
+    if table.shape != (len(lines), 15) or not _usable(table):
+        for where, line in lines:
+            _check_csv(where, line)
+    return table.reshape(-1, 15)
+
+
+def _usable(table: npt.NDArray[np.float64]) -> bool:
+    frame = table[:, 0]
+    whole = (frame >= 0) & (frame < _FRAMES) & (frame == np.rint(frame))
+    return bool(np.isfinite(table).all() and whole.all() and np.isin(table[:, 1], list(_CSV_TYPES)).all())
+
+
+def _check_csv(where: str, line: str) -> None:
+    values = [_number(word, where) for word in line.split(",")]
+    if len(values) != 15:
+        raise InputError(f"{where}: wanted 15 values separated by commas, got {len(values)}")
+    if values[1] not in _CSV_TYPES:
+        raise InputError(f"{where}: type: wanted one of {list(_CSV_TYPES)}, got {values[1]:g}")
+    _index(values[0], where)
 
 
 def read_kitti_frames(folder: Path) -> dict[str, KittiObjects]:
@@ -141,7 +175,7 @@ def _texts(folder: Path) -> list[Path]:
     return found
 
 
-def _lines(path: Path) -> Iterable[tuple[str, str]]:
+def _lines(path: Path) -> list[tuple[str, str]]:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -182,14 +216,13 @@ def _index(value: float, where: str) -> int:
     return int(value)
 
 
-def _frames(rows: Sequence[_Row], num_frames: int | None, path: Path) -> list[KittiObjects]:
-    count = max((_index(r.frame, str(path)) for r in rows), default=-1) + 1
+def _frames(
+    objects: KittiObjects, frame: npt.NDArray[np.int64], num_frames: int | None, path: Path
+) -> list[KittiObjects]:
+    count = int(frame.max(initial=-1)) + 1
     if num_frames is not None and count > num_frames:
         raise InputError(f"{path}: frame {count - 1} lies behind the sequence's {num_frames} frames")
-    by_frame: list[list[_Row]] = [[] for _ in range(count if num_frames is None else num_frames)]
-    for row in rows:
-        by_frame[row.frame].append(row)
-    return [_objects(of_frame) for of_frame in by_frame]
+    return objects.split(frame, count if num_frames is None else num_frames)
 
 
 def _objects(rows: Sequence[_Row]) -> KittiObjects:

@@ -30,6 +30,12 @@ def to_detections(frame: BoxFrame, frame_id: str) -> Detections3D:
     )
 
 
+def live(tracks: Tracks) -> Tracks:
+    """Those that have not ended in this step."""
+    ended = tracks.state == int(TrackState.DELETED)
+    return tracks.select(~ended) if ended.any() else tracks
+
+
 def published(tracks: Tracks) -> Tracks:
     """The tracks to act upon: confirmed and coasting ones."""
     good = (tracks.state == int(TrackState.CONFIRMED)) | (tracks.state == int(TrackState.COASTING))

@@ -46,7 +46,6 @@ class TrackOptions:
             given["--ego-motion"] = self.ego_motion
             extra = [name for name, value in given.items() if value is not None]
             extra += ["--sequences"] * bool(self.sequences) + ["--split-classes"] * self.split_classes
-            extra += ["--smooth"] * self.smooth
             if extra:
                 raise ConfigurationError(f"{extra[0]} is for --format kitti, got --format {self.format}")
         if self.ego_motion not in (None, *EGO_MOTIONS):

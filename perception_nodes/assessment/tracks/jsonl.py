@@ -13,13 +13,15 @@ import numpy as np
 from rich.console import Console
 
 from perception_nodes.datasets.poses import MAX_EXTRAPOLATION_NS, PoseTrack
-from perception_nodes.datatypes import LABEL_INDEX, LABELS, InputError, Tracks, TrackState
+from perception_nodes.datatypes import LABEL_INDEX, LABELS, Detections3D, InputError, Tracks, TrackState
+from perception_nodes.evaluation import BoxFrame
 from perception_nodes.evaluation.jsonl import frames_of_rows, read_rows
 from perception_nodes.geometry import Transform, transform_detections
 from perception_nodes.tracking import MultiObjectTracker, TrackerConfig
 
-from .boxes import to_detections
+from .boxes import live, to_detections
 from .command import TrackOptions
+from .smooth import Frame, SmoothConfig, smoothed
 
 _VEHICLE: Final = "base_link"
 
@@ -39,23 +41,41 @@ def track_jsonl(options: TrackOptions, console: Console) -> tuple[int, int]:
     poses = None if options.poses is None else read_pose_lines(options.poses)
     if poses is not None:
         _check_cover(poses, [f.stamp_ns for f in frames], options.poses)
-    tracker = MultiObjectTracker(TrackerConfig())
     wanted = [LABEL_INDEX[_known_label(c)] for c in options.classes]
+    given = [_given(frame, frame_id, poses, wanted) for frame in frames]
     options.output.mkdir(parents=True, exist_ok=True)
     ids: set[int] = set()
     with (options.output / "objects.jsonl").open("w") as stream:
-        for frame in frames:
-            detections = to_detections(frame, frame_id)
-            if wanted:
-                detections = detections.select(np.isin(detections.label, wanted))
-            pose = poses.at(frame.stamp_ns) if poses is not None else Transform.identity()
-            if poses is not None and frame_id == _VEHICLE:
-                detections = transform_detections(detections, "odom", pose)
-            tracks = tracker.step(detections, pose)
+        for tracks in _smoothed(given) if options.smooth else _tracked(given):
             ids.update(tracks.id.tolist())
             stream.writelines(json.dumps(row) + "\n" for row in track_rows(tracks))
     console.print(f"wrote {options.output / 'objects.jsonl'}", highlight=False, soft_wrap=True)
     return len(frames), len(ids)
+
+
+def _given(
+    frame: BoxFrame, frame_id: str, poses: PoseTrack | None, wanted: list[int]
+) -> tuple[Detections3D, Transform]:
+    """Detections of a frame, in odom where there are poses, and where the vehicle is. wanted: labels, none: all."""
+    detections = to_detections(frame, frame_id)
+    if wanted:
+        detections = detections.select(np.isin(detections.label, wanted))
+    pose = poses.at(frame.stamp_ns) if poses is not None else Transform.identity()
+    if poses is not None and frame_id == _VEHICLE:
+        detections = transform_detections(detections, "odom", pose)
+    return detections, pose
+
+
+def _tracked(given: list[tuple[Detections3D, Transform]]) -> Iterator[Tracks]:
+    tracker = MultiObjectTracker(TrackerConfig())
+    return (tracker.step(detections, pose) for detections, pose in given)
+
+
+def _smoothed(given: list[tuple[Detections3D, Transform]]) -> list[Tracks]:
+    steps = zip(_tracked(given), given, strict=True)
+    frames = [Frame(live(tracks), detections, pose) for tracks, (detections, pose) in steps]
+    drifts = any(f.tracks.frame_id == _VEHICLE for f in frames)
+    return smoothed(frames, SmoothConfig(still_m=0.0 if drifts else SmoothConfig.still_m))
 
 
 def _check_cover(poses: PoseTrack, stamps_ns: list[int], path: Path | None) -> None:

@@ -11,11 +11,12 @@ import numpy.typing as npt
 from numba import njit
 
 from perception_nodes.datasets.kitti_labels import LABELS
-from perception_nodes.datatypes import LABEL_INDEX, NUM_LABELS, Detections3D, SourceMask, Tracks, TrackState
-from perception_nodes.evaluation.kitti_objects import KittiObjects
+from perception_nodes.datatypes import LABEL_INDEX, NUM_LABELS, Detections3D, SourceMask, Tracks
+from perception_nodes.evaluation.kitti_objects import KittiObjects, join
 from perception_nodes.geometry import Transform, transform_detections, wrap_angle
 from perception_nodes.tracking import MultiObjectTracker
 
+from .boxes import live
 from .config import TrackConfig
 from .images import bridges, support
 from .ranking import ScoreMemory
@@ -27,12 +28,13 @@ _NEAREST_M: Final = 0.1
 
 
 class Seen(NamedTuple):
-    """Live tracks of a frame in the tracker's frame, and how the camera sees them: center_m (N, 3), yaw_rad (N,) in
-    the vehicle's frame, image boxes (N, 4), the share of each (N,) that lies in the image, and how much a 2D detection
-    supports it (N,), 0..1.
+    """Live tracks of a frame and what they were given, in the tracker's frame, and how the camera sees them: center_m
+    (N, 3), yaw_rad (N,) in the vehicle's frame, image boxes (N, 4), the share of each (N,) that lies in the image, and
+    how much a 2D detection supports it (N,), 0..1.
     """
 
     tracks: Tracks
+    detections: Detections3D
     center_m: F64
     yaw_rad: F64
     box_px: F64
@@ -74,15 +76,18 @@ class KittiTracker:
             given = bridges(given, before, projected, image_boxes, self.config)
         if odom_from_base is not None and at_once is None:
             given = transform_detections(given, "odom", odom_from_base)
-        tracks = self.tracker.step(given, pose)
-        ended = tracks.state == int(TrackState.DELETED)
-        tracks = tracks.select(~ended) if ended.any() else tracks
+        return self.seen(live(self.tracker.step(given, pose)), given, back, image_boxes)
+
+    def seen(
+        self, tracks: Tracks, given: Detections3D, back: Transform | None, image_boxes: F64 | None
+    ) -> Seen:
+        """How the camera sees tracks of a frame. back: base_from_odom, None: they are in the vehicle's frame."""
         center_m, yaw_rad = _from_vehicle(tracks, back)
         box_px, share = self._project(center_m, tracks.lwh_m, yaw_rad)
         supported = np.zeros(len(tracks))
         if image_boxes is not None:
             supported = support(box_px, image_boxes, self.config.support_overlap)
-        return Seen(tracks, center_m, yaw_rad, box_px, share, supported)
+        return Seen(tracks, given, center_m, yaw_rad, box_px, share, supported)
 
     def _project(self, center_m: F64, lwh_m: F64, yaw_rad: F64) -> tuple[F64, F64]:
         return project(center_m, lwh_m, yaw_rad, self._p2, self._size_px)
@@ -108,7 +113,7 @@ def follow(
 def results(seen: Iterable[Seen], label: str, config: TrackConfig) -> list[KittiObjects]:
     """What is written of each frame: which tracks, with which score, from that frame and earlier ones only."""
     memory = ScoreMemory(config)
-    out = []
+    rows: list[_Shown] = []
     for frame in seen:
         tracks, share = frame.tracks, frame.share
         score = memory.update(tracks, config.support_score * frame.support)
@@ -116,8 +121,23 @@ def results(seen: Iterable[Seen], label: str, config: TrackConfig) -> list[Kitti
         coasting = (unseen_s <= config.coast_s + 1e-6) & (share >= config.visible_share)
         coasting &= tracks.existence_probability >= config.coast_existence
         shown = np.flatnonzero(((unseen_s == 0) | coasting) & (share > 0))
-        out.append(to_kitti(frame, label, score, shown))
-    return out
+        # In the order of their ids.
+        shown = shown[np.argsort(tracks.id[shown], kind="stable")]
+        of_frame: tuple[npt.NDArray[Any], ...] = (frame.center_m, frame.yaw_rad, tracks.lwh_m)
+        of_frame += (frame.box_px, score, tracks.id)
+        rows.append(_Shown(*(column[shown] for column in of_frame)))
+    return _to_kitti(rows, label)
+
+
+class _Shown(NamedTuple):
+    """What is written of one frame, in the vehicle's frame."""
+
+    center_m: F64
+    yaw_rad: F64
+    lwh_m: F64
+    box_px: F64
+    score: F64
+    id: npt.NDArray[np.uint64]
 
 
 def to_detections(
@@ -156,26 +176,27 @@ def to_detections(
     )
 
 
-def to_kitti(seen: Seen, label: str, score: F64, index: npt.NDArray[np.int64]) -> KittiObjects:
-    """The tracks `index` as results in the order of their ids."""
-    number = seen.tracks.id
-    index = index[np.argsort(number[index], kind="stable")]
-    center, size = seen.center_m[index], seen.tracks.lwh_m[index]
+def _to_kitti(frames: Sequence[_Shown], label: str) -> list[KittiObjects]:
+    """All frames at once: x ahead, y left, z up to the rectified camera's axes."""
+    if not frames:
+        return []
+    center, yaw_rad, size, box_px, score, number = (np.concatenate(c) for c in zip(*frames, strict=True))
     bottom = np.stack([-center[:, 1], size[:, 2] / 2 - center[:, 2], center[:, 0]], axis=1)
-    rotation_y = np.asarray(wrap_angle(-seen.yaw_rad[index] - np.pi / 2), np.float64)
-    n, none = len(index), np.zeros(len(index))
-    return KittiObjects(
-        type=np.array([label] * n, np.str_) if n else np.zeros(0, "U1"),
-        truncated=none,
+    rotation_y = np.asarray(wrap_angle(-yaw_rad - np.pi / 2), np.float64)
+    n = len(center)
+    objects = KittiObjects(
+        type=np.full(n, label),
+        truncated=np.zeros(n),
         occluded=np.zeros(n, np.int64),
         alpha_rad=np.asarray(wrap_angle(rotation_y - np.arctan2(bottom[:, 0], bottom[:, 2])), np.float64),
-        bbox_px=seen.box_px[index],
+        bbox_px=box_px,
         hwl_m=size[:, [2, 1, 0]],
         bottom_m=bottom,
         rotation_y_rad=rotation_y,
-        score=score[index],
-        track_id=number[index].astype(np.int64),
+        score=score,
+        track_id=number.astype(np.int64),
     )
+    return objects.split(np.repeat(np.arange(len(frames)), [len(f.id) for f in frames]), len(frames))
 
 
 def project(center_m: F64, lwh_m: F64, yaw_rad: F64, p2: F64, size_px: tuple[int, int]) -> tuple[F64, F64]:
@@ -223,14 +244,16 @@ def _from_vehicle(tracks: Tracks, base_from_odom: Transform | None) -> tuple[F64
     return np.asarray(base_from_odom.apply(tracks.center_m), np.float64), np.asarray(yaw_rad, np.float64)
 
 
-def result_lines(frames: Sequence[KittiObjects]) -> list[str]:
-    """Lines of the tracking result layout: frame id type truncated occluded alpha bbox h w l x y z ry score."""
-    out = []
-    for i, f in enumerate(frames):
-        numbers = np.column_stack([f.alpha_rad, f.bbox_px, f.hwl_m, f.bottom_m, f.rotation_y_rad, f.score])
-        for kind, number, row in zip(f.type.tolist(), f.track_id.tolist(), numbers.tolist(), strict=True):
-            out.append(_LINE % (i, number, kind, *row))
-    return out
+def result_lines(frames: Sequence[KittiObjects], first_id: int = 0) -> list[str]:
+    """Lines of the tracking result layout: frame id type truncated occluded alpha bbox h w l x y z ry score.
+
+    first_id is added to the ids.
+    """
+    f = join(frames)
+    frame = np.repeat(np.arange(len(frames)), [len(part) for part in frames]).tolist()
+    numbers = np.column_stack([f.alpha_rad, f.bbox_px, f.hwl_m, f.bottom_m, f.rotation_y_rad, f.score])
+    rows = zip(frame, (f.track_id + first_id).tolist(), f.type.tolist(), numbers.tolist(), strict=True)
+    return [_LINE % (i, number, kind, *row) for i, number, kind, row in rows]
 
 
 _DIGITS: Final = 6

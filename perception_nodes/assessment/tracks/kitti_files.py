@@ -54,9 +54,11 @@ def track_kitti(options: TrackOptions, console: Console) -> tuple[int, int]:
     for job in find_jobs(options):
         found = track_job(job, options)
         frames += len(found)
-        lines, last = _numbered(found, 0 if options.split_classes else first_id.get(job.sequence, 0))
-        tracks += len(np.unique(np.concatenate([r.track_id for r in found]))) if found else 0
-        first_id[job.sequence] = last
+        # No id is that of another class of the sequence.
+        offset = 0 if options.split_classes else first_id.get(job.sequence, 0)
+        lines, ids = result_lines(found, offset), {i for r in found for i in r.track_id.tolist()}
+        tracks += len(ids)
+        first_id[job.sequence] = offset + max(ids, default=0)
         folder = options.output / job.label if options.split_classes else options.output
         written.setdefault(folder / f"{job.sequence}.txt", []).extend(lines)
     for path, lines in written.items():
@@ -117,18 +119,20 @@ def track_job(job: Job, options: TrackOptions) -> list[KittiObjects]:
     if any(not np.isfinite(f.score).all() for f in frames):
         raise InputError(f"{job.path}: a detection has no score")
     config = class_config(job.label)
-    poses = read_poses(options, job.sequence, len(frames))
+    given = read_poses(options, job.sequence, len(frames))
     estimate = config.ego_motion if options.ego_motion is None else options.ego_motion == "from-objects"
-    if poses is None and estimate:
-        poses, config = estimated_poses(options, job, everything), drifting(config)
+    poses = given
+    if given is None and (estimate or (options.smooth and options.ego_motion is None)):
+        poses = estimated_poses(options, job, everything)
+    config = drifting(config) if given is None and estimate else config
     tracker = KittiTracker(job.label, config, projection(options.calib, job.sequence), SIZE_PX)
-    seen = follow(frames, tracker, poses, image_boxes(options, job, len(frames)))
-    written = results(seen, job.label, tracker.config)
+    boxes = image_boxes(options, job, len(frames))
+    seen = follow(frames, tracker, poses if estimate or given is not None else None, boxes)
     if options.smooth:
-        from .smooth import smoothed
+        from .kitti_smooth import offline
 
-        return smoothed(written)
-    return written
+        return offline(list(seen), tracker, poses, drifts=given is None)
+    return results(seen, job.label, tracker.config)
 
 
 def estimated_poses(options: TrackOptions, job: Job, frames: Sequence[KittiObjects]) -> list[Transform]:
@@ -204,13 +208,3 @@ def read_poses(options: TrackOptions, sequence: str, count: int) -> list[Transfo
     imu_from_ahead = rect_from_imu.inverse() @ rect_from_ahead
     stamps = [i * PERIOD_NS for i in range(len(rows))]
     return list(oxts_track(rows, stamps, imu_from_ahead).odom_from_base)
-
-
-def _numbered(frames: Sequence[KittiObjects], offset: int) -> tuple[list[str], int]:
-    """Lines with ids that no other class of the sequence has, and the largest of them."""
-    lines, last = [], offset
-    for line in result_lines(frames):
-        frame, number, rest = line.split(" ", 2)
-        lines.append(f"{frame} {int(number) + offset} {rest}")
-        last = max(last, int(number) + offset)
-    return lines, last

@@ -16,8 +16,9 @@ from perception_nodes.evaluation import BoxFrame
 from perception_nodes.geometry import Transform
 from perception_nodes.tracking import MultiObjectTracker, TrackerConfig
 
-from .boxes import published, to_detections
+from .boxes import live, published, to_detections
 from .command import TrackOptions
+from .smooth import Frame, SmoothConfig, smoothed
 
 TRACKED: Final = ("bicycle", "bus", "car", "motorcycle", "pedestrian", "trailer", "truck")
 # Key frames are 0.5 s apart: the life times of the tracker, which are for 10 Hz, would end a track at the first miss.
@@ -51,8 +52,11 @@ def track_nuscenes(options: TrackOptions, console: Console) -> tuple[int, int]:
     for scene, tokens in sorted(scenes.items()):
         tracker = MultiObjectTracker(CONFIG)
         frames = nuscenes_frames({t: samples[t] for t in tokens}, stamps, options.detections)
-        for token, frame in zip(tokens, frames, strict=True):
-            tracks = published(_step(tracker, frame, moments[token].pose, wanted))
+        steps = [
+            _step(tracker, frame, moments[t].pose, wanted) for t, frame in zip(tokens, frames, strict=True)
+        ]
+        for token, all_tracks in zip(tokens, _shown(steps, options.smooth), strict=True):
+            tracks = published(all_tracks)
             results[token] = [_box(token, scene, tracks, i) for i in range(len(tracks))]
             ids.update(b["tracking_id"] for b in results[token])
     options.output.mkdir(parents=True, exist_ok=True)
@@ -70,9 +74,14 @@ def _wanted(classes: tuple[str, ...]) -> list[int]:
     return [LABEL_INDEX[name] for name in classes or TRACKED]
 
 
-def _step(tracker: MultiObjectTracker, frame: BoxFrame, pose: Transform, wanted: list[int]) -> Tracks:
+def _step(tracker: MultiObjectTracker, frame: BoxFrame, pose: Transform, wanted: list[int]) -> Frame:
     detections = to_detections(frame, "map")
-    return tracker.step(detections.select(np.isin(detections.label, wanted)), pose)
+    detections = detections.select(np.isin(detections.label, wanted))
+    return Frame(live(tracker.step(detections, pose)), detections, pose)
+
+
+def _shown(steps: list[Frame], smooth: bool) -> list[Tracks]:
+    return smoothed(steps, SmoothConfig(whole_boxes=True)) if smooth else [s.tracks for s in steps]
 
 
 def read_moments(folder: Path, samples: Samples) -> dict[str, _Moment]:

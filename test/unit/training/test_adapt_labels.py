@@ -10,9 +10,9 @@ pytest.importorskip("torch", reason="needs the extra [train]")
 from perception_nodes.datatypes import CAR, UNKNOWN, Detections3D, PointCloud
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.geometry import Transform
-from perception_nodes.tracking.smoothing import smoothed_path
+from perception_nodes.tracking.smoothing import smoothed_path, weighted_median
 from perception_nodes.training.adapt_labels import Labels, boxes_at, label_drive, labelled_frame, measured
-from perception_nodes.training.adapt_objects import NOISE, AutoObject, weighted_median
+from perception_nodes.training.adapt_objects import NOISE, AutoObject
 from perception_nodes.training.adapt_sweeps import Found, Sweep, joined
 from perception_nodes.training.adapt_threads import threads, tracked
 

@@ -37,12 +37,6 @@ def test_two_sources_of_the_motion(sequence, motion):
         kitti(sequence, poses=sequence, ego_motion=motion)
 
 
-@pytest.mark.parametrize("layout", ["jsonl", "nuscenes"])
-def test_smoothing_is_for_kitti(sequence, layout):
-    with pytest.raises(ConfigurationError, match="--smooth is for --format kitti"):
-        TrackOptions(layout, sequence, sequence, smooth=True)
-
-
 def test_a_folder_without_detections(tmp_path):
     (tmp_path / "images").mkdir()
     with pytest.raises(InputError, match=r"wanted SSSS\.txt, or folders that end with one of"):

@@ -14,7 +14,6 @@ from perception_nodes.assessment.tracks.config import TrackConfig, class_config
 from perception_nodes.assessment.tracks.images import bridges, read_image_boxes, support
 from perception_nodes.assessment.tracks.kitti import KittiTracker, follow, project, results, to_detections
 from perception_nodes.assessment.tracks.kitti_files import SIZE_PX, projection
-from perception_nodes.assessment.tracks.smooth import smoothed
 from perception_nodes.datatypes import ConfigurationError, InputError
 from perception_nodes.evaluation import kitti_tracking
 from perception_nodes.evaluation.kitti_objects import KittiObjects
@@ -206,40 +205,6 @@ def test_what_cannot_be_done_is_said(sequence, changes, error, message):
 def test_a_missing_folder_is_said(sequence, tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         options(sequence, detections=tmp_path / "nothing")
-
-
-def test_smoothing_fills_gaps_and_comes_nearer_to_the_truth(sequence):
-    raw = tracked(sequence, replace(class_config("Car"), coast_s=0.0))
-    out = smoothed(raw)
-    assert [len(f) for f in raw[12:14]] == [0, 0]
-    assert [len(f) for f in out[12:14]] == [1, 1]
-    true = np.array([20 + 0.2 * k for k in range(30)])
-
-    def error(frames: list[KittiObjects]) -> float:
-        pairs = [(f.bottom_m[0, 2], true[k]) for k, f in enumerate(frames) if len(f)]
-        return float(np.sqrt(np.mean([(a - b) ** 2 for a, b in pairs])))
-
-    assert error(out) < 0.9 * error(raw)
-
-
-def test_smoothing_links_a_track_that_broke():
-    def frame(number: int, z: float) -> KittiObjects:
-        return KittiObjects.of(
-            ["Car"], [[0, 0, 9, 9]], [[1.5, 1.6, 4]], [[0, 1.6, z]], score=1.0, track_id=[number]
-        )
-
-    frames = (
-        [frame(1, 20 + k) for k in range(6)]
-        + [KittiObjects.empty()] * 3
-        + [frame(2, 29 + k) for k in range(5)]
-    )
-    out = smoothed(frames)
-    assert [f.track_id.tolist() for f in out] == [[1]] * 14
-    np.testing.assert_allclose([f.bottom_m[0, 2] for f in out], np.arange(20.0, 34.0), atol=0.05)
-
-
-def test_smoothing_nothing_is_nothing():
-    assert [len(f) for f in smoothed([KittiObjects.empty()] * 3)] == [0, 0, 0]
 
 
 def test_placed_at_once_is_placed_afterwards(sequence):
