@@ -211,7 +211,7 @@ def _write(path: Path, made_by: str, source: Source, tables: Mapping[str, Existe
         if (entry["model_id"], entry["model_hash"]) != (source.model_id, source.model_hash)
     ]
     body = {"calibrations": [*others, as_entry(known, notes)]}
-    path.write_text(yaml.safe_dump(body, sort_keys=False, width=120))
+    path.write_text(yaml.safe_dump(body, sort_keys=False, width=120, default_flow_style=None))
 
 
 def _command(options: ExistenceOptions, number: int) -> str:

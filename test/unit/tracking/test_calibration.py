@@ -10,7 +10,7 @@ from perception_nodes.datatypes import CAR, ConfigurationError, Detections3D
 from perception_nodes.datatypes.existence import ExistenceCalibration, ExistenceTable
 from perception_nodes.geometry import Transform
 from perception_nodes.tracking import ExistenceCalibrations, MultiObjectTracker, Source, TrackerConfig
-from perception_nodes.tracking.calibration import NONE, KnownCalibration, as_entry, deciding
+from perception_nodes.tracking.calibration import AUTO, NONE, KnownCalibration, as_entry, deciding
 
 TABLE = ExistenceTable((0.1, 0.9), (0.4, 0.95))
 MINE = Source("mine", "1234")
@@ -80,6 +80,15 @@ def test_what_is_no_such_file_is_refused_by_name(tmp_path, text, message):
     with pytest.raises(ConfigurationError, match=message) as error:
         ExistenceCalibrations.read(str(path))
     assert "some.yaml" in str(error.value)
+
+
+def test_what_is_shipped_is_for_the_shipped_detector_and_tracker():
+    known = ExistenceCalibrations.read(AUTO)
+    found = known.find(Source("late_fusion(geometric)"), TrackerConfig())
+    assert found is not None, (
+        "the tracker's parameters have changed: perception tune existence, docs/tracking.md"
+    )
+    assert found.expected_error <= 0.05
 
 
 def test_the_published_existence_is_the_calibrated_belief():
