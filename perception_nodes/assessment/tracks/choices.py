@@ -52,7 +52,7 @@ def choose(options: TuneOptions, console: Console) -> Choices:
     truth, inputs = read_inputs(options)
     samples = {n: judged(truth[n], inputs[n]["frames"], options.label) for n in truth}
     as_set = class_config(options.label)
-    of_set = _settings(options.label, as_set, truth, inputs)
+    of_set = _settings(options.label, as_set, {_FITTED: False}, (truth, inputs))
     found: Truth = {}
     chosen: dict[str, dict[str, float]] = {}
     with RunProgress(console) as progress:
@@ -60,10 +60,10 @@ def choose(options: TuneOptions, console: Console) -> Choices:
         for k, name in enumerate(truth):
             others = {n: truth[n] for n in truth if n != name}
             fitted = fit_scores([samples[n] for n in others]).applied(as_set)
-            of_fit = _settings(options.label, fitted, others, inputs)
+            of_fit = _settings(options.label, fitted, {_FITTED: True}, (others, inputs))
             settings = [s._replace(tables={n: s.tables[n] for n in others}) for s in of_set] + of_fit
             best = max(settings, key=lambda s: worth(list(s.tables.values()), options.label))
-            chosen[name] = best.changes | {_FITTED: best.config.score_slope == fitted.score_slope}
+            chosen[name] = best.changes
             found[name] = results(
                 passed(options.label, best.config, inputs[name]), options.label, best.config
             )
@@ -82,8 +82,13 @@ class _Setting(NamedTuple):
 
 
 def _settings(
-    label: str, config: TrackConfig, truth: Truth, inputs: Mapping[str, Mapping[str, Any]]
+    label: str,
+    config: TrackConfig,
+    meaning: dict[str, float],
+    data: tuple[Truth, Mapping[str, Mapping[str, Any]]],
 ) -> list[_Setting]:
+    """The grid with one meaning of the scores (`config`, named by `meaning`) on labels and inputs."""
+    truth, inputs = data
     out = []
     for values in product(*PASSES.values()):
         changes = dict(zip(PASSES, values, strict=True))
@@ -92,7 +97,7 @@ def _settings(
         for coasting in COASTING:
             written = applied(moved, coasting)
             tables = {n: _table(label, written, truth[n], s) for n, s in seen.items()}
-            out.append(_Setting(written, changes | coasting, tables))
+            out.append(_Setting(written, changes | coasting | meaning, tables))
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -57,6 +58,15 @@ def test_the_meaning_of_the_scores_is_that_of_the_others(unlike):
     with patch.object(choices, "fit_scores", fit):
         run(unlike)
     assert asked == [1, 1]
+
+
+@pytest.mark.parametrize(("even", "taken"), [(99.0, False), (2.0, True)])
+def test_the_fitted_meaning_is_taken_only_where_the_others_are_better_with_it(unlike, even, taken):
+    as_set = replace(class_config("Car"), score_even=99.0 if taken else 2.0)
+    fit, config = Meaning(even, 1.0, 0.0), patch.object(choices, "class_config", lambda label: as_set)
+    with config, patch.object(choices, "fit_scores", lambda samples: fit):
+        out = run(unlike)
+    assert [c["fitted_scores"] for c in out.chosen.values()] == [taken, taken]
 
 
 def test_how_often_each_value_is_chosen_is_told(unlike):
