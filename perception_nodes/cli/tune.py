@@ -25,7 +25,8 @@ def tune(
         str,
         typer.Argument(
             help="tracker; scores: what they mean; choices: by the other sequences; ablation: what each part adds; "
-            "consistency: simulated; existence: what it is worth, simulated; parameters: of the tracker, by effect"
+            "smooth: what --smooth does; consistency: simulated; existence: what it is worth, simulated; "
+            "parameters: of the tracker, by effect"
         ),
     ],
     truth: Annotated[Path | None, typer.Option(help="folder of KITTI tracking labels SSSS.txt")] = None,
@@ -70,6 +71,7 @@ def tune(
     from perception_nodes.assessment.tracks.choices import choose
     from perception_nodes.assessment.tracks.command import TrackOptions
     from perception_nodes.assessment.tracks.scores import scores_and_tell
+    from perception_nodes.assessment.tracks.smooth_figures import smooth_and_tell
     from perception_nodes.assessment.tracks.tune import tune_and_tell
     from perception_nodes.assessment.tracks.tune_inputs import TuneOptions, read_truth
     from perception_nodes.datatypes import ConfigurationError
@@ -114,11 +116,12 @@ def tune(
         "tracker": tune_and_tell,
         "scores": scores_and_tell,
         "choices": choose,
+        "smooth": smooth_and_tell,
         "ablation": ablation,
     }
     if what not in works:
         raise ConfigurationError(
-            "perception tune: wanted tracker, scores, choices, ablation, consistency, existence or parameters, "
+            "perception tune: wanted tracker, scores, choices, ablation, consistency, existence, smooth or parameters, "
             f"got {what!r}"
         )
     if truth is None or detections is None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
+import pytest
 from rich.console import Console
 
 from perception_nodes.assessment.inputs.kitti import read_kitti_tracking
 from perception_nodes.assessment.tracks.command import TrackOptions, track_and_write
+from perception_nodes.assessment.tracks.smooth_figures import matched, smooth_and_tell
+from perception_nodes.assessment.tracks.tune_inputs import TuneOptions
+from perception_nodes.evaluation.kitti_objects import KittiObjects
 
 QUIET = Console(quiet=True)
 FRAMES = 40
@@ -162,3 +167,27 @@ def test_nothing_is_nothing(sequence):
     for path in (sequence / "det3d_Car").iterdir():
         path.write_text("")
     assert [len(f) for f in kitti(sequence, smooth=True)] == [0] * 30
+
+
+def test_how_near_a_box_is_to_its_label():
+    def boxes(*places, number=0):
+        n = len(places)
+        size = ([[0, 0, 9, 9]] * n, [[1.5, 1.6, 4.0]] * n)
+        ids = np.arange(n) + number
+        return KittiObjects.of(["Car"] * n, *size, [[x, 1.6, z] for x, z in places], track_id=ids)
+
+    found = dict(matched(boxes((0, 20), (9, 40), (-9, 30)), boxes((9, 40), (0.3, 20.4), number=7)))
+    assert set(found) == {0, 1}
+    assert found[0].error_m == pytest.approx(0.5)
+    assert found[0].overlap == pytest.approx(3.7 * 1.2 / (2 * 6.4 - 3.7 * 1.2))
+    assert found[1] == (0.0, pytest.approx(1.0))
+
+
+def test_causal_and_smoothed_are_printed_for_the_same_boxes(sequence):
+    console = Console(width=200, file=io.StringIO())
+    track = TrackOptions("kitti", sequence, sequence, ego_motion="none")
+    out = smooth_and_tell(TuneOptions(sequence / "label_02", track, "Car"), console)
+    assert len(out.matches[0]) == len(out.matches[1]) == 60
+    errors = [np.mean([m.error_m for m in matches]) for matches in out.matches]
+    assert errors[1] < errors[0]
+    assert [line[:8] for line in console.file.getvalue().splitlines()[1:]] == ["| causal", "| smooth"]
