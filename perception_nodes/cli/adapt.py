@@ -13,11 +13,11 @@ from .train_options import check_extra, check_folder
 EXAMPLES = """
 **Examples**
 
-`perception adapt --bag drive.mcap --model models/lidar_small.onnx --output adapted`  learns from the first half
+`perception adapt --bag drive.mcap --model small --output adapted`  learns from the first half
 
-`perception adapt --bag drive.mcap --model models/lidar_small.onnx --output adapted --resume`  goes on after a kill
+`perception adapt --bag drive.mcap --model small --output adapted --resume`  goes on after a kill
 
-`perception adapt --bag pandaset_002 --model models/lidar_small.onnx --output adapted --share 0.8 --steps 600`
+`perception adapt --bag pandaset_002 --model small --output adapted --share 0.8 --steps 600`
 
 `perception run drive.mcap --output out --lidar-model adapted/lidar_small_adapted.onnx`  what came out of it
 """
@@ -27,7 +27,7 @@ def adapt(
     bag: Annotated[
         Path, typer.Option(help="rosbag2 or dataset folder with lidars and ego motion; no labels")
     ],
-    model: Annotated[Path, typer.Option(help="float32 ONNX file of perception train lidar")],
+    model: Annotated[Path, typer.Option(help="float32 ONNX file of perception train lidar, or small, base")],
     output: Annotated[Path, typer.Option("--output", "-o", help="folder of the run")] = Path("adapted"),
     rig: Annotated[str, typer.Option(help="rig of the bag, name or YAML file; guessed when absent")] = "",
     share: Annotated[float, typer.Option(help="part of the drive to learn from; the rest is held out")] = 0.5,
@@ -60,6 +60,7 @@ def adapt(
     if not 0.0 < share <= 1.0:
         raise ConfigurationError(f"--share {share}: wanted more than 0, at most 1")
     from perception_nodes.datasets.rigs import find_rig
+    from perception_nodes.detection.learned_choice import model_path
     from perception_nodes.runs import RunOptions
     from perception_nodes.runs.adapt import read_drive
     from perception_nodes.simulation.iterator import Drives
@@ -68,6 +69,7 @@ def adapt(
     from perception_nodes.training.weights import network_of
 
     console = Console()
+    model = model_path(model)
     _, about = network_of(model)
     config = TrainConfig(
         size=str(about["size"]), steps=steps, batch=batch, learning_rate=learning_rate, weight_decay=0.0,

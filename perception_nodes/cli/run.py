@@ -30,7 +30,7 @@ def run(
     lidar_model: Annotated[
         str,
         typer.Option(
-            help="geometric (default), auto (the shipped model), an ONNX file or a foreign model's folder"
+            help="geometric (default), auto (small), small or base (shipped), an ONNX file or a foreign model's folder"
         ),
     ] = "",
     camera_model: Annotated[

@@ -62,7 +62,7 @@ def simulate(
     lidar_model: Annotated[
         str,
         typer.Option(
-            help="--loop: geometric (default), auto (the shipped model), an ONNX file or a foreign model's folder"
+            help="--loop: geometric (default), auto, small, base, an ONNX file or a foreign model's folder"
         ),
     ] = "",
     list: Annotated[bool, typer.Option("--list", help="show the scenarios")] = False,

@@ -28,7 +28,7 @@ EXAMPLES = """
 
 `perception train lidar --rig vlp16 --pretrain 500 --pretrain-data drive.mcap`  begins with sweeps nobody labelled
 
-`perception train lidar --rig my_rig.yaml --from models/lidar_small.onnx`  fine-tunes a model for your lidar
+`perception train lidar --rig my_rig.yaml --from small`  fine-tunes a model for your lidar
 
 `perception train score --model vlp16/lidar_small.onnx --data drives/pandaset_002`  on real sweeps with labels
 
@@ -75,7 +75,9 @@ def train(
     data: Annotated[
         list[Path] | None, typer.Option(help="lidar: folder for simulated frames; score: recordings")
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="the ONNX file to score, calibrate or look at")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="the ONNX file to score, calibrate or look at, or small, base")
+    ] = None,
     pictures: Annotated[
         bool, typer.Option("--pictures", help="score: draw the first sweep of each recording into --output")
     ] = False,
@@ -106,8 +108,10 @@ def train(
     for option, folder in (("--output", output), *(("--data", d) for d in data or () if what in _FRAMES_OF)):
         check_folder(option, folder)
     from perception_nodes.datasets.rigs import find_rig
+    from perception_nodes.detection.learned_choice import model_path
     from perception_nodes.simulation.iterator import Drives
 
+    model, tuned = (None if path is None else model_path(path) for path in (model, tuned))
     rigs, drives = tuple(find_rig(r) for r in rig or ()), Drives(frames=frames, stride=_STRIDE)
     if what == "score":
         from perception_nodes.training.compare import score_simulated

@@ -43,7 +43,7 @@ class LidarDetector(PerceptionNode):
                 "model",
                 GEOMETRIC,
                 {
-                    "help": "geometric, auto (the shipped model), an ONNX file, or the folder of a foreign model"
+                    "help": "geometric, auto (small), small, base, an ONNX file, or the folder of a foreign model"
                 },
             )
         )

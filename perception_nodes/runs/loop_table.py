@@ -133,7 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=10, help="seeds from 1 to this")
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--lidar-model", default=GEOMETRIC, help="geometric, auto or the path of a model")
+    parser.add_argument(
+        "--lidar-model", default=GEOMETRIC, help="geometric, auto, small, base or the path of a model"
+    )
     parser.add_argument("--output", type=Path, default=Path("loop_table"))
     given = parser.parse_args(arguments)
     console = Console()

@@ -63,8 +63,8 @@ def test_the_meaning_of_the_scores_is_that_of_the_others(unlike):
 @pytest.mark.parametrize(("even", "taken"), [(99.0, False), (2.0, True)])
 def test_the_fitted_meaning_is_taken_only_where_the_others_are_better_with_it(unlike, even, taken):
     as_set = replace(class_config("Car"), score_even=99.0 if taken else 2.0)
-    fit, config = Meaning(even, 1.0, 0.0), patch.object(choices, "class_config", lambda label: as_set)
-    with config, patch.object(choices, "fit_scores", lambda samples: fit):
+    fit, config = Meaning(even, 1.0, 0.0), patch.object(choices, "class_config", lambda _: as_set)
+    with config, patch.object(choices, "fit_scores", lambda _: fit):
         out = run(unlike)
     assert [c["fitted_scores"] for c in out.chosen.values()] == [taken, taken]
 
