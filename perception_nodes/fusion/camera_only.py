@@ -129,4 +129,6 @@ def _covariance(
     for k, name in enumerate("lwh"):
         row = COVARIANCE_STATE.index(name)
         out[:, row, row] = size_std[:, k] ** 2
+    # The centre lies behind the seen side by the class's width: it errs with the extent, but the yaw is not known.
+    out[:, :2, 4:6] = out[:, 4:6, :2] = np.nan
     return out

@@ -130,6 +130,8 @@ def test_camera_only_car_stands_where_the_car_is() -> None:
     sigma = fused.covariance[0, :2, :2]
     assert error @ np.linalg.solve(sigma, error) < 9.0
     assert np.linalg.eigvalsh(sigma)[1] > 4 * np.linalg.eigvalsh(sigma)[0]
+    # Behind the seen side by a width that is assumed: that they err on their own (0) is not stated.
+    assert np.isnan(fused.covariance[0, :2, 4:6]).all()
 
 
 def test_camera_box_on_a_lidar_object_is_not_a_second_object() -> None:
