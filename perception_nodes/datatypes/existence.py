@@ -42,7 +42,8 @@ def from_log_odds(odds: F64) -> F64:
 class ExistenceTable:
     """A rising piecewise linear map of log odds: `belief` (K,) to `probability` (K,), both in 0..1; K >= 2.
 
-    Beyond the ends it goes on with the slope of the last piece. Raises ConfigurationError if either does not rise.
+    Beyond the ends it goes on with the slope of the last piece. Raises ConfigurationError if either does not rise (by
+    1e-6 in `log_odds`).
     """
 
     belief: tuple[float, ...]
@@ -51,7 +52,8 @@ class ExistenceTable:
     def __post_init__(self) -> None:
         for name in ("belief", "probability"):
             values = np.asarray(getattr(self, name), np.float64)
-            rising = len(values) >= 2 and bool((np.diff(values) > 0).all())
+            # As the map takes them: what is equal there would be divided by zero.
+            rising = len(values) >= 2 and bool((np.diff(log_odds(values)) > _LEAST).all())
             if not (rising and values[0] > 0 and values[-1] < 1) or len(self.belief) != len(self.probability):
                 raise ConfigurationError(
                     f"ExistenceTable.{name}: wanted rising numbers between 0 and 1, as many of both, got {values}"
@@ -80,6 +82,10 @@ class ExistenceCalibration:
     def __post_init__(self) -> None:
         if not self.id:
             raise ConfigurationError("ExistenceCalibration.id: wanted a name, got none")
+        if not (0 <= self.expected_error <= 1 or np.isnan(self.expected_error)):
+            raise ConfigurationError(
+                f"existence calibration {self.id}: expected_error {self.expected_error}: wanted 0 to 1, or NaN"
+            )
         if wrong := sorted(set(self.tables) - set(EXISTENCE_GROUPS)):
             raise ConfigurationError(
                 f"existence calibration {self.id}: no such group: {wrong}: wanted some of {EXISTENCE_GROUPS}"

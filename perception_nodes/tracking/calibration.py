@@ -66,7 +66,7 @@ class ExistenceCalibrations:
         path = resource_path(SHIPPED) if which == AUTO else Path(which)
         try:
             data = yaml.safe_load(path.read_text())
-        except (OSError, ValueError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise ConfigurationError(
                 f"existence calibration {which!r}: wanted {AUTO}, {NONE} or a file of perception tune existence: "
                 f"{error}"
@@ -130,7 +130,7 @@ def _known(row: Any, where: str) -> KnownCalibration:
         calibration = ExistenceCalibration(str(row["id"]), float(row["expected_error"]), tables)
         source = Source(str(row["model_id"]), str(row["model_hash"]))
         return KnownCalibration(source, str(row["tracker"]), calibration)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ConfigurationError(
             f"existence calibration {where}: wanted id, model_id, model_hash, tracker, expected_error and tables of "
             f"belief and probability, got {error!r}"

@@ -54,7 +54,8 @@ def test_the_groups_are_the_kinds_of_the_taxonomy():
 @pytest.mark.parametrize(
     ("belief", "probability"),
     [((0.2, 0.1), (0.1, 0.2)), ((0.1, 0.2), (0.2, 0.2)), ((0.0, 0.2), (0.1, 0.2)), ((0.1, 0.2), (0.1, 0.2, 0.3)),
-     ((0.5,), (0.5,)), ((0.1, float("nan")), (0.1, 0.2))],
+     ((0.5,), (0.5,)), ((0.1, float("nan")), (0.1, 0.2)), ((1e-9, 1e-8, 0.5), (0.1, 0.2, 0.9)),
+     ((0.1, 0.2, 0.5), (1e-9, 1e-8, 0.9))],
 )  # fmt: skip
 def test_tables_that_do_not_rise_are_refused(belief, probability):
     with pytest.raises(ConfigurationError, match="wanted rising numbers between 0 and 1"):
@@ -69,3 +70,9 @@ def test_names_of_groups_are_checked():
 def test_a_calibration_has_a_name():
     with pytest.raises(ConfigurationError, match="wanted a name"):
         ExistenceCalibration("", 0.1, {})
+
+
+@pytest.mark.parametrize("error", [-0.1, 1.5, float("inf")])
+def test_an_expected_error_is_a_share(error):
+    with pytest.raises(ConfigurationError, match=r"expected_error .*: wanted 0 to 1"):
+        ExistenceCalibration("some", error, {"vehicle": TABLE})

@@ -71,7 +71,9 @@ def test_why_there_is_none_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [(None, "wanted auto, none or a file"), ("[1, 2", "wanted auto, none or a file"), ("a: 1", "wanted a list"),
-     ("calibrations: [{id: x}]", "wanted id, model_id"), ("calibrations: [3]", "wanted id, model_id")],
+     ("calibrations: [{id: x}]", "wanted id, model_id"), ("calibrations: [3]", "wanted id, model_id"),
+     ("[" * 3000, "wanted auto, none or a file"),
+     (f"calibrations: [{{id: x, tables: {{person: {{belief: [{10**400}]}}}}}}]", "wanted id, model_id")],
 )  # fmt: skip
 def test_what_is_no_such_file_is_refused_by_name(tmp_path, text, message):
     path = tmp_path / "some.yaml"
