@@ -25,9 +25,9 @@ def check_shape(owner: str, name: str, array: npt.NDArray[Any] | None, *shape: i
 
 
 def check_stamp(owner: str, stamp_ns: int) -> None:
-    """Raise `MalformedMessage` unless the stamp is an integer of nanoseconds that is not negative."""
-    if not isinstance(stamp_ns, int) or stamp_ns < 0:
-        raise MalformedMessage(f"{owner}.stamp_ns: wanted an int >= 0, got {stamp_ns!r}")
+    """Raise `MalformedMessage` unless the stamp is an integer of nanoseconds that is not negative, of 63 bits."""
+    if not isinstance(stamp_ns, int) or not 0 <= stamp_ns < 2**63:
+        raise MalformedMessage(f"{owner}.stamp_ns: wanted an int >= 0 of at most 63 bits, got {stamp_ns!r}")
 
 
 def freeze(owner: Any, *names: str) -> None:

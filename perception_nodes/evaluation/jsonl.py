@@ -15,6 +15,7 @@ from perception_nodes.datatypes import LABEL_INDEX, InputError
 from .boxes import BoxFrame
 
 _NUMBERS = ("score", "x", "y", "z", "l", "w", "h", "yaw", "vx", "vy")
+_MOST = 2**63 - 1
 _REQUIRED = ("stamp_ns", "id", "label", "x", "y")
 PUBLISHED_STATES = ("confirmed", "coasting")
 
@@ -66,6 +67,8 @@ def checked_row(row: dict[str, Any], where: str) -> dict[str, Any]:
     for key in ("stamp_ns", "id", *(("num_points",) if "num_points" in row else ())):
         if not isinstance(row[key], int) or isinstance(row[key], bool) or row[key] < 0:
             raise InputError(f"{where}: key {key!r}: wanted an integer >= 0, got {row[key]!r}")
+        if row[key] > _MOST:
+            raise InputError(f"{where}: key {key!r}: wanted an integer of at most 63 bits, got {row[key]!r}")
     if row["label"] not in LABEL_INDEX:
         raise InputError(f"{where}: key 'label': {row['label']!r} is not in the taxonomy {list(LABEL_INDEX)}")
     for key in _NUMBERS:

@@ -152,9 +152,18 @@ class Tracker(PerceptionNode):
                 self._sensors = sensor_statuses(message.info.sensors)
                 tracks = self._tracker.step(found, pose, self._looks(stamp_ns))
                 tracks = self._sight.published(tracks, message.info.mode != Mode.BLIND)
+                self._tell_rejected()
                 self.accounts["fusion"].count(used=1)
                 trace = self.extend(from_msg.latency(message.info.latency), received_ns)
                 self._publish(tracks, trace, received_ns, Mode(int(message.info.mode)), message.info)
+
+    def _tell_rejected(self) -> None:
+        """Detections that could not be used, of this frame and in all."""
+        if self._tracker.last_rejected:
+            now, all_of_them = dict(self._tracker.last_rejected), dict(self._tracker.rejected)
+            self.get_logger().warning(
+                f"detections not used: {now}; since the start {all_of_them}", throttle_duration_sec=2.0
+            )
 
     def _looks(self, stamp_ns: int) -> tuple[Look, ...] | None:
         """Of the sensors that have gone into the frame; None where it does not tell of sensors."""

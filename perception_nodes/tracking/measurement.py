@@ -21,6 +21,12 @@ _MIN_SIZE_M = 0.02
 _MAX_SIZE_M = 40.0
 _MIN_STD = 0.02
 UNKNOWN_VAR = 1e6
+# Beyond them numbers are no measurements, and their squares are lost in those of others.
+_MAX_POSITION_M = 1e8
+_MAX_SPEED_MPS = 300.0
+_MAX_VAR = 1e12
+# Of correlations: single precision of messages.
+_ROUNDING = 1e-4
 # Of the centre's std that is assumed where none is stated, as much belongs to a seen side.
 _ASSUMED_SIDE_SHARE: Final = 0.4
 _LIDAR: Final = int(SourceMask.LIDAR)
@@ -71,7 +77,10 @@ ROW: Final = np.dtype(
     ],
     align=True,
 )
-_REASONS: Final = ("nan_position", "nan_size", "nan_yaw", "zero_size", "huge_size", "negative_variance")
+_REASONS: Final = (
+    "nan_position", "nan_size", "nan_yaw", "zero_size", "huge_size", "huge_position", "huge_velocity",
+    "negative_variance", "impossible_covariance", "no_such_label",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -135,10 +144,39 @@ def _judge(rows: Any, reason: Any) -> None:
             reason[i] = 4
         elif max(long, wide, high) > _MAX_SIZE_M:
             reason[i] = 5
+        elif not 0 <= m.label <= UNKNOWN:
+            reason[i] = 10
+        elif max(abs(x), abs(y), abs(z)) > _MAX_POSITION_M:
+            reason[i] = 6
+        elif max(abs(m.velocity_mps[0]), abs(m.velocity_mps[1])) > _MAX_SPEED_MPS:
+            reason[i] = 7
         else:
-            for k in range(9):
-                if m.covariance[k, k] < 0 or np.isinf(m.covariance[k, k]):
-                    reason[i] = 6
+            reason[i] = _judge_covariance(m.covariance)
+
+
+@compiled
+def _judge_covariance(cov: Any) -> int:
+    """As `_judge`: what is stated of x, y, yaw and of the velocity can be a covariance if no eigenvalue is negative."""
+    largest = 0.0
+    for k in range(9):
+        if cov[k, k] < 0 or np.isinf(cov[k, k]):
+            return 8
+        if cov[k, k] > largest:
+            largest = cov[k, k]
+    a, b, c = _correlation(cov, 0, 1), _correlation(cov, 0, 3), _correlation(cov, 1, 3)
+    most = max(abs(a), abs(b), abs(c), abs(_correlation(cov, 7, 8)))
+    determinant = 1 + 2 * a * b * c - a * a - b * b - c * c
+    possible = largest <= _MAX_VAR and most <= 1 + _ROUNDING and determinant >= -2 * _ROUNDING
+    return 0 if possible else 9
+
+
+@compiled
+def _correlation(cov: Any, a: int, b: int) -> float:
+    """Of two quantities; 0 where it is not known."""
+    both = cov[a, a] * cov[b, b]
+    if not np.isfinite(cov[a, b] + both) or cov[a, b] == 0:
+        return 0.0
+    return float(cov[a, b] / np.sqrt(both))
 
 
 @compiled

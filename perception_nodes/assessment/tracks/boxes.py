@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 
 from perception_nodes.datatypes import NUM_LABELS, Detections3D, Tracks, TrackState
 from perception_nodes.evaluation import BoxFrame
@@ -28,6 +30,15 @@ def to_detections(frame: BoxFrame, frame_id: str) -> Detections3D:
     return Detections3D.of(
         frame.stamp_ns, frame_id, "detections", frame.center_m, frame.lwh_m, frame.yaw_rad, **known
     )
+
+
+def tell_rejected(rejected: Counter[str], console: Console) -> None:
+    """How many boxes the tracker could not use, by reason; nothing if there are none."""
+    if rejected:
+        why = ", ".join(f"{reason} {count}" for reason, count in sorted(rejected.items()))
+        console.print(
+            f"[yellow]warning:[/yellow] {rejected.total()} boxes were not used: {why}", highlight=False
+        )
 
 
 def live(tracks: Tracks) -> Tracks:

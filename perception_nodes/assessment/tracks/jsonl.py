@@ -19,7 +19,7 @@ from perception_nodes.evaluation.jsonl import frames_of_rows, read_rows
 from perception_nodes.geometry import Transform, transform_detections
 from perception_nodes.tracking import MultiObjectTracker, TrackerConfig
 
-from .boxes import live, to_detections
+from .boxes import live, tell_rejected, to_detections
 from .command import TrackOptions
 from .smooth import Frame, SmoothConfig, smoothed
 
@@ -45,10 +45,12 @@ def track_jsonl(options: TrackOptions, console: Console) -> tuple[int, int]:
     given = [_given(frame, frame_id, poses, wanted) for frame in frames]
     options.output.mkdir(parents=True, exist_ok=True)
     ids: set[int] = set()
+    tracker = MultiObjectTracker(TrackerConfig())
     with (options.output / "objects.jsonl").open("w") as stream:
-        for tracks in _smoothed(given) if options.smooth else _tracked(given):
+        for tracks in (_smoothed if options.smooth else _tracked)(given, tracker):
             ids.update(tracks.id.tolist())
             stream.writelines(json.dumps(row) + "\n" for row in track_rows(tracks))
+    tell_rejected(tracker.rejected, console)
     console.print(f"wrote {options.output / 'objects.jsonl'}", highlight=False, soft_wrap=True)
     return len(frames), len(ids)
 
@@ -66,13 +68,12 @@ def _given(
     return detections, pose
 
 
-def _tracked(given: list[tuple[Detections3D, Transform]]) -> Iterator[Tracks]:
-    tracker = MultiObjectTracker(TrackerConfig())
+def _tracked(given: list[tuple[Detections3D, Transform]], tracker: MultiObjectTracker) -> Iterator[Tracks]:
     return (tracker.step(detections, pose) for detections, pose in given)
 
 
-def _smoothed(given: list[tuple[Detections3D, Transform]]) -> list[Tracks]:
-    steps = zip(_tracked(given), given, strict=True)
+def _smoothed(given: list[tuple[Detections3D, Transform]], tracker: MultiObjectTracker) -> list[Tracks]:
+    steps = zip(_tracked(given, tracker), given, strict=True)
     frames = [Frame(live(tracks), detections, pose) for tracks, (detections, pose) in steps]
     drifts = any(f.tracks.frame_id == _VEHICLE for f in frames)
     return smoothed(frames, SmoothConfig(still_m=0.0 if drifts else SmoothConfig.still_m))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -18,6 +19,7 @@ from perception_nodes.datatypes import InputError
 from perception_nodes.evaluation.kitti_objects import KittiObjects
 from perception_nodes.geometry import Transform
 
+from .boxes import tell_rejected
 from .command import TrackOptions
 from .config import CLASSES, class_config
 from .ego_motion import poses_from_objects
@@ -50,9 +52,11 @@ def track_kitti(options: TrackOptions, console: Console) -> tuple[int, int]:
     frames = tracks = 0
     written: dict[Path, list[str]] = {}
     first_id: dict[str, int] = {}
+    rejected: Counter[str] = Counter()
     _check_2d(options)
     for job in find_jobs(options):
-        found = track_job(job, options)
+        found, unused = track_job(job, options)
+        rejected += unused
         frames += len(found)
         # No id is that of another class of the sequence.
         offset = 0 if options.split_classes else first_id.get(job.sequence, 0)
@@ -66,6 +70,7 @@ def track_kitti(options: TrackOptions, console: Console) -> tuple[int, int]:
         # By frame; the order of classes and ids within a frame stays.
         lines.sort(key=lambda line: int(line.split(" ", 1)[0]))
         path.write_text("".join(f"{line}\n" for line in lines))
+    tell_rejected(rejected, console)
     console.print(f"wrote {len(written)} files")
     return frames, tracks
 
@@ -112,8 +117,8 @@ def read_detections(path: Path) -> list[KittiObjects]:
     return read_pointrcnn(path) if commas else read_kitti_tracking(path)
 
 
-def track_job(job: Job, options: TrackOptions) -> list[KittiObjects]:
-    """The results of one class of one sequence."""
+def track_job(job: Job, options: TrackOptions) -> tuple[list[KittiObjects], Counter[str]]:
+    """The results of one class of one sequence, and how many boxes could not be used, by reason."""
     everything = read_detections(job.path)
     frames = [_of_class(f, job.label) for f in everything]
     if any(not np.isfinite(f.score).all() for f in frames):
@@ -131,8 +136,10 @@ def track_job(job: Job, options: TrackOptions) -> list[KittiObjects]:
     if options.smooth:
         from .kitti_smooth import offline
 
-        return offline(list(seen), tracker, poses, drifts=given is None)
-    return results(seen, job.label, tracker.config)
+        found = offline(list(seen), tracker, poses, drifts=given is None)
+    else:
+        found = results(seen, job.label, tracker.config)
+    return found, tracker.tracker.rejected
 
 
 def estimated_poses(options: TrackOptions, job: Job, frames: Sequence[KittiObjects]) -> list[Transform]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +16,7 @@ from perception_nodes.evaluation import BoxFrame
 from perception_nodes.geometry import Transform
 from perception_nodes.tracking import MultiObjectTracker, TrackerConfig
 
-from .boxes import live, published, to_detections
+from .boxes import live, published, tell_rejected, to_detections
 from .command import TrackOptions
 from .smooth import Frame, SmoothConfig, smoothed
 
@@ -45,6 +45,7 @@ def track_nuscenes(options: TrackOptions, console: Console) -> tuple[int, int]:
     wanted = _wanted(options.classes)
     results: dict[str, list[dict[str, Any]]] = {}
     ids: set[str] = set()
+    rejected: Counter[str] = Counter()
     stamps = {token: m.stamp_ns for token, m in moments.items()}
     scenes: dict[str, list[str]] = defaultdict(list)
     for token in sorted(samples, key=lambda t: stamps[t]):
@@ -59,10 +60,12 @@ def track_nuscenes(options: TrackOptions, console: Console) -> tuple[int, int]:
             tracks = published(all_tracks)
             results[token] = [_box(token, scene, tracks, i) for i in range(len(tracks))]
             ids.update(b["tracking_id"] for b in results[token])
+        rejected += tracker.rejected
     options.output.mkdir(parents=True, exist_ok=True)
     meta = json.loads(options.detections.read_text()).get("meta", {})
     path = options.output / "tracking.json"
     path.write_text(json.dumps({"meta": meta, "results": results}) + "\n")
+    tell_rejected(rejected, console)
     console.print(f"wrote {path}", highlight=False, soft_wrap=True)
     return len(samples), len(ids)
 

@@ -40,6 +40,10 @@ def test_nothing_in_nothing_out():
         ("lwh_m", (4.0, -1.0, 1.6), "zero_size"),
         ("lwh_m", (400.0, 1.9, 1.6), "huge_size"),
         ("yaw_rad", np.nan, "nan_yaw"),
+        ("label", 11, "no_such_label"),
+        ("center_m", (1e200, 0.0, 0.0), "huge_position"),
+        ("velocity_mps", (0.0, -1e200), "huge_velocity"),
+        ("velocity_mps", (np.inf, 0.0), "huge_velocity"),
     ],
 )
 def test_impossible_detections_are_rejected_and_counted(make_detections, field, row, reason):
@@ -61,6 +65,25 @@ def test_a_negative_variance_is_rejected(make_detections):
     cov[0, 0, 0] = -1.0
     tracker.step(make_detections(0, [(10, 3, 0)], ["car"], covariance=cov), Transform.identity())
     assert dict(tracker.rejected) == {"negative_variance": 1}
+
+
+@pytest.mark.parametrize(
+    ("diagonal", "others", "used"),
+    [(0.1, {(0, 1): 0.1}, True), (0.1, {(0, 1): 0.11}, False), (0.1, {(0, 3): -0.11}, False), (1e13, {}, False),
+     (0.1, {(7, 8): 9.0}, False), (0.1, {(0, 1): 0.09, (0, 3): 0.09, (1, 3): -0.09}, False), (0.0, {}, True),
+     (0.1, {(0, 1): 0.09, (0, 3): 0.09, (1, 3): 0.09}, True), (0.1, {(0, 1): np.nan}, True)],
+)  # fmt: skip
+def test_what_cannot_be_a_covariance_is_rejected(make_detections, diagonal, others, used):
+    cov = np.diag(np.full(9, diagonal))[None]
+    for (a, b), value in others.items():
+        cov[0, a, b] = cov[0, b, a] = value
+    tracker = MultiObjectTracker()
+    for k in range(3):
+        d = make_detections(k * STEP_NS, [(10, 3, 0)], ["car"], covariance=cov, velocity_mps=np.zeros((1, 2)))
+        tracks = tracker.step(d, Transform.identity())
+        assert (np.linalg.eigvalsh(tracks.covariance) > 0).all()
+    assert dict(tracker.rejected) == ({} if used else {"impossible_covariance": 3})
+    assert len(tracks) == used
 
 
 def test_an_unknown_yaw_is_no_reason_to_reject(make_detections):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pytest
@@ -123,3 +124,20 @@ def test_a_sample_that_the_tables_do_not_know_is_named(tmp_path):
     (tmp_path / "sample.json").write_text("[]")
     with pytest.raises(InputError, match="no sample"):
         track_and_write(options, QUIET)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_boxes_that_cannot_be_used_are_counted_aloud(tmp_path, smooth):
+    rows = [row(k, 10 + 0.5 * k) for k in range(5)] + [row(5, 12.5, l=0.0), row(6, 13.0, vx=1e200)]
+    console = Console(record=True, width=200, file=StringIO())
+    track_and_write(jsonl(tmp_path, rows, smooth=smooth), console)
+    assert "2 boxes were not used: huge_velocity 1, zero_size 1" in console.export_text()
+    assert "NaN" not in (tmp_path / "out" / "objects.jsonl").read_text()
+
+
+@pytest.mark.parametrize("key", ["stamp_ns", "id"])
+def test_numbers_that_no_message_holds(tmp_path, key):
+    with pytest.raises(
+        InputError, match=rf"detections\.jsonl:1: key '{key}': wanted an integer of at most 63"
+    ):
+        track_and_write(jsonl(tmp_path, [row(0, 10.0, **{key: 2**63})]), QUIET)
