@@ -90,8 +90,8 @@ def test_the_same_model_finds_the_same_boxes_with_and_without_nodes(tmp_path: Pa
     bag = tmp_path / "drive.mcap"
     simulate_to_bag(Simulation(scenario, find_rig("vlp16"), 3), bag)
     # The int8 file itself: which precision is fastest is measured at every start.
-    model = f"lidar_model:={int8_path(resource_path(SHIPPED))}"
-    common = {"input": bag, "graph_arguments": (model,), "rig": "vlp16"}
+    model = int8_path(resource_path(SHIPPED["small"]))
+    common = {"input": bag, "graph_arguments": (f"lidar_model:={model}",), "rig": "vlp16"}
     for name, options in (("online", {"rate": SLOW}), ("offline", {"offline": True})):
         run_and_report(RunOptions(output=tmp_path / name, **common, **options), Console(quiet=True))  # type: ignore[arg-type]
     online, offline = boxes(tmp_path / "online"), boxes(tmp_path / "offline")

@@ -32,7 +32,7 @@ def test_a_model_that_is_not_there_stops_the_node_with_its_path(bench: Any) -> N
 
 
 def test_the_shipped_model_can_be_given_by_its_path(bench: Any) -> None:
-    bench.start("lidar_detector", tracking_frame="base_link", model=str(resource_path(SHIPPED)))
+    bench.start("lidar_detector", tracking_frame="base_link", model=str(resource_path(SHIPPED["small"])))
     bench.until(bench.points.get_subscription_count)
     bench.cloud(0)
     bench.until(lambda: bench.detections)

@@ -35,7 +35,7 @@ from perception_nodes.training.simulate import TABLE_SEED  # noqa: E402
 from perception_nodes.training.weights import network_of  # noqa: E402
 
 RIG = compensated_rig(known_rig("default"))
-MODEL = resource_path(SHIPPED)
+MODEL = resource_path(SHIPPED["small"])
 DRIVES = Drives(frames=2, stride=2, street="straight", weather_share=0.0)
 CONFIG = TrainConfig(
     size="small",

@@ -59,7 +59,7 @@ def test_too_few_boxes(rng: np.random.Generator) -> None:
 
 
 def test_copies_say_what_was_done_to_which_file_and_nothing_else_changes(tmp_path: Path) -> None:
-    model = resource_path(SHIPPED)
+    model = resource_path(SHIPPED["small"])
     table = {"id": "isotonic-mine", "boxes": 9, "score": [0.0, 1.0], "probability": [0.0, 0.3]}
     write_copies(model, tmp_path / "out", {"calibration": table}, "Mine", [])
     one = RuntimeConfig(threads=1, precision="fp32", probe_runs=1)
@@ -81,7 +81,7 @@ def test_copies_say_what_was_done_to_which_file_and_nothing_else_changes(tmp_pat
 
 
 def test_a_card_has_the_new_ids_the_chain_of_files_and_the_old_card(tmp_path: Path) -> None:
-    model = resource_path(SHIPPED)
+    model = resource_path(SHIPPED["small"])
     old = OnnxModel(model, RuntimeConfig(threads=1, precision="fp32", probe_runs=1)).metadata
     for number, folder in enumerate(("one", "two")):
         table = {"id": f"isotonic-{folder}", "boxes": 9, "score": [0.0, 1.0], "probability": [0.0, 0.3]}

@@ -33,7 +33,7 @@ TABLE = {"id": "isotonic-before", "score": [0.0, 1.0], "probability": [0.0, 0.5]
 def model(tmp_path: Path) -> Path:
     """The shipped model under another calibration."""
     path = tmp_path / "hand.onnx"
-    rewrite_metadata(resource_path(SHIPPED), path, {"calibration": TABLE, "second_look": None})
+    rewrite_metadata(resource_path(SHIPPED["small"]), path, {"calibration": TABLE, "second_look": None})
     return path
 
 

@@ -210,7 +210,7 @@ def test_what_is_not_there_is_told_before_anything_is_simulated(
         "weights": path,
         "data": [path],
     }
-    there = {"model": resource_path(SHIPPED)} if words == ["data"] else {}
+    there = {"model": resource_path(SHIPPED["small"])} if words == ["data"] else {}
     with pytest.raises(PerceptionError, match="missing: no such file"):
         train(what, rig=["vlp16"], output=tmp_path / "out", **there, **{w: given[w] for w in words})
     assert not (tmp_path / "out").exists()
@@ -241,7 +241,7 @@ def test_recordings_without_a_lidar_are_refused(tmp_path: Path, monkeypatch: pyt
 
 def test_a_file_that_is_no_model_is_told_before_anything_is_simulated(tmp_path: Path) -> None:
     path = tmp_path / "bad.onnx"
-    path.write_bytes(resource_path(SHIPPED).read_bytes()[:50_000])
+    path.write_bytes(resource_path(SHIPPED["small"]).read_bytes()[:50_000])
     with pytest.raises(PerceptionError, match=r"bad\.onnx: cannot be loaded"):
         train("score", rig=["vlp16"], model=path, output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
