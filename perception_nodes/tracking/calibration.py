@@ -130,6 +130,8 @@ def _known(row: Any, where: str) -> KnownCalibration:
         calibration = ExistenceCalibration(str(row["id"]), float(row["expected_error"]), tables)
         source = Source(str(row["model_id"]), str(row["model_hash"]))
         return KnownCalibration(source, str(row["tracker"]), calibration)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"existence calibration {where}: {error}") from error
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ConfigurationError(
             f"existence calibration {where}: wanted id, model_id, model_hash, tracker, expected_error and tables of "

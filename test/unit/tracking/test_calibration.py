@@ -84,6 +84,12 @@ def test_what_is_no_such_file_is_refused_by_name(tmp_path, text, message):
     assert "some.yaml" in str(error.value)
 
 
+def test_a_table_that_does_not_rise_is_told_of_with_its_file(tmp_path):
+    table = {"vehicle": {"belief": [0.1, 0.2], "probability": [0.3, 0.2]}}
+    with pytest.raises(ConfigurationError, match=r"some\.yaml: ExistenceTable\.probability: wanted rising"):
+        written(tmp_path / "some.yaml", entry(tables=table))
+
+
 def test_what_is_shipped_is_for_the_shipped_detector_and_tracker():
     known = ExistenceCalibrations.read(AUTO)
     found = known.find(Source("late_fusion(geometric)"), TrackerConfig())
