@@ -165,6 +165,23 @@ def test_the_existence_is_calibrated_for_the_detector_whose_detections_come(benc
     assert abs(labels[-1].expected_calibration_error - 0.03) < 1e-6
 
 
+def test_objects_of_another_calibration_are_a_fault_of_the_planner(bench: Any) -> None:
+    objects = bench.node.create_publisher(msg.TrackedObjectArray, "/perception/objects", qos.objects())
+    bench.start("planner")
+    bench.ready(objects)
+    message = msg.TrackedObjectArray(header=to_msg.header(1, "odom"))
+    fault = "PLANNER.OBJECTS.UNKNOWN_CALIBRATION"
+    for calibration_id, is_fault in (("not_known", True), ("", False)):
+        message.info.calibration_id = calibration_id
+
+        def told(wanted: bool = is_fault) -> bool:
+            # Again and again: a planner that does not yet know this publisher loses what it sends.
+            objects.publish(message)
+            return (fault in bench.last("planner").active_faults) == wanted
+
+        bench.until(told)
+
+
 def test_a_frame_of_which_nothing_came_has_each_stage_once(bench: Any) -> None:
     fused = bench.keep(msg.Detection3DArray, "/perception/fusion/objects", qos.detections())
     feed = Feed(bench)

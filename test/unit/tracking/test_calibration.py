@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 import yaml
 
 from perception_nodes.datatypes import CAR, ConfigurationError, Detections3D
 from perception_nodes.datatypes.existence import ExistenceCalibration, ExistenceTable
+from perception_nodes.detection.learned_choice import SHIPPED
+from perception_nodes.detection.runtime import int8_path
 from perception_nodes.geometry import Transform
+from perception_nodes.resources import resource_path
 from perception_nodes.tracking import ExistenceCalibrations, MultiObjectTracker, Source, TrackerConfig
 from perception_nodes.tracking.calibration import AUTO, NONE, KnownCalibration, as_entry, deciding
 
@@ -115,3 +120,12 @@ def test_without_odometry_nothing_is_calibrated():
     _, plain = tracked(None, "base_link")
     assert tracker.calibration_id == ""
     np.testing.assert_array_equal(shown.existence_probability, plain.existence_probability)
+
+
+def test_the_shipped_file_is_of_the_shipped_models():
+    known = ExistenceCalibrations.read(AUTO)
+    for word, relative in SHIPPED.items():
+        file = int8_path(resource_path(relative))
+        source = Source(f"late_fusion(lidar_{word})", hashlib.sha256(file.read_bytes()).hexdigest()[:16])
+        assert known.find(source, TrackerConfig()) is not None, f"{file}: run perception tune existence anew"
+    assert known.find(Source("late_fusion(geometric)"), TrackerConfig()) is not None
