@@ -83,7 +83,8 @@ def test_a_standing_object_is_labelled_where_it_returns_points_and_doubt_stays_o
     labels = label_drive(found, sweeps(found))
     rows = boxes_at(labels, 2, found[2], lambda xy: np.zeros(len(xy)))
     assert rows["label"].tolist() == [CAR, UNKNOWN]
-    np.testing.assert_allclose(rows["center_m"][0], [10.0, 3.5, 0.8], atol=0.1)
+    # Four std of the median of ten boxes that err by 0.1 m each: any seed has to pass.
+    np.testing.assert_allclose(rows["center_m"][0], [10.0, 3.5, 0.8], atol=4 * 1.25 * 0.1 / np.sqrt(10))
     np.testing.assert_allclose(rows["center_m"][1, :2], [15.0, -9.0], atol=0.5)
     config = GeometricConfig(range_m=62.0)
     empty = labelled_frame(2, sweeps(found)[2], found[2], labels, config, 3)

@@ -98,8 +98,9 @@ def test_small_trucks_count_as_cars_where_asked() -> None:
 
 
 def test_isotonic_fit_is_rising_and_right(rng: np.random.Generator) -> None:
-    score = rng.random(40_000)
-    hit = rng.random(40_000) < score**2
+    # So many that no seed comes near the tolerance: with 40,000 one in 150 exceeded it.
+    score = rng.random(400_000)
+    hit = rng.random(400_000) < score**2
     x, y = fit_isotonic(score, hit)
     assert (np.diff(x) > 0).all()
     assert (np.diff(y) >= 0).all()

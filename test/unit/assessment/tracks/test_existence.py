@@ -131,7 +131,7 @@ def test_the_whole_command_writes_what_the_tracker_takes(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"seeds": ()}, "wanted scenarios and seeds"), ({"fit_seeds": (11,)}, "11 is judged too"),
+    [({"seeds": ()}, "wanted scenarios, seeds and models"), ({"fit_seeds": (11,)}, "11 is judged too"),
      ({"seconds": 0.1}, "--seconds"), ({"output": Path("x")}, "--output: wanted --fit-seeds")],
 )  # fmt: skip
 def test_impossible_options_are_refused(changes, message):
