@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import isotonic_regression
 
 from perception_nodes.evaluation import BoxFrame
 from perception_nodes.evaluation.boxes import center_distance
@@ -48,17 +49,14 @@ def fit_isotonic(score: F64, hit: npt.NDArray[np.bool_], knots: int = _KNOTS) ->
     x, y = score[order], hit[order].astype(np.float64)
     # Bins of equal count first: the steps of a handful of boxes are noise.
     parts = np.array_split(np.arange(len(x)), min(knots, len(x)))
-    level = [(float(x[p].mean()), float(y[p].mean()), len(p)) for p in parts]
-    pooled: list[tuple[float, float, int]] = []
-    for block in level:
-        pooled.append(block)
-        while len(pooled) > 1 and pooled[-2][1] >= pooled[-1][1]:
-            (xa, ya, na), (xb, yb, nb) = pooled.pop(-2), pooled.pop(-1)
-            n = na + nb
-            pooled.append(((xa * na + xb * nb) / n, (ya * na + yb * nb) / n, n))
-    if len(pooled) == 1:
-        pooled.append((1.0 + pooled[0][0], pooled[0][1], 0))
-    return np.array([p[0] for p in pooled]), np.array([p[1] for p in pooled])
+    count = np.array([len(p) for p in parts], np.float64)
+    at, rate = (np.array([v[p].mean() for p in parts]) for v in (x, y))
+    fit = isotonic_regression(rate, weights=count)
+    first = fit.blocks[:-1]
+    at, rate = np.add.reduceat(at * count, first) / np.add.reduceat(count, first), fit.x[first]
+    if len(at) == 1:
+        return np.array([at[0], 1.0 + at[0]]), np.array([rate[0], rate[0]])
+    return at, rate
 
 
 def calibration(truth: Sequence[BoxFrame], found: Sequence[BoxFrame]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import isotonic_regression
 
 from perception_nodes.datatypes.existence import (
     EXISTENCE_GROUPS,
@@ -33,7 +34,9 @@ def fit_table(belief: F64, there: B) -> ExistenceTable:
     order = np.argsort(belief, kind="stable")
     bins = np.array_split(order, min(_BINS, max(len(order) // _LEAST_OF_BIN, 1)))
     at = np.array([log_odds(belief[b]).mean() for b in bins])
-    worth = _pooled(np.array([there[b].sum() for b in bins], np.float64), np.array([len(b) for b in bins]))
+    worth = _pooled(
+        np.array([there[b].sum() for b in bins], np.float64), np.array([len(b) for b in bins], np.float64)
+    )
     apart = np.diff(at, prepend=-np.inf) > 1e-3  # equal beliefs
     at, worth = at[apart], worth[apart]
     at, worth = np.array([at[0] - 1, *at, at[-1] + 1]), np.array([worth[0], *worth, worth[-1]])
@@ -58,12 +61,6 @@ def fit_tables(
 
 def _pooled(hits: F64, counts: F64) -> F64:
     """(K,) log odds of the rates of bins, made to rise: neighbours that fall share their mean."""
-    blocks: list[tuple[float, float, int]] = []
-    for hit, count in zip(hits.tolist(), counts.tolist(), strict=True):
-        block = (hit, count, 1)
-        while blocks and blocks[-1][0] * block[1] >= block[0] * blocks[-1][1]:
-            last = blocks.pop()
-            block = (last[0] + block[0], last[1] + block[1], last[2] + block[2])
-        blocks.append(block)
-    rates = [(hit + 0.5) / (count + 1) for hit, count, _ in blocks]
-    return np.repeat(log_odds(np.array(rates)), [n for _, _, n in blocks])
+    blocks = isotonic_regression(hits / counts, weights=counts).blocks
+    hits, counts = (np.add.reduceat(v, blocks[:-1]) for v in (hits, counts))
+    return np.repeat(log_odds((hits + 0.5) / (counts + 1)), np.diff(blocks))
