@@ -56,7 +56,7 @@ def train(
     ] = None,
     size: Annotated[str, typer.Option(help="tiny, small or base")] = "small",
     budget: Annotated[str, typer.Option(help="time for everything, as 60min or 2h; replaces --steps")] = "",
-    steps: Annotated[int, typer.Option(help="optimiser steps, where there is no budget", min=1)] = 5000,
+    steps: Annotated[int, typer.Option(help="optimiser steps, where there is no budget", min=0)] = 5000,
     batch: Annotated[int, typer.Option(help="frames of a step", min=1)] = 8,
     streets: Annotated[
         int, typer.Option(help="simulated streets to train on, of all rigs together", min=1)
@@ -83,8 +83,17 @@ def train(
     ] = False,
     weights: Annotated[Path | None, typer.Option(help="weights.pt of an earlier run, to begin with")] = None,
     tuned: Annotated[
-        Path | None,
-        typer.Option("--from", help="lidar: float32 ONNX file of an earlier run, to be fine-tuned"),
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            help="lidar: float32 ONNX file of an earlier run, to be fine-tuned; of several the mean of their weights",
+        ),
+    ] = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="lidar: another setting, name:=value, e.g. loss.direction:=0.6; may be given several times"
+        ),
     ] = None,
     pretrain: Annotated[
         int, typer.Option(help="lidar: steps of pre-training without labels, before the others", min=0)
@@ -102,7 +111,7 @@ def train(
     check_options(what, {
         "--rig": rig, "--budget": budget, "--patience": patience, "--resume": resume, "--log": log, "--data": data,
         "--model": model, "--pictures": pictures, "--weights": weights, "--from": tuned, "--pretrain": pretrain,
-        "--pretrain-data": pretrain_data, "--street-seed": street_seed,
+        "--pretrain-data": pretrain_data, "--street-seed": street_seed, "--set": set,
     })  # fmt: skip
     check_extra("perception train")
     for option, folder in (("--output", output), *(("--data", d) for d in data or () if what in _FRAMES_OF)):
@@ -111,7 +120,8 @@ def train(
     from perception_nodes.detection.learned_choice import model_path
     from perception_nodes.simulation.iterator import Drives
 
-    model, tuned = (None if path is None else model_path(path) for path in (model, tuned))
+    model = None if model is None else model_path(model)
+    begun = tuple(model_path(path) for path in tuned or ())
     rigs, drives = tuple(find_rig(r) for r in rig or ()), Drives(frames=frames, stride=_STRIDE)
     if what == "score":
         from perception_nodes.training.compare import score_simulated
@@ -139,21 +149,21 @@ def train(
         check_there("--model", model)
         robustness_and_tell(model, rigs[0], Suite(held_out, frames, _STRIDE), output, Console())
         return
-    from perception_nodes.training.config import TrainConfig, fine_tuning
+    from perception_nodes.training.config import TrainConfig, fine_tuning, with_settings
     from perception_nodes.training.lidar import LidarOptions, train_lidar
 
     if not rigs:
         raise ConfigurationError("perception train lidar: wanted --rig NAME or FILE")
-    if tuned is not None and weights is not None:
+    if begun and weights is not None:
         raise ConfigurationError("perception train lidar: wanted --from or --weights, got both")
-    before = _pretraining(pretrain, pretrain_data or [], output, tuned is None and weights is None, resume)
+    before = _pretraining(pretrain, pretrain_data or [], output, not begun and weights is None, resume)
     check_there("--weights", weights)
     config = TrainConfig(size=size, steps=steps, batch=batch, seed=seed, workers=workers, patience=patience)
     train_lidar(
         LidarOptions(
             rigs,
             output,
-            config if tuned is None else fine_tuning(config),
+            with_settings(fine_tuning(config) if begun else config, set or ()),
             drives,
             streets=streets,
             held_out=held_out,
@@ -162,7 +172,7 @@ def train(
             logs=tuple(name for name in log.split(",") if name),
             data=data[0] if data else None,
             weights=weights,
-            model=tuned,
+            models=begun,
             street_seed=street_seed,
             pretraining=before,
         ),

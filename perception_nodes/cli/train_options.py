@@ -10,7 +10,7 @@ from perception_nodes.datatypes import ConfigurationError
 
 # What the extra [train] brings; the last two only the end of a run needs.
 _EXTRA: Final = ("torch", "onnx", "onnxscript")
-_TRAINING: Final = ("--weights", "--from", "--pretrain", "--pretrain-data", "--street-seed", "--patience")
+_TRAINING: Final = ("--weights", "--from", "--pretrain", "--pretrain-data", "--street-seed", "--patience", "--set")
 # Options that mean something, by what is asked for; of those that have no other default than nothing.
 USED: Final[Mapping[str, Collection[str]]] = {
     "lidar": {"--rig", "--data", "--budget", "--resume", "--log", *_TRAINING},
@@ -45,6 +45,8 @@ def check_options(what: str, given: Mapping[str, Any]) -> None:
     if idle:
         near = ": wanted --from, to go on from a model" if (what, idle[0]) == ("lidar", "--model") else ""
         raise ConfigurationError(f"perception train {what}: {idle[0]} would have no effect{near}")
+    if given["--budget"] and any(s.startswith("evaluate_every:=") for s in given["--set"] or ()):
+        raise ConfigurationError("--set evaluate_every would have no effect: --budget looks five times")
     if given["--pictures"] and not given["--data"]:
         raise ConfigurationError("perception train score: --pictures are of recordings: wanted --data too")
     if what not in _RECORDINGS and len(given["--data"] or ()) > 1:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from perception_nodes.datatypes import check_ranges, param
+from perception_nodes.datatypes import ConfigurationError, check_ranges, param
+
+# Settings with an option of their own on the command line.
+_OPTIONS: Final = ("size", "steps", "batch", "seed", "workers", "patience")
+# How often is looked, not what is learned.
+_LOOKS: Final = ("checkpoint_every", "evaluate_every")
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class TrainConfig:
     """One training run. Steps and not minutes decide: the same values give the same weights on the same machine."""
 
     size: str = param("small", "network: tiny, small or base")
-    steps: int = param(5000, "optimiser steps", low=1)
+    steps: int = param(5000, "optimiser steps", low=0)
     batch: int = param(8, "frames of a step, over all processes", low=1, high=1024)
     learning_rate: float = param(3e-3, "highest learning rate", low=0.0, high=1.0)
     weight_decay: float = param(0.01, "of AdamW", low=0.0, high=1.0)
@@ -88,6 +95,50 @@ class TrainConfig:
 def fine_tuning(config: TrainConfig) -> TrainConfig:
     """The same run for weights that know much already: a third of the learning rate, and there sooner."""
     return dataclasses.replace(config, learning_rate=1e-3, warm_up=0.03)
+
+
+def flat(value: Mapping[str, Any]) -> dict[str, Any]:
+    """`{loss: {heat: 1}}` as `{loss.heat: 1}`."""
+    out: dict[str, Any] = {}
+    for name, inner in value.items():
+        out |= (
+            {f"{name}.{k}": v for k, v in flat(inner).items()}
+            if isinstance(inner, Mapping)
+            else {name: inner}
+        )
+    return out
+
+
+def with_settings(config: TrainConfig, given: Sequence[str]) -> TrainConfig:
+    """The configuration with settings such as `loss.direction:=0.6`.
+
+    Raises ConfigurationError for one that is not known, has an option of its own, or a value of another kind or range.
+    """
+    known = {k: v for k, v in flat(dataclasses.asdict(config)).items() if k not in _OPTIONS}
+    for setting in given:
+        name, _, text = setting.partition(":=")
+        if name not in known:
+            raise ConfigurationError(
+                f"--set {setting}: wanted name:=value, the name one of {', '.join(known)}"
+            )
+        kind = type(known[name])
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ConfigurationError(f"--set {setting}: wanted a {'whole ' if kind is int else ''}number")
+        part, _, key = name.rpartition(".")
+        inner = {part: dataclasses.replace(getattr(config, part), **{key: value})} if part else {key: value}
+        config = dataclasses.replace(config, **inner)
+    return config
+
+
+def unusual(config: TrainConfig) -> str:
+    """The settings without an option of their own that are learned with and are not the defaults, for the eye."""
+    usual, now = (flat(dataclasses.asdict(c)) for c in (TrainConfig(), config))
+    told = (*_OPTIONS, *_LOOKS)
+    return ", ".join(f"{k} {v:g}" for k, v in now.items() if v != usual[k] and k not in told)
 
 
 def file_digest(path: Path | None) -> str:

@@ -16,7 +16,7 @@ from .export import rewrite_metadata
 from .report import commit, named
 
 # What a model that another one goes on from is remembered by.
-_REMEMBERED = ("name", "data", "rigs", "config", "commit", "done")
+_REMEMBERED = ("name", "data", "rigs", "config", "commit", "done", "mean_of")
 
 _BEFORE: Final = (
     "What follows is the card of the file that this one was made from: ids and figures are that file's."
@@ -31,6 +31,16 @@ def chain(model: Path) -> list[dict[str, Any]]:
     for part in ("calibration", "second_look"):
         known[part] = (about.get(part) or {}).get("id", "")
     return [*about.get("from", []), {**known, "digest": file_digest(model)}]
+
+
+def family(models: Sequence[Path]) -> list[dict[str, Any]]:
+    """The files that something made of all `models` goes on from, each once, in the order of their chains."""
+    return list({m["digest"]: m for model in models for m in chain(model)}.values())
+
+
+def are_related(models: Sequence[Path]) -> bool:
+    """Whether some file is one of all of their chains."""
+    return bool(set.intersection(*({m["digest"] for m in chain(model)} for model in models)))
 
 
 def check_output(model: Path, output: Path) -> None:

@@ -32,14 +32,14 @@ from perception_nodes.simulation.iterator import Drives
 
 from .compare import compare, plain
 from .config import TrainConfig, digest, file_digest
-from .copies import chain
+from .copies import are_related, family
 from .curves import write_curves
 from .detector import of_network
 from .domain import statistics
 from .export import check_parity, export_onnx, quantise
 from .loader import Samples, batches
 from .logs import Sink, check_logs, open_sinks
-from .loop import CHECKPOINT, Evaluate, Job, Place, State, find_place, train, train_step
+from .loop import CHECKPOINT, Evaluate, Job, Place, State, find_place, judge, train, train_step
 from .pretrain import FOLDER, Ground, Pretraining, pretrain
 from .report import card, commit, tell_scores
 from .run_file import RUN, check_output, check_same, read_run
@@ -47,7 +47,7 @@ from .score import ClassScore, score_store
 from .second_look import fit_scores
 from .simulate import HELD_OUT_SEED, TRAIN_SEED, halves, held_out_shards, make_all, shards
 from .store import JoinedStore
-from .weights import measuring, network_for
+from .weights import mean_of, measuring, network_for
 
 # Of a budget: for simulating, and for what comes after the training.
 _DATA_SHARE, _END_SHARE = 0.25, 0.08
@@ -65,8 +65,8 @@ class LidarOptions:
     """What `perception train lidar` is asked for.
 
     budget_s: time for all of it, 0: `config.steps` decide; weights: `weights.pt` of an earlier run, to begin with;
-    model: float32 ONNX file of an earlier run, to be fine-tuned; street_seed: other streets to train on for each;
-    pretraining: what comes before, without labels.
+    models: float32 ONNX files of earlier runs, of which the mean is fine-tuned; street_seed: other streets to train on
+    for each; pretraining: what comes before, without labels.
     """
 
     rigs: tuple[Rig, ...]
@@ -81,7 +81,7 @@ class LidarOptions:
     data: Path | None = None
     name: str = ""
     weights: Path | None = None
-    model: Path | None = None
+    models: tuple[Path, ...] = ()
     street_seed: int = 0
     pretraining: Pretraining = field(default_factory=Pretraining)
 
@@ -109,8 +109,7 @@ def train_lidar(options: LidarOptions, console: Console) -> Path:
     # Before minutes of simulation.
     network_config(options.config.size)
     check_logs(options.logs)
-    if options.model is not None:
-        network_for(options.model, options.config.size, RasterConfig())
+    _check_beginning(options, console)
     place = find_place()
     if options.config.batch % place.world:
         raise ConfigurationError(
@@ -145,8 +144,7 @@ def finish(run: Run, model: BevDetector) -> Path:
         "kind": KIND, "name": name, "raster": RASTER_VERSION, "channels": list(CHANNELS), "cells": raster.cells,
         "cell_m": raster.cell_m, "sweeps": 1, "size": model.config.name, "rigs": [r.name for r in options.rigs],
         "data": run.train.digest, "config": digest(run.config), "commit": commit(), "calibration": table,
-        "second_look": second, "statistics": statistics(run.train), "from": _begun_with(options),
-        "pretraining": options.pretraining.asked(),
+        "second_look": second, "statistics": statistics(run.train), **_beginning(options),
     }  # fmt: skip
     path = options.output / f"{name}.onnx"
     export_onnx(model, raster, path, about)
@@ -171,7 +169,7 @@ def _asked(options: LidarOptions) -> dict[str, Any]:
     return {
         "rigs": {r.name: digest(r.to_dict()) for r in options.rigs}, "drives": dataclasses.asdict(options.drives),
         "streets": options.streets, "held_out": options.held_out, "street_seed": options.street_seed,
-        "rare_share": _RARE_SHARE, "from": _begun_with(options), "pretraining": options.pretraining.asked(),
+        "rare_share": _RARE_SHARE, **_beginning(options),
     }  # fmt: skip
 
 
@@ -262,6 +260,9 @@ def _fit(run: Run, place: Place) -> BevDetector:
                 sink.log(step, numbers)
 
         evaluate = _evaluator(run, sinks)
+        if state.step == 0 and (options.models or options.weights):
+            # What the run begins with is to be chosen too.
+            judge(state, evaluate, place)
         train(state, Job(samples, config, place, options.output, run.train.digest, report, evaluate))
     best = BevDetector(network_config(config.size))
     best.load_state_dict(state.best_weights or {k: v.cpu() for k, v in state.average.state_dict().items()})
@@ -272,7 +273,7 @@ def _fit(run: Run, place: Place) -> BevDetector:
 
 
 def _begin(run: Run, place: Place, samples: Samples) -> State:
-    """Where the run was, or its beginning: at random weights, or at those of an earlier run."""
+    """Where the run was, or its beginning: at random weights, or at those of earlier runs."""
     options, config = run.options, run.config
     state, checkpoint = State.fresh(config, place), options.output / CHECKPOINT
     if options.resume and checkpoint.is_file():
@@ -283,16 +284,35 @@ def _begin(run: Run, place: Place, samples: Samples) -> State:
         state.begin_with(pretrain(options.pretraining, ground, place))
     elif options.weights is not None:
         state.begin_with(options.weights)
-    elif options.model is not None:
-        network, _ = network_for(options.model, config.size, run.raster)
-        shown = (samples[k]["raster"][None].float() for k in range(min(_THAW_FRAMES, len(samples))))
-        state = State.of(measuring(network, shown), config, place)
+    elif options.models:
+        shown = [samples[k]["raster"][None].float() for k in range(_THAW_FRAMES)]
+        networks = (network_for(model, config.size, run.raster)[0] for model in options.models)
+        state = State.of(mean_of([measuring(n, shown) for n in networks], shown), config, place)
     return state
 
 
-def _begun_with(options: LidarOptions) -> list[dict[str, Any]]:
-    """The models that this run goes on from, the first first; empty for a run from nothing."""
-    return [] if options.model is None else chain(options.model)
+def _check_beginning(options: LidarOptions, console: Console) -> None:
+    """Before minutes of simulation. Raises InputError for models of another network, ConfigurationError for no step."""
+    for model in options.models:
+        network_for(model, options.config.size, RasterConfig())
+    if options.models and not are_related(options.models):
+        console.print(
+            f"[yellow]{', '.join(map(str, options.models))}: no file is known that all of them go on from: the mean of"
+            " weights of runs that have nothing in common finds nothing[/yellow]"
+        )
+    if options.config.steps == 0 and not (options.models or options.weights):
+        raise ConfigurationError("steps 0: wanted 1 or more, or the weights of earlier runs to begin with")
+
+
+def _beginning(options: LidarOptions) -> dict[str, Any]:
+    """from: the files that the run goes on from, the first first; mean_of: digests of those that it begins with the
+    mean of, where they are several; pretraining.
+    """
+    several = options.models if len(options.models) > 1 else ()
+    return {
+        "from": family(options.models), "mean_of": [file_digest(model) for model in several],
+        "pretraining": options.pretraining.asked(),
+    }  # fmt: skip
 
 
 def _evaluator(run: Run, sinks: Sequence[Sink]) -> Evaluate:

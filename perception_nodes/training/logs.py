@@ -25,11 +25,14 @@ class Sink(Protocol):
 
 
 class JsonLines:
-    """`metrics.jsonl`: one line a report. A run that goes on from an earlier step drops what came after it."""
+    """`metrics.jsonl`: one line a report. A run that goes on from an earlier step drops what came after it, one that
+    begins again everything.
+    """
 
     def __init__(self, path: Path, first_step: int = 0) -> None:
         if path.is_file():
-            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= first_step]
+            lines = path.read_text().splitlines() if first_step else []
+            kept = [line for line in lines if _step_of(line) <= first_step]
             path.write_text("".join(f"{line}\n" for line in kept))
         self._stream = path.open("a")
 

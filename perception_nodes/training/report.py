@@ -10,12 +10,13 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from .config import TrainConfig
+from .config import TrainConfig, unusual
 from .export import Parity
 from .real import RealScore
 from .score import MIN_POINTS, RANGE_M
 
 _OF_SCORES: Final = {"calibration": "calibration", "second_look": "second look", "done": "made so:"}
+_MEAN: Final = "mean of the weights of"
 _NAMES: Final = {"fp32": "float32", "int8": "int8", "geometric": "geometric"}
 
 
@@ -89,7 +90,8 @@ def card(
     ]
     head = " | ".join(_NAMES[n] for n in figures)
     times = " | ".join(f"{f['ms']:.1f}" for f in figures.values())
-    table = about["calibration"]
+    table, done = about["calibration"], "trained" if config.steps else "normalised"
+    settings = ", ".join(filter(None, (about["config"], unusual(config))))
     lines = [
         f"# {name}",
         "",
@@ -99,9 +101,10 @@ def card(
         "|---|---|",
         f"| size | {config.size}, {config.steps} steps of {config.batch} frames, seed {config.seed} |",
         *(f"| begun with | {named(model)} |" for model in about.get("from", [])),
+        *([f"| begun with | {_MEAN} {', '.join(about['mean_of'])} |"] if about["mean_of"] else []),
         *_pretrained(about),
-        f"| trained on | {said}: {data['frames']} frames, {', '.join(data['rigs'])}; data {about['data']} |",
-        f"| configuration | {about['config']}, commit {about['commit']} |",
+        f"| {done} on | {said}: {data['frames']} frames, {', '.join(data['rigs'])}; data {about['data']} |",
+        f"| configuration | {settings}, commit {about['commit']} |",
         f"| calibration | {table['id']}, {table['boxes']} boxes of held-out streets, looked at as fitted on others |",
         f"| second look | {about['second_look']['id']}, {about['second_look']['frames']} frames of held-out streets |",
         f"| export | {parity.frames} frames: boxes within {1e3 * parity.box:.4f} mm, scores {parity.score:.1e} |",
@@ -134,6 +137,7 @@ def _recordings(about: Mapping[str, Any]) -> list[str]:
 def named(model: Mapping[str, Any]) -> str:
     """A model that another one goes on from, for its card."""
     known = [f"rigs {', '.join(model['rigs'])}", f"data {model['data']}", f"configuration {model['config']}"]
+    known += [f"{_MEAN} {', '.join(model['mean_of'])}"] if model.get("mean_of") else []
     known += [f"{words} {model[key]}" for key, words in _OF_SCORES.items() if model.get(key)]
     return f"{model['name']} {model['digest']}: {'; '.join(known)}"
 

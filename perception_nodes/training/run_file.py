@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from perception_nodes.datatypes import ConfigurationError, InputError
 
+from .config import flat
+
 RUN: Final = "run.json"
 # What a budget decides while the run goes on.
 _PLANNED: Final = ("steps", "evaluate_every")
@@ -47,9 +49,10 @@ def check_same(folder: Path, asked: Mapping[str, Any], config: Any) -> None:
     planned = () if known.get("budget_s") == 0 else _PLANNED
     begun: dict[str, Any] = {k: known[k] for k in plain if k in known}
     pairs = {k: (begun[k], plain[k]) for k in begun if k != "config"}
-    pairs |= {k: (begun["config"].get(k), v) for k, v in plain["config"].items() if k not in planned}
-    for name, (was, now) in pairs.items():
-        if was != now:
+    was = flat(begun["config"])
+    pairs |= {k: (was.get(k), v) for k, v in flat(plain["config"]).items() if k not in planned}
+    for name, (old, new) in pairs.items():
+        if old != new:
             raise ConfigurationError(
-                f"{folder}: --resume with other settings than the run was begun with: {name}: {was}, got {now}"
+                f"{folder}: --resume with other settings than the run was begun with: {name}: {old}, got {new}"
             )

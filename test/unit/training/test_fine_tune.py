@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from perception_nodes.detection.raster import CHANNELS, RasterConfig  # noqa: E4
 from perception_nodes.detection.runtime import int8_path  # noqa: E402
 from perception_nodes.networks.bev import BevDetector, network_config  # noqa: E402
 from perception_nodes.simulation.iterator import Drives  # noqa: E402
-from perception_nodes.training import lidar, weights  # noqa: E402
+from perception_nodes.training import copies, lidar, weights  # noqa: E402
 from perception_nodes.training.config import TrainConfig, file_digest, fine_tuning  # noqa: E402
 from perception_nodes.training.export import rewrite_metadata  # noqa: E402
 from perception_nodes.training.lidar import LidarOptions, train_lidar  # noqa: E402
@@ -41,7 +43,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> LidarOptions:
 
 def tuned(first: LidarOptions, name: str) -> LidarOptions:
     model = first.output / "lidar_tiny.onnx"
-    return replace(first, output=first.output.parent / name, config=fine_tuning(CONFIG), model=model)
+    return replace(first, output=first.output.parent / name, config=fine_tuning(CONFIG), models=(model,))
 
 
 def test_normalisations_that_measure_again_change_nothing_at_first() -> None:
@@ -61,6 +63,56 @@ def test_normalisations_that_measure_again_change_nothing_at_first() -> None:
         wanted = stem[0](torch.cat(seen))
     np.testing.assert_allclose(stem[1].running_mean, wanted.mean((0, 2, 3)), atol=1e-5)
     np.testing.assert_allclose(stem[1].running_var, wanted.var((0, 2, 3)), rtol=1e-3)
+
+
+def normalised(model: BevDetector, raster: torch.Tensor) -> list[torch.Tensor]:
+    """What each normalisation gives, by channel (C, values)."""
+    out: list[torch.Tensor] = []
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    hooks = [
+        n.register_forward_hook(lambda _, __, y: out.append(y.transpose(0, 1).flatten(1).clone()))
+        for n in norms
+    ]
+    with torch.no_grad():
+        model.eval()(raster)
+    for hook in hooks:
+        hook.remove()
+    return out
+
+
+def test_features_of_a_mean_of_models_do_not_shrink() -> None:
+    """Every normalisation gives the mean of the means and of the spreads that those of the models give."""
+    torch.manual_seed(2)
+    first = BevDetector(network_config("tiny"))
+    # Variances far above what a normalisation adds to them.
+    seen = [10 * torch.rand(2, 16, 128, 128) for _ in range(3)]
+    models = []
+    for _ in range(2):
+        other = copy.deepcopy(first)
+        with torch.no_grad():
+            for weight in (m.weight for m in other.modules() if isinstance(m, torch.nn.Conv2d)):
+                weight.add_(torch.randn_like(weight) * 0.5 * weight.abs().mean())
+        models.append(weights.measuring(other, seen))
+    mean = weights.mean_of(models, seen)
+    torch.testing.assert_close(
+        mean.state_dict()["classes.weight"],
+        0.5 * sum(m.state_dict()["classes.weight"] for m in models),
+    )
+    together = torch.cat(seen)
+    for now, *before in zip(*(normalised(m, together) for m in (mean, *models)), strict=True):
+        torch.testing.assert_close(now.mean(1), 0.5 * sum(b.mean(1) for b in before), atol=2e-3, rtol=1e-3)
+        torch.testing.assert_close(now.std(1), 0.5 * sum(b.std(1) for b in before), atol=2e-3, rtol=1e-3)
+
+
+def test_the_mean_of_one_model_is_the_model() -> None:
+    torch.manual_seed(3)
+    seen = [torch.rand(2, 16, 128, 128) for _ in range(2)]
+    model = weights.measuring(BevDetector(network_config("tiny")), seen)
+    assert weights.mean_of([model], seen) is model
+    twice = weights.mean_of([model, model], seen).eval()
+    with torch.no_grad():
+        for a, b in zip(model.eval()(seen[0]), twice(seen[0]), strict=True):
+            torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
 
 
 def test_fine_tuning_is_slower_and_sooner_there() -> None:
@@ -100,11 +152,14 @@ def test_resumed_equals_uninterrupted_and_the_chain_is_written_down(
         with pytest.raises(KeyboardInterrupt):
             train_lidar(tuned(first, "killed"), Console(quiet=True))
     again = train_lidar(replace(tuned(first, "killed"), resume=True), Console(quiet=True))
-    one, two, begun = (
-        torch.load(folder / "weights.pt", weights_only=True)
-        for folder in (again.parent, whole.parent, first.output)
-    )
-    assert all(torch.equal(one[k], two[k]) for k in two)
+    for name in ("weights.pt", "checkpoint.pt"):
+        one, two, begun = (
+            torch.load(folder / name, weights_only=True)
+            for folder in (again.parent, whole.parent, first.output)
+        )
+        one, two, begun = (v.get("average", v) for v in (one, two, begun))
+        assert all(torch.equal(one[k], two[k]) for k in two)
+    # What was trained on: weights.pt may be those that were begun with.
     assert not torch.equal(one["classes.bias"], begun["classes.bias"])
     model = first.output / "lidar_tiny.onnx"
     chain = json.loads((whole.parent / "run.json").read_text())["from"]
@@ -114,7 +169,50 @@ def test_resumed_equals_uninterrupted_and_the_chain_is_written_down(
     other = first.output.parent / "other.onnx"
     rewrite_metadata(model, other, {"name": "other"})
     with pytest.raises(ConfigurationError, match="other settings"):
-        train_lidar(replace(tuned(first, "whole"), resume=True, model=other), Console(quiet=True))
+        train_lidar(replace(tuned(first, "whole"), resume=True, models=(other,)), Console(quiet=True))
+
+
+@pytest.mark.slow
+def test_a_mean_of_models_without_a_step(first: LidarOptions, capsys: pytest.CaptureFixture[str]) -> None:
+    """Averaged, normalised, scored, calibrated, exported; goes on to the same file; its parents are written down."""
+    model = first.output / "lidar_tiny.onnx"
+    whole = train_lidar(replace(tuned(first, "child"), config=replace(CONFIG, seed=3)), Console(quiet=True))
+    options = replace(tuned(first, "mean"), config=replace(CONFIG, steps=0), models=(model, whole))
+    mean = train_lidar(options, Console())
+    assert "no file is known" not in capsys.readouterr().out
+    run = json.loads((options.output / "run.json").read_text())
+    digests = [file_digest(model), file_digest(whole)]
+    assert [m["digest"] for m in run["from"]] == run["mean_of"] == digests
+    assert (
+        f"| begun with | mean of the weights of {', '.join(digests)} |" in mean.with_suffix(".md").read_text()
+    )
+    assert '"step": 0, "ap' in (options.output / "metrics.jsonl").read_text()
+    before = mean.read_bytes()
+    assert train_lidar(replace(options, resume=True), Console(quiet=True)).read_bytes() == before
+    assert copies.chain(mean)[-1]["mean_of"] == digests
+    one, two, three = (weights.network_of(m)[0].classes.weight for m in (model, whole, mean))
+    assert not torch.equal(one, two)
+    torch.testing.assert_close(three, 0.5 * (one + two))
+
+
+@pytest.mark.slow
+def test_models_that_have_nothing_in_common_are_told_of(
+    first: LidarOptions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = first.output / "lidar_tiny.onnx"
+    other = first.output.parent / "stranger.onnx"
+    rewrite_metadata(model, other, {"name": "stranger"})
+    monkeypatch.setattr(lidar, "_data", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        train_lidar(replace(tuned(first, "strange"), models=(model, other)), Console(width=1000))
+    assert "no file is known that all of them go on from" in capsys.readouterr().out
+
+
+def test_no_steps_are_for_models_only(first: LidarOptions) -> None:
+    with pytest.raises(ConfigurationError, match="steps 0: wanted 1 or more, or the weights"):
+        train_lidar(
+            replace(first, config=replace(CONFIG, steps=0), output=first.output / "n"), Console(quiet=True)
+        )
 
 
 @pytest.mark.slow

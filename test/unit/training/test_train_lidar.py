@@ -161,7 +161,11 @@ def test_no_budgets(text: str) -> None:
      ("lidar", {"rig": ["vlp16"], "model": Path("m.onnx")}, "--model would have no effect: wanted --from"),
      ("lidar", {"rig": ["vlp16"], "data": [Path("a"), Path("b")]}, "--data: wanted one folder, got 2"),
      ("calibrate", {"rig": ["vlp16"]}, "calibrate: --rig would have no effect"),
-     ("score", {"tuned": Path("m.onnx")}, "score: --from would have no effect"),
+     ("score", {"tuned": [Path("m.onnx")]}, "score: --from would have no effect"),
+     ("score", {"set": ["loss.z:=2"]}, "score: --set would have no effect"),
+     ("lidar", {"rig": ["vlp16"], "set": ["loss.zz:=2"]}, "--set loss.zz:=2: wanted name:=value"),
+     ("lidar", {"rig": ["vlp16"], "set": ["evaluate_every:=2"], "budget": "9min"}, "--budget looks five times"),
+     ("lidar", {"rig": ["vlp16"], "steps": 0}, "steps 0: wanted 1 or more"),
      ("score", {"rig": ["vlp16"], "pictures": True}, "--pictures are of recordings: wanted --data too")],
 )  # fmt: skip
 def test_wrong_words(what: str, words: dict[str, object], named: str, tmp_path: Path) -> None:
