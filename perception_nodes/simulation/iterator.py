@@ -69,6 +69,9 @@ class Drives:
         low=0.0,
         high=1.0,
     )
+    wooded_share: float = param(
+        0.0, "share of the streets that woods, banks and hedges line", low=0.0, high=1.0
+    )
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -132,7 +135,7 @@ def random_drive(seed: int, drives: Drives) -> Scenario:
         clear_ahead_m=4.0,
         within_m=110.0,
     )
-    # A stream of its own: streets without them stay as they are.
+    # A stream of its own, as of the woods below: streets without them stay as they are.
     rare = np.random.default_rng([seed, 5])
     if rare.random() < drives.rare_share:
         cyclists = traffic.cyclists + int(rare.integers(*_RARE_CYCLISTS))
@@ -147,6 +150,10 @@ def random_drive(seed: int, drives: Drives) -> Scenario:
         options["overgrown"] = float(rng.uniform(0.1, 1.0))
         # Where houses stand wall to wall, nothing grows.
         options |= {"setting": str(rng.choice(["suburb", "open"]))} if rng.random() < 0.6 else {}
+    woods = np.random.default_rng([seed, 6])
+    if woods.random() < drives.wooded_share:
+        options["wooded"] = float(woods.uniform(0.5, 1.0))
+        options["setting"] = str(woods.choice(["open", "open", "suburb"]))
     return Scenario(
         "training",
         "",

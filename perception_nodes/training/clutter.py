@@ -1,4 +1,4 @@
-"""Things that are no objects, put into a frame: bushes, trees, hedges, heaps, pieces of walls and fences, poles.
+"""Things that are no objects, put into a frame: bushes, trees, edges of woods, hedges, banks, walls, fences, poles.
 
 A street that was modelled is tidier than a real one. The beams of the sweep itself are used, those that returned and
 those that met the sky: where they pass through a thing they end in it, so that it is seen as this lidar would see it,
@@ -27,6 +27,7 @@ Rng = np.random.Generator
 # 1 = round (an ellipsoid) or 0 (a cuboid).
 COLUMNS: Final = ("x", "y", "z", "yaw", "length", "width", "height", "depth", "gaps", "round")
 _RANGE_M: Final = (4.0, 50.0)
+_LONG_M: Final = 11.0
 _GAP_M: Final = 0.4
 # Gaps and leaves are so large; beams are followed in steps.
 _LEAF_M: Final = 0.35
@@ -93,6 +94,9 @@ def draw_group(origin_m: F32, seen_m: F32, rng: Rng) -> F64:
     make = list(_GROUPS)[int(rng.choice(len(shares), p=shares / shares.sum()))]
     things: F64 = make(rng)
     yaw, bearing = rng.uniform(-np.pi, np.pi, 2)
+    if np.ptp(things[:, 0]) > _LONG_M:
+        # Along the way, not across it: little else would be seen.
+        yaw = bearing - np.pi / 2 + rng.normal(0.0, 0.35)
     direction = min(int(pseudo_angle(np.cos(bearing), np.sin(bearing)) * (DIRECTIONS / 4.0)), DIRECTIONS - 1)
     # Behind the first obstacle little would be seen of it.
     reach = rng.uniform(_RANGE_M[0], max(_RANGE_M[0] + 1.0, min(_RANGE_M[1], float(seen_m[direction]) + 2.0)))
@@ -151,6 +155,49 @@ def _wood(rng: Rng) -> F64:
     return np.concatenate([trunks, below, above])
 
 
+def _edge(rng: Rng) -> F64:
+    """The long edge of a wood or thicket, with bays and bulges as large as cars; +y is into it."""
+    length, deep, top = rng.uniform(20.0, 60.0), rng.uniform(3.0, 15.0), rng.uniform(1.5, 7.0)
+    depth, gaps = rng.uniform(0.05, 1.0), rng.uniform(0.0, 0.5)
+    at = np.arange(-length / 2, length / 2, rng.uniform(3.5, 6.0))
+    back = rng.uniform(0.1, 1.2) * rng.standard_normal(len(at)) + rng.choice(
+        [0.0, 2.0], len(at), p=[0.8, 0.2]
+    )
+    out = []
+    for x, y in zip(at, back, strict=True):
+        # The ground cuts an ellipsoid where it is wide, so that the edge stands upright.
+        wide, high = deep * rng.uniform(0.7, 1.0), top * rng.uniform(0.6, 1.2)
+        size = (rng.uniform(5.0, 9.0), wide, 1.5 * high)
+        out.append(_thing((x, y + wide / 2, -0.5 * high), size, depth, gaps, True, rng.normal(0.0, 0.2)))
+    for x in rng.uniform(-length / 2, length / 2, int(rng.integers(2, 10))):
+        high = rng.uniform(0.5, 2.4)
+        size = (rng.uniform(1.0, 4.8), rng.uniform(1.0, 3.0), 1.4 * high)
+        out.append(
+            _thing((x, rng.uniform(-1.0, 1.0), -0.4 * high), size, depth, gaps, True, rng.normal(0.0, 0.5))
+        )
+    out += [
+        _thing((x, rng.uniform(-0.5, 4.0), 0), (*[rng.uniform(0.1, 0.6)] * 2, 7), 0.02, 0.0, True)
+        for x in rng.uniform(-length / 2, length / 2, int(rng.integers(0, 8)))
+    ]
+    return np.array(out)
+
+
+def _bank(rng: Rng) -> F64:
+    """A slope of earth or rock along a road, rough and at times held by a wall; +y is up the slope."""
+    length, high, wide = rng.uniform(12.0, 50.0), rng.uniform(0.5, 4.5), rng.uniform(2.0, 8.0)
+    # What is under the ground is not seen: the deeper the middle, the flatter the foot.
+    sunk, rough = rng.uniform(0.0, 1.5), rng.uniform(0.02, 0.15)
+    out = []
+    for x in np.arange(-length / 2, length / 2, rng.uniform(2.5, 5.0)):
+        top, y = high * rng.uniform(0.7, 1.15), wide + rng.normal(0.0, 0.3)
+        size = (rng.uniform(7.0, 12.0), 2 * wide, 2 * (1.0 + sunk) * top)
+        out.append(_thing((x, y, -(1.0 + 2 * sunk) * top), size, rough, 0.0, True, rng.normal(0.0, 0.08)))
+    if rng.random() < 0.4:
+        size = length + 4.0, rng.uniform(0.2, 1.5), rng.uniform(0.3, 0.8) * high
+        out.append(_thing((0, rng.uniform(0.0, 0.8), 0), size, 0.02, 0.0, False))
+    return np.array(out)
+
+
 def _hedge(rng: Rng) -> F64:
     size = rng.uniform(2.0, 20.0), rng.uniform(0.5, 1.8), rng.uniform(0.5, 2.2)
     return np.array([_thing((0, 0, 0), size, rng.uniform(0.03, 0.5), rng.uniform(0.0, 0.3), False)])
@@ -204,7 +251,8 @@ def _hanging(rng: Rng) -> F64:
 
 
 _GROUPS: Final[dict[Callable[[Rng], F64], float]] = {
-    _bushes: 0.26, _tree: 0.14, _wood: 0.1, _hedge: 0.08, _wall: 0.12, _posts: 0.18, _boxes: 0.07, _hanging: 0.05,
+    _bushes: 0.26, _tree: 0.14, _wood: 0.1, _edge: 0.05, _bank: 0.04, _hedge: 0.08, _wall: 0.12, _posts: 0.18,
+    _boxes: 0.07, _hanging: 0.05,
 }  # fmt: skip
 
 

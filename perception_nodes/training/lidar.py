@@ -54,8 +54,9 @@ _DATA_SHARE, _END_SHARE = 0.25, 0.08
 _SPEED_STEPS: Final = 12
 # Frames that the normalisations of a model that is fine-tuned are measured on.
 _THAW_FRAMES: Final = 48
-# Of the streets that are trained on, not of those that are scored: so many with many of what is rare.
+# Of the streets that are trained on, not of those that are scored: with many of what is rare; lined by woods.
 _RARE_SHARE: Final = 0.4
+_WOODED_SHARE: Final = 0.3
 _NEVER = 10**6
 _ENOUGH_OBJECTS: Final = 20
 
@@ -169,7 +170,7 @@ def _asked(options: LidarOptions) -> dict[str, Any]:
     return {
         "rigs": {r.name: digest(r.to_dict()) for r in options.rigs}, "drives": dataclasses.asdict(options.drives),
         "streets": options.streets, "held_out": options.held_out, "street_seed": options.street_seed,
-        "rare_share": _RARE_SHARE, **_beginning(options),
+        "rare_share": _RARE_SHARE, "wooded_share": _WOODED_SHARE, **_beginning(options),
     }  # fmt: skip
 
 
@@ -179,8 +180,9 @@ def _data(options: LidarOptions, console: Console, began: float) -> Run:
     limit = options.budget_s * _DATA_SHARE
     planned = read_run(options.output).get("shards", _NEVER) if options.resume else _NEVER
     held = held_out_shards(options.rigs, options.held_out, drives, HELD_OUT_SEED)
-    streets, rare = max(1, options.streets // len(options.rigs)), replace(drives, rare_share=_RARE_SHARE)
-    wanted = shards(options.rigs, streets, TRAIN_SEED, rare, options.street_seed)
+    streets = max(1, options.streets // len(options.rigs))
+    trained = replace(drives, rare_share=_RARE_SHARE, wooded_share=_WOODED_SHARE)
+    wanted = shards(options.rigs, streets, TRAIN_SEED, trained, options.street_seed)
 
     def enough(made: int) -> bool:
         late = planned == _NEVER and limit > 0 and time.monotonic() - began > limit

@@ -26,7 +26,8 @@ class Options:
 
     slope: largest of the terrain (0.06 = 6 %); wear: share of the paint that is gone; length_m of a road or of an arm;
     lanes in each direction; parking on both sides; lane_m: width of a lane; setting: town, suburb, open or none;
-    overgrown: how much grows and lies about off the pavements, as usual nothing.
+    overgrown: how much grows and lies about off the pavements, as usual nothing; wooded: share of the roads' sides that
+    woods, banks and hedges line, as usual none.
     """
 
     slope: float | None = None
@@ -42,6 +43,7 @@ class Options:
     blocks: int | None = None
     radius_m: float | None = None
     overgrown: float | None = None
+    wooded: float | None = None
 
 
 _LIMITS: Final[dict[str, tuple[float, float]]] = {
@@ -55,6 +57,7 @@ _LIMITS: Final[dict[str, tuple[float, float]]] = {
     "blocks": (1, 5),
     "radius_m": (25.0, 1000.0),
     "overgrown": (0.0, 1.0),
+    "wooded": (0.0, 1.0),
 }
 
 

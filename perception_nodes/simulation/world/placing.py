@@ -16,6 +16,7 @@ from .ground import kerb_lines
 from .paint import between
 from .plan import Barrier, Plan, Post
 from .wild import KINDS as WILD
+from .woods import Lining, line_roads
 
 F64 = npt.NDArray[np.float64]
 
@@ -39,12 +40,13 @@ _VERGE_M: Final = 6.0
 
 @dataclass(eq=False)
 class Settlement:
-    """What was placed: houses (4, 2) with front left corner first and their heights; barriers; posts."""
+    """What was placed: houses (4, 2) with front left corner first and their heights; barriers; posts; lining."""
 
     houses: list[F64] = field(default_factory=list)
     heights_m: list[float] = field(default_factory=list)
     barriers: list[Barrier] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
+    lining: Lining = field(default_factory=Lining)
 
 
 def settle(plan: Plan, rng: np.random.Generator) -> Settlement:
@@ -57,7 +59,11 @@ def settle(plan: Plan, rng: np.random.Generator) -> Settlement:
         if taken.add(shapely.Polygon(corners), ground_only=False):
             out.houses.append(corners)
             out.heights_m.append(3.0 * float(rng.integers(2, 6)))
-    for line in _building_lines(plan):
+    lines = _building_lines(plan)
+    if plan.wooded > 0:
+        out.lining = line_roads(lines, plan.wooded, taken, rng)
+        out.barriers += out.lining.hedges
+    for line in lines:
         _along(line, plan, taken, out, rng)
     walked = not plan.pavement.is_empty
     for line in kerb_lines(plan):
@@ -94,6 +100,13 @@ class _Taken:
             return False
         self._shapes.append(shape)
         return True
+
+    def left_of(self, shape: BaseGeometry, gap_m: float) -> BaseGeometry:
+        """What of a shape is free, and so far from what is not; it is not taken."""
+        around = shape.buffer(gap_m)
+        near = [s for s in self._shapes if s.intersects(around)]
+        ways = self._ways.intersection(shapely.box(*around.bounds))
+        return shape.intersection(self._domain).difference(shapely.union_all([ways, *near]).buffer(gap_m))
 
 
 def _building_lines(plan: Plan) -> list[F64]:

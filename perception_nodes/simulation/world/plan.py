@@ -87,7 +87,8 @@ class Plan:
     width; setting: what stands beside the pavements; ego: lane id and distance along it where a drive starts; heights
     (M, 3): known points of the terrain, where a map gives them; roofs: pairs of lines with a ceiling between them, and
     its height; houses: footprints (4, 2) that are given, front left corner first as seen from inside; overgrown: 0-1,
-    how much grows and lies about off the pavements.
+    how much grows and lies about off the pavements; wooded: 0-1, how much of the roads is lined by woods, banks and
+    hedges.
     """
 
     name: str
@@ -113,3 +114,4 @@ class Plan:
     heights: F64 | None = None
     houses: tuple[F64, ...] = ()
     overgrown: float = 0.0
+    wooded: float = 0.0

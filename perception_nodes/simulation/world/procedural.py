@@ -38,4 +38,5 @@ def build_world(kind: str, rng: np.random.Generator, **options: Any) -> World:
         raise ConfigurationError(f"world kind {kind!r}: wanted one of {sorted(KINDS)}")
     asked = checked_options(kind, options)
     plan = KINDS[kind](asked, rng)
-    return assemble(replace(plan, overgrown=either(asked.overgrown, 0.0)), rng)
+    plan = replace(plan, overgrown=either(asked.overgrown, 0.0), wooded=either(asked.wooded, 0.0))
+    return assemble(plan, rng)

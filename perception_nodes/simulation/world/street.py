@@ -14,6 +14,7 @@ from perception_nodes.simulation.assets.meshes import Mesh, join
 from .elements import map_elements
 from .furniture import post_mesh, sign_plate
 from .ground import ground_mesh
+from .growth import grown
 from .paint import Paint, build_paint, quads_of
 from .placing import Settlement, settle
 from .plan import Plan, Post
@@ -69,8 +70,8 @@ def assemble(plan: Plan, rng: np.random.Generator) -> World:
     )
     built = list(_built(plan, settled, surface, rng))
     standing = [post_mesh(p, rng).moved((0.0, 0.0, float(z))) for p, z in zip(posts, feet, strict=True)]
-    places = plan.parking
-    z = surface.road_height(places[:, :2])
+    places = np.concatenate([plan.parking, *(place[None] for place in settled.lining.places)])
+    z = surface.height(places[:, :2])
     return World(
         plan.name,
         graph,
@@ -104,6 +105,8 @@ def _built(plan: Plan, settled: Settlement, surface: Surface, rng: np.random.Gen
         yield barrier(b.kind, b.points_m, b.height_m, surface.height, rng)
     for left, right, height in plan.roofs:
         yield roof(left, right, height, surface.road_height)
+    if settled.lining.woods or settled.lining.banks:
+        yield grown(settled.lining, plan, surface.height, rng)
 
 
 def _lamps(posts: tuple[Post, ...], built: list[Mesh]) -> F64:

@@ -247,3 +247,15 @@ def test_streets_with_what_is_rare_differ_in_their_traffic_only():
         assert some[k].traffic.cyclists >= plain[k].traffic.cyclists + 4
         same = replace(some[k].traffic, kinds=plain[k].traffic.kinds, cyclists=plain[k].traffic.cyclists)
         assert replace(some[k], traffic=same) == plain[k]
+
+
+def test_wooded_streets_differ_in_what_stands_beside_them_only():
+    plain = [random_drive(seed, Drives()) for seed in range(60)]
+    some = [random_drive(seed, Drives(wooded_share=0.3)) for seed in range(60)]
+    woods = [k for k, drive in enumerate(some) if drive != plain[k]]
+    assert 8 < len(woods) < 30
+    for k in woods:
+        options = dict(some[k].world.options)
+        assert 0.5 <= options.pop("wooded") <= 1.0 and options.pop("setting") in ("open", "suburb")
+        assert options == {n: v for n, v in plain[k].world.options.items() if n != "setting"}
+        assert replace(some[k], world=plain[k].world) == plain[k]

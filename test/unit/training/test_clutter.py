@@ -160,3 +160,19 @@ def test_beams_into_the_sky_are_made_where_a_thing_rises_above_the_horizon(rng: 
     assert all((g.ring[740:] == 5).all() for g in grown)
     rise = (new[:, 2] - 1.8) / np.hypot(new[:, 0], new[:, 1])
     np.testing.assert_allclose(rise, 0.1, atol=2e-3)
+
+
+def test_long_edges_and_banks_lie_along_the_way() -> None:
+    """What is longer than 20 m is seen from its side: the sensor sees little of the end of it first."""
+    seen = np.full(1024, 25.0, np.float32)
+    long = 0
+    for seed in range(400):
+        things = draw_group(ORIGIN, seen, np.random.default_rng(seed))
+        if len(things) < 4 or np.ptp(things[:, :2], axis=0).max() < 20.0:
+            continue
+        long += 1
+        middle = things[:, :2] - things[:, :2].mean(axis=0)
+        axis = np.linalg.svd(middle)[2][0]
+        out = things[:, :2].mean(axis=0) / np.hypot(*things[:, :2].mean(axis=0))
+        assert abs(axis @ out) < 0.97, seed
+    assert long > 15

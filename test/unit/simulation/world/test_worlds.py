@@ -213,6 +213,7 @@ def test_options_are_heeded() -> None:
         ({"lanes": 1.5}, "lanes: wanted a whole number"),
         ({"parking": 1}, "parking: wanted true or false"),
         ({"overgrown": 2}, "overgrown: wanted a number 0.0 to 1.0, got 2"),
+        ({"wooded": -1}, "wooded: wanted a number 0.0 to 1.0, got -1"),
         ({"setting": "moon"}, "setting: wanted one of"),
         ({"wear": float("nan")}, "wear: wanted a number"),
         ({"length_m": "long"}, "length_m: wanted a number"),
