@@ -8,7 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from perception_nodes.networks.bev import BevDetector
 from .store import Frames
 
 F32 = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.intp]
 OPSET: Final = 20
 # What `check_parity` asks for: boxes this near, m and rad, and scores this near.
 PARITY_M, PARITY_SCORE = 1e-3, 1e-4
@@ -35,7 +36,7 @@ PARITY_M, PARITY_SCORE = 1e-3, 1e-4
 class Parity:
     """How far the exported model is from the trained one: largest differences over `frames` frames, `boxes` boxes.
 
-    unmatched: boxes that only one of the two has (scores at the very threshold).
+    unmatched: boxes that only one of the two has, also before suppression, whose ties a hair decides.
     """
 
     frames: int
@@ -81,22 +82,32 @@ def check_parity(
             device = next(model.parameters()).device
             ours = [o.float().cpu().numpy()[0] for o in model(torch.from_numpy(picture).to(device))]
         theirs = [o[0] for o in exported.run(picture)]
-        a, b = (decode(m[0], m[1], output_cell(raster), DecodeConfig()) for m in (ours, theirs))
-        near, far, alone = compare(a, b)
-        box, score, unmatched, boxes = max(box, near), max(score, far), unmatched + alone, boxes + len(a)
+        near, far, alone, found = compare_maps(ours, theirs, output_cell(raster))
+        box, score, unmatched, boxes = max(box, near), max(score, far), unmatched + alone, boxes + found
     return Parity(len(used), boxes, unmatched, box, score)
+
+
+def compare_maps(ours: Sequence[F32], theirs: Sequence[F32], cell_m: float) -> tuple[float, float, int, int]:
+    """As `compare` of the boxes of two networks' maps, and how many boxes ours has.
+
+    Which of two boxes of one place and nearly the same score is suppressed, and what is just above the least score, a
+    hair decides: a box that the other lacks is looked for among all that it had before that.
+    """
+    config = DecodeConfig()
+    early = replace(
+        config, min_score=config.min_score - PARITY_SCORE, max_detections=4096, overlap=1.0, overlap_kinds=1.0
+    )
+    a, b = (decode(m[0], m[1], cell_m, config) for m in (ours, theirs))
+    near, far, alone = compare(a, b)
+    if alone:
+        early_a, early_b = (decode(m[0], m[1], cell_m, early) for m in (ours, theirs))
+        alone = _lacking(a, b, early_b) + _lacking(b, a, early_a)
+    return near, far, alone, len(a)
 
 
 def compare(a: DecodedBoxes, b: DecodedBoxes) -> tuple[float, float, int]:
     """Largest difference of a box (m, rad) and of a score between boxes within 0.1 m; boxes without such a partner."""
-    if not len(a) or not len(b):
-        return 0.0, 0.0, len(a) + len(b)
-    apart = np.linalg.norm(a.center_m[:, None] - b.center_m[None], axis=2) + 9.0 * (
-        a.label[:, None] != b.label[None]
-    )
-    partner = apart.argmin(axis=1)
-    rows = np.flatnonzero(apart[np.arange(len(a)), partner] < 0.1)
-    other = partner[rows]
+    rows, other = _partners(a, b)
     turn = np.abs((a.yaw_rad[rows] - b.yaw_rad[other] + np.pi) % (2 * np.pi) - np.pi)
     # At the seam of the angle of twice the yaw, and at even odds of the front, a hair decides between both ends.
     turn = np.minimum(turn, np.abs(np.pi - turn))
@@ -107,6 +118,28 @@ def compare(a: DecodedBoxes, b: DecodedBoxes) -> tuple[float, float, int]:
     ]
     score = float(np.abs(a.score[rows] - b.score[other]).max(initial=0.0))
     return float(max(parts)), score, len(a) + len(b) - len(rows) - len(np.unique(other))
+
+
+def _partners(a: DecodedBoxes, b: DecodedBoxes) -> tuple[Rows, Rows]:
+    """Rows of `a` that have a box of `b` of their class within 0.1 m, and the nearest such rows of `b`."""
+    if not len(a) or not len(b):
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    apart = np.linalg.norm(a.center_m[:, None] - b.center_m[None], axis=2)
+    apart += 9.0 * (a.label[:, None] != b.label[None])
+    partner = apart.argmin(axis=1)
+    rows = np.flatnonzero(apart[np.arange(len(a)), partner] < 0.1)
+    return rows, partner[rows]
+
+
+def _lacking(a: DecodedBoxes, b: DecodedBoxes, early_b: DecodedBoxes) -> int:
+    """How many boxes of `a` have no partner in `b`, nor one as near as parity asks for in `early_b`."""
+    count = 0
+    for k in np.setdiff1d(np.arange(len(a)), _partners(a, b)[0]).tolist():
+        same = (early_b.label == a.label[k]) & (np.abs(early_b.score - a.score[k]) < PARITY_SCORE)
+        for ours, theirs in ((a.center_m[k], early_b.center_m), (a.lwh_m[k], early_b.lwh_m)):
+            same &= (np.abs(theirs - ours) < PARITY_M).all(axis=1)
+        count += not same.any()
+    return count
 
 
 def quantise(path: Path, target: Path, store: Frames, raster: RasterConfig, frames: int = 64) -> None:

@@ -114,6 +114,34 @@ def test_comparison_finds_what_differs(model: BevDetector, made: tuple[Path, Fra
     assert alone == 0
 
 
+def maps(*peaks: tuple[int, int, float]) -> list[np.ndarray]:
+    """Class logits (10, 16, 16) and box maps (17, 16, 16) with cars of 4.5 m x 2 m at (row, column, logit)."""
+    logits, boxes = np.full((10, 16, 16), -9.0, np.float32), np.zeros((17, 16, 16), np.float32)
+    boxes[3:6] = np.log([4.5, 2.0, 1.6])[:, None, None]
+    boxes[6], boxes[11] = 1.0, 9.0
+    for row, column, logit in peaks:
+        logits[0, row, column] = logit
+    return [logits, boxes]
+
+
+def test_which_of_two_equals_is_suppressed_is_no_difference() -> None:
+    ours, theirs = maps((5, 5, 1.0), (7, 5, 1.0 + 1e-6)), maps((5, 5, 1.0 + 1e-6), (7, 5, 1.0))
+    a, b = (decode(m[0], m[1], 0.8, DecodeConfig()) for m in (ours, theirs))
+    assert len(a) == len(b) == 1
+    assert export.compare(a, b)[2] == 2
+    assert export.compare_maps(ours, theirs, 0.8) == (0.0, 0.0, 0, 1)
+
+
+def test_a_box_that_only_one_has_is_a_difference() -> None:
+    ours = maps((5, 5, 1.0), (12, 12, 1.0))
+    assert export.compare_maps(ours, maps((5, 5, 1.0)), 0.8)[2:] == (1, 2)
+    assert export.compare_maps(maps((5, 5, 1.0)), ours, 0.8)[2:] == (1, 1)
+    # A weaker one is a difference of scores.
+    _, score, alone, _ = export.compare_maps(ours, maps((5, 5, 1.0), (12, 12, -3.0)), 0.8)
+    assert score > 0.1
+    assert alone == 0
+
+
 def test_a_file_says_nothing_of_the_machine_that_made_it(model: BevDetector, tmp_path: Path) -> None:
     path = tmp_path / "tiny.onnx"
     export.export_onnx(model, RASTER, path, ABOUT)
