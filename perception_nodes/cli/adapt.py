@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .train_options import check_extra, check_folder
+from .train_options import check_extra, check_folder, check_lidars
 
 EXAMPLES = """
 **Examples**
@@ -75,8 +75,10 @@ def adapt(
         size=str(about["size"]), steps=steps, batch=batch, learning_rate=learning_rate, weight_decay=0.0,
         average=0.99, seed=seed, workers=workers, evaluate_every=max(1, steps // 3), checkpoint_every=50,
     )  # fmt: skip
+    rigs = tuple(find_rig(r) for r in remember or about["rigs"])
+    check_lidars(rigs, console)
     options = AdaptOptions(
-        model, output, config, tuple(find_rig(r) for r in remember or about["rigs"]),
+        model, output, config, rigs,
         Drives(frames=frames, stride=12), streets, held_out, share, resume, data,
         tuple(name for name in log.split(",") if name),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from .train_options import check_extra, check_folder, check_options, check_there
+from .train_options import check_extra, check_folder, check_lidars, check_options, check_there
 
 # Steps of 0.1 s between the frames of a street.
 _STRIDE = 12
@@ -123,6 +123,7 @@ def train(
     model = None if model is None else model_path(model)
     begun = tuple(model_path(path) for path in tuned or ())
     rigs, drives = tuple(find_rig(r) for r in rig or ()), Drives(frames=frames, stride=_STRIDE)
+    check_lidars(rigs, Console())
     if what == "score":
         from perception_nodes.training.compare import score_simulated
         from perception_nodes.training.score_real import score_and_tell

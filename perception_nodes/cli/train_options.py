@@ -6,11 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from perception_nodes.datatypes import ConfigurationError
+from rich.console import Console
+
+from perception_nodes.datatypes import ConfigurationError, Modality, Rig
 
 # What the extra [train] brings; the last two only the end of a run needs.
 _EXTRA: Final = ("torch", "onnx", "onnxscript")
-_TRAINING: Final = ("--weights", "--from", "--pretrain", "--pretrain-data", "--street-seed", "--patience", "--set")
+_BEGINNING: Final = ("--weights", "--from", "--pretrain", "--pretrain-data")
+_TRAINING: Final = (*_BEGINNING, "--street-seed", "--patience", "--set")
 # Options that mean something, by what is asked for; of those that have no other default than nothing.
 USED: Final[Mapping[str, Collection[str]]] = {
     "lidar": {"--rig", "--data", "--budget", "--resume", "--log", *_TRAINING},
@@ -70,6 +73,29 @@ def check_folder(option: str, path: Path) -> None:
 
     if path.exists() and not path.is_dir():
         raise InputError(f"{option} {path}: wanted a folder, found a file")
+
+
+def check_lidars(rigs: Sequence[Rig], console: Console) -> None:
+    """Say where a rig leaves open which lidar is to be simulated, before minutes of it.
+
+    Raises ConfigurationError for a rig without a lidar, and for a lidar that the simulator does not know.
+    """
+    from perception_nodes.simulation.sensors.beams import DEFAULT_LIDAR, LIDARS, lidar_spec
+    from perception_nodes.simulation.sensors.specs import Mounting
+
+    for rig in rigs:
+        if not rig.of(Modality.LIDAR):
+            raise ConfigurationError(f"rig {rig.name}: wanted a lidar to simulate, got none")
+        sensor = rig.of(Modality.LIDAR)[0]
+        where = f"rig {rig.name}: sensor {sensor.name}: model"
+        _, model = Mounting.split(sensor.model, where)
+        lidar_spec(model, where)
+        if "type" not in model and "elevation_deg" not in model:
+            console.print(
+                f"[yellow]{where}: names no lidar, so {DEFAULT_LIDAR} is simulated, which may not be yours; known:"
+                f" {', '.join(sorted(LIDARS))}; write e.g. {'{type: vlp16}'}, or its beams as elevation_deg[/yellow]",
+                highlight=False,
+            )
 
 
 def _check_rigs(rigs: Sequence[str]) -> None:

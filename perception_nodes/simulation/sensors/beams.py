@@ -155,14 +155,17 @@ LIDARS: Final[dict[str, LidarSpec]] = {
     ),
 }  # fmt: skip
 
+# Of a rig that does not say which.
+DEFAULT_LIDAR: Final = "dense32"
+
 
 def lidar_spec(model: Mapping[str, Any], where: str) -> LidarSpec:
-    """From the `model:` of a sensor: `type` names one of `LIDARS` (dense32 if absent), the rest changes it.
+    """From the `model:` of a sensor: `type` names one of `LIDARS` (`DEFAULT_LIDAR` if absent), the rest changes it.
 
     Raises ConfigurationError naming the place and the key.
     """
     values = dict(model)
-    kind = values.pop("type", "dense32")
+    kind = values.pop("type", DEFAULT_LIDAR)
     if not isinstance(kind, str) or kind not in LIDARS:
         raise ConfigurationError(f"{where}: type {kind!r}: wanted one of {sorted(LIDARS)}")
     if "elevation_deg" in values and "azimuth_deg" not in values:

@@ -37,6 +37,16 @@ def test_a_run_that_goes_on_drops_what_it_does_again(tmp_path: Path) -> None:
     assert lines(path) == [{"step": 1}, {"step": 2}, {"step": 3, "again": 1.0}]
 
 
+def test_a_run_that_begins_again_keeps_nothing(tmp_path: Path) -> None:
+    """What a killed run had said before its first step is said again."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 0, "ap": 0.5}\n{"step": 1}\n')
+    (sink,), _ = logs.open_sinks((), tmp_path, {})
+    sink.log(0, {"ap": 0.5})
+    sink.close()
+    assert lines(path) == [{"step": 0, "ap": 0.5}]
+
+
 def test_what_is_not_installed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     sinks, missing = logs.open_sinks(("tensorboard", "mlflow"), tmp_path, {})
