@@ -37,7 +37,7 @@ def align(beams: Beams, boxes: F64) -> F64:
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _align(beams: Any, boxes: Any) -> None:
-    origins = beams[3]
+    origins = beams[4]
     xy = np.empty((_MOST_POINTS, 2))
     half = np.empty(2)
     for i in range(len(boxes)):

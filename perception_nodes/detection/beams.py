@@ -7,7 +7,7 @@ that go its way.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,36 +46,48 @@ _HIDES_M = 0.5
 # A body begins here, and beams that come in up to its waist would meet it; what stops this soon met its side.
 _BODY_M, _WAIST_M, _SKIN_M = 0.25, 0.9, 0.6
 _FAR = 1e9
-# Of a bin, by which a point may be off that lies on the border of what is asked for.
+# Of a bin, and m, by which a point may be off that lies on the border of what is asked for.
 _ROUNDING = 1e-3
+_NOTHING, _BEFORE, _AT, _BEHIND = range(4)
+
+
+class _Limits(NamedTuple):
+    """Of a box from one sensor: level distances of its ends, height of the sensor and of beams that pass over, m."""
+
+    near: float
+    far: float
+    sensor: float
+    top: float
 
 
 @dataclass(frozen=True, eq=False)
 class Beams:
     """Points by sensor and direction: rows `start[b]` to `start[b + 1]` are those of bin b.
 
-    xyh_m (N, 3): x, y, height over the ground; turn (N,) pseudo-angle from its sensor; origins_m (K, 3): the sensors, z
-    over the ground.
+    xyh_m (N, 3): x, y, height over the ground; turn, reach_m (N,) pseudo-angle and level distance from its sensor;
+    origins_m (K, 3): the sensors, z over the ground.
     """
 
     xyh_m: npt.NDArray[np.float32]
     turn: npt.NDArray[np.float32]
+    reach_m: npt.NDArray[np.float32]
     start: npt.NDArray[np.int64]
     origins_m: F64
 
     @property
     def arrays(self) -> tuple[Any, ...]:
         """As the kernels take them."""
-        return self.xyh_m, self.turn, self.start, self.origins_m
+        return self.xyh_m, self.turn, self.reach_m, self.start, self.origins_m
 
 
 def sort_beams(points: PreparedPoints, sensor_height_m: F64) -> Beams:
     """The beams of a sweep; sensor_height_m (K,) over the ground."""
     origins = np.column_stack([points.origins_m, np.asarray(sensor_height_m, np.float64)])
     start = np.zeros(len(origins) * _BINS + 1, np.int64)
-    sorted_, turn = np.empty((len(points), 3), np.float32), np.empty(len(points), np.float32)
-    _sort(points.xyh_m, points.source, origins, start, sorted_, turn)
-    return Beams(sorted_, turn, start, origins)
+    sorted_ = np.empty((len(points), 3), np.float32)
+    turn, reach = np.empty(len(points), np.float32), np.empty(len(points), np.float32)
+    _sort(points.xyh_m, points.source, origins, start, sorted_, turn, reach)
+    return Beams(sorted_, turn, reach, start, origins)
 
 
 def evidence(beams: Beams, boxes: F64) -> F64:
@@ -93,7 +105,7 @@ def count_points(beams: Beams, boxes: F64, margin_m: float) -> npt.NDArray[np.in
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _sort(xyh: Any, source: Any, origins: Any, start: Any, out: Any, turn: Any) -> None:
+def _sort(xyh: Any, source: Any, origins: Any, start: Any, out: Any, turn: Any, reach: Any) -> None:
     bins = np.empty(len(xyh), np.int32)
     angle = np.empty(len(xyh), np.float32)
     for k in range(len(xyh)):
@@ -109,6 +121,8 @@ def _sort(xyh: Any, source: Any, origins: Any, start: Any, out: Any, turn: Any) 
         fill[bins[k]] += 1
         turn[row] = angle[k]
         out[row, 0], out[row, 1], out[row, 2] = xyh[k, 0], xyh[k, 1], xyh[k, 2]
+        dx, dy = xyh[k, 0] - origins[source[k], 0], xyh[k, 1] - origins[source[k], 1]
+        reach[row] = np.sqrt(dx * dx + dy * dy)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -132,21 +146,36 @@ def window(box: Any, origin: Any, half: Any) -> Any:
     return middle, least, most
 
 
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")  # type: ignore[untyped-decorator]
+def _distances(box: Any, origin: Any, half: Any) -> Any:
+    """Level distances from the sensor between which the box lies, a little more for rounding."""
+    dx, dy = origin[0] - box[0], origin[1] - box[1]
+    c, s = np.cos(box[6]), np.sin(box[6])
+    u, v = abs(dx * c + dy * s), abs(dy * c - dx * s)
+    near_u, near_v = max(u - half[0], 0.0), max(v - half[1], 0.0)
+    far_u, far_v = u + half[0], v + half[1]
+    near, far = np.sqrt(near_u * near_u + near_v * near_v), np.sqrt(far_u * far_u + far_v * far_v)
+    return near - _ROUNDING * (1.0 + 1e-3 * near), far + _ROUNDING * (1.0 + 1e-3 * far)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _count_inside(beams: Any, boxes: Any, margin: float, out: Any) -> None:
-    xyh, _, start, origins = beams
+    xyh, _, reach, start, origins = beams
     half = np.empty(2)
     for i in range(len(boxes)):
         box = boxes[i]
         half[0], half[1] = box[3] / 2 + margin, box[4] / 2 + margin
         c, s = np.cos(box[6]), np.sin(box[6])
         for k in range(len(origins)):
+            near, far = _distances(box, origins[k], half)
             middle, least, most = window(box, origins[k], half)
             first = int(np.floor((middle + least) * (_BINS / 4.0) - _ROUNDING))
             last = int(np.floor((middle + most) * (_BINS / 4.0) + _ROUNDING))
             for b in range(first, min(last, first + _BINS - 1) + 1):
                 at = k * _BINS + b % _BINS
                 for p in range(start[at], start[at + 1]):
+                    if not near <= reach[p] <= far:
+                        continue
                     x, y, h = xyh[p, 0] - box[0], xyh[p, 1] - box[1], xyh[p, 2] - box[2]
                     inside = abs(h) <= box[5] / 2 + margin
                     out[i] += inside and abs(x * c + y * s) <= half[0] and abs(y * c - x * s) <= half[1]
@@ -155,16 +184,19 @@ def _count_inside(beams: Any, boxes: Any, margin: float, out: Any) -> None:
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def gather(beams: Any, box: Any, half: Any, high: float, out: Any) -> int:
     """x and y from the box's middle of the points within `half` its sides, `_BODY_M` to `high`; returns how many."""
-    xyh, _, start, origins = beams
+    xyh, _, reach, start, origins = beams
     c, s = np.cos(box[6]), np.sin(box[6])
     n = 0
     for k in range(len(origins)):
+        near, far = _distances(box, origins[k], half)
         middle, least, most = window(box, origins[k], half)
         first = int(np.floor((middle + least) * (_BINS / 4.0)))
         last = min(int(np.floor((middle + most) * (_BINS / 4.0))), first + _BINS - 1)
         for b in range(first, last + 1):
             at = k * _BINS + b % _BINS
             for p in range(start[at], start[at + 1]):
+                if not near <= reach[p] <= far:
+                    continue
                 x, y, h = xyh[p, 0] - box[0], xyh[p, 1] - box[1], xyh[p, 2]
                 inside = abs(x * c + y * s) <= half[0] and abs(-x * s + y * c) <= half[1]
                 if inside and _BODY_M <= h <= high and n < len(out):
@@ -175,7 +207,7 @@ def gather(beams: Any, box: Any, half: Any, high: float, out: Any) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _look(beams: Any, boxes: Any, out: Any) -> None:
-    xyh, turn, start, origins = beams
+    xyh, turn, reach, start, origins = beams
     half = np.empty(2)
     for i in range(len(boxes)):
         box, row = boxes[i], out[i]
@@ -192,24 +224,52 @@ def _look(beams: Any, boxes: Any, out: Any) -> None:
                 continue  # nothing is known of a box about the sensor
             sensor = (dx * c + dy * s, dy * c - dx * s, origins[k, 2])
             sectors = np.zeros((_SECTORS, 3))
-            # Ground before the box says nothing of it.
-            before = max(np.hypot(dx, dy) - np.hypot(half[0], half[1]), 0.0) ** 2
+            near, far = _distances(box, origins[k], half)
+            limits = _Limits(near, far, origins[k, 2], _waist(box) + 0.1)
             first = int(np.floor((middle + least) * (_BINS / 4.0)))
             for b in range(first, int(np.floor((middle + most) * (_BINS / 4.0))) + 1):
                 at = k * _BINS + b % _BINS
                 for p in range(start[at], start[at + 1]):
-                    x, y = xyh[p, 0] - box[0], xyh[p, 1] - box[1]
-                    if xyh[p, 2] <= _HIDES_M and (x - dx) ** 2 + (y - dy) ** 2 < before:
+                    h = xyh[p, 2]
+                    place = _place(reach[p], h, limits)
+                    if place == _NOTHING:
                         continue
-                    point = (x * c + y * s, y * c - x * s, xyh[p, 2])
                     away = turn[p] - middle
                     away += 4.0 if away < -2.0 else (-4.0 if away > 2.0 else 0.0)
                     sector = int((away - least) / (most - least) * _SECTORS)
-                    _meet(point, box, half, row, heights)
-                    if 0 <= sector < _SECTORS:
+                    met = 0 <= sector < _SECTORS
+                    # One beam that ends before the box is as good as many.
+                    if place == _BEFORE and not (met and sectors[sector, 2] == 0.0):
+                        continue
+                    x, y = xyh[p, 0] - box[0], xyh[p, 1] - box[1]
+                    point = (x * c + y * s, y * c - x * s, h)
+                    if place == _AT:
+                        _meet(point, box, half, row, heights)
+                    if met:
                         _cross(point, sensor, box, half, row, sectors[sector])
             _count(sectors, row)
         row[_MOST] = _nine_in_ten(heights)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")  # type: ignore[untyped-decorator]
+def _place(reach: float, h: float, limits: Any) -> int:
+    """Whether a point is before a box, at it or behind it; nothing where its beam says nothing of the box."""
+    if reach < limits.near:
+        return _BEFORE if h > _HIDES_M else _NOTHING  # ground before the box says nothing of it
+    if reach <= limits.far:
+        return _AT
+    # Behind: where the beam is at the near end of the box and half a metre behind its far end, in metres times reach.
+    rise = h - limits.sensor
+    one, other = limits.near * rise, (limits.far + 0.5) * rise
+    under = max(one, other) < (_BODY_M - _ROUNDING - limits.sensor) * reach
+    over = min(one, other) > (limits.top + _ROUNDING - limits.sensor) * reach
+    return _NOTHING if under or over else _BEHIND
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")  # type: ignore[untyped-decorator]
+def _waist(box: Any) -> float:
+    """Height over the ground up to which a beam that comes in would meet a body."""
+    return float(min(_WAIST_M, 0.7 * (box[2] + box[5] / 2)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")  # type: ignore[untyped-decorator]
@@ -241,7 +301,7 @@ def _cross(point: Any, sensor: Any, box: Any, half: Any, row: Any, sector: Any) 
     if enter > 1.0:
         sector[2] += 1.0 if h > _HIDES_M else 0.0
         return
-    waist = min(_WAIST_M, 0.7 * (box[2] + box[5] / 2))
+    waist = _waist(box)
     at_side = sensor[2] + enter * (h - sensor[2])
     behind = sensor[2] + min(1.0, enter + 0.5 / way) * (h - sensor[2])
     if at_side < _BODY_M or at_side > waist + 0.6 or behind > waist + 0.1:

@@ -109,21 +109,22 @@ def _fit_plane(minima: Any, low: float, cell: float, max_slope: float, triples: 
     """Plane (a, b, c) with most cell minima in its band and few below, refined by least squares on its band."""
     n = minima.shape[0]
     count = 0
-    xyz = np.zeros((n * n, 3))
+    xyz, near = np.empty((n * n, 3)), np.empty(n * n)
     for i in range(n):
         for j in range(n):
             x, y = low + (i + 0.5) * cell, low + (j + 0.5) * cell
             if minima[i, j] < np.inf and abs(x) < _PLANE_RANGE_M and abs(y) < _PLANE_RANGE_M:
                 xyz[count, 0], xyz[count, 1], xyz[count, 2] = x, y, minima[i, j]
+                near[count] = 1.0 / (1.0 + (x**2 + y**2) / _PLANE_NEAR_M**2)
                 count += 1
     best = np.zeros(3)
     if count == 0:
         return best
-    xyz = xyz[:count]
+    xyz, near = xyz[:count], near[:count]
     best[2] = np.sort(xyz[:, 2])[count // 5]
     if count < 10:
         return best
-    best_score = _plane_score(xyz, best)
+    best_score = _plane_score(xyz, near, best)
     plane = np.zeros(3)
     for s in range(len(triples)):
         p, q, r = (
@@ -139,7 +140,7 @@ def _fit_plane(minima: Any, low: float, cell: float, max_slope: float, triples: 
         plane[2] = p[2] - plane[0] * p[0] - plane[1] * p[1]
         if np.hypot(plane[0], plane[1]) > max_slope:
             continue
-        score = _plane_score(xyz, plane)
+        score = _plane_score(xyz, near, plane)
         if score > best_score:
             best_score = score
             best[:] = plane
@@ -149,14 +150,13 @@ def _fit_plane(minima: Any, low: float, cell: float, max_slope: float, triples: 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _plane_score(xyz: Any, plane: Any) -> float:
+def _plane_score(xyz: Any, near: Any, plane: Any) -> float:
     """Cells in the band, less those below it; near cells count more, for the surface grows from them."""
-    score = 0.0
+    score, (a, b, c) = 0.0, plane
     for k in range(len(xyz)):
-        d = xyz[k, 2] - plane[0] * xyz[k, 0] - plane[1] * xyz[k, 1] - plane[2]
-        if d < _PLANE_BAND_M:
-            near = 1.0 / (1.0 + (xyz[k, 0] ** 2 + xyz[k, 1] ** 2) / _PLANE_NEAR_M**2)
-            score += near if d > -_PLANE_BAND_M else -near
+        d = xyz[k, 2] - a * xyz[k, 0] - b * xyz[k, 1] - c
+        # Without a branch: which way it goes is as good as drawn.
+        score += near[k] * ((d < _PLANE_BAND_M) - 2.0 * (d <= -_PLANE_BAND_M))
     return score
 
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from numba import njit
 
 from perception_nodes.datatypes import NUM_LABELS, PARENTS, UNKNOWN, ModelError
-from perception_nodes.geometry import iou_bev, wrap_angle
+from perception_nodes.geometry import wrap_angle
+from perception_nodes.geometry.boxes import overlap_area
 
 from .learned_config import DecodeConfig
 
@@ -92,22 +93,36 @@ def _boxes(peak: npt.NDArray[np.int64], at: F64, score: F64, logits: F32, cell_m
 def _suppressed(found: DecodedBoxes, config: DecodeConfig) -> DecodedBoxes:
     if not len(found):
         return found
-    box = (found.center_m, found.lwh_m, found.yaw_rad)
     kinds = {name: k for k, name in enumerate(dict.fromkeys(PARENTS))}
     kind = np.array([kinds[p] for p in PARENTS])[found.label]
-    limit = np.where(kind[:, None] == kind[None], config.overlap, config.overlap_kinds)
     keep = np.ones(len(found), np.bool_)
-    _suppress(iou_bev(box, box) > limit, keep)
+    boxes = np.column_stack([found.center_m[:, :2], found.lwh_m[:, :2], found.yaw_rad])
+    _suppress(boxes, kind, config.overlap, config.overlap_kinds, keep)
     return DecodedBoxes(**{name: value[keep] for name, value in vars(found).items()})
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _suppress(clash: Any, keep: Any) -> None:
+def _suppress(boxes: Any, kind: Any, limit: float, limit_kinds: float, keep: Any) -> None:
+    """Drop what overlaps a better box of rows x, y, l, w, yaw by more than the limit (of `iou_bev`)."""
+    cos, sin = np.cos(boxes[:, 4]), np.sin(boxes[:, 4])
+    buffers = (np.empty(16), np.empty(16), np.empty(16), np.empty(16))
     for i in range(len(keep)):
-        if keep[i]:
-            for j in range(i + 1, len(keep)):
-                if clash[i, j]:
-                    keep[j] = False
+        if not keep[i]:
+            continue
+        half_a = (0.5 * boxes[i, 2], 0.5 * boxes[i, 3])
+        radius = np.sqrt(half_a[0] * half_a[0] + half_a[1] * half_a[1])
+        for j in range(i + 1, len(keep)):
+            if not keep[j]:
+                continue
+            half_b = (0.5 * boxes[j, 2], 0.5 * boxes[j, 3])
+            dx, dy = boxes[j, 0] - boxes[i, 0], boxes[j, 1] - boxes[i, 1]
+            reach = radius + np.sqrt(half_b[0] * half_b[0] + half_b[1] * half_b[1])
+            if dx * dx + dy * dy < reach * reach:
+                turn = (cos[j] * cos[i] + sin[j] * sin[i], sin[j] * cos[i] - cos[j] * sin[i])
+                offset = (dx * cos[i] + dy * sin[i], dy * cos[i] - dx * sin[i])
+                shared = overlap_area(half_a, half_b, offset, turn, buffers)
+                union = boxes[i, 2] * boxes[i, 3] + boxes[j, 2] * boxes[j, 3] - shared
+                keep[j] = not shared > (limit if kind[i] == kind[j] else limit_kinds) * union
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]

@@ -59,17 +59,16 @@ def prepare(
         wanted = int(source.max(initial=0)) + 1
         raise MalformedMessage(f"lidar detector: origins_m: wanted {wanted} rows, got {len(origins)}")
     own = (config.ego_center_x_m, config.ego_center_y_m, config.ego_length_m / 2, config.ego_width_m / 2)
-    near = np.empty(len(cloud), np.int64)
-    near = near[: _near(cloud.xyz_m, config.range_m, _MAX_Z_M, own, near)]
-    xyz = np.ascontiguousarray(cloud.xyz_m[near], np.float32)
+    near, xyz = np.empty(len(cloud), np.int64), np.empty((len(cloud), 3), np.float32)
+    count = _near(cloud.xyz_m, config.range_m, _MAX_Z_M, own, near, xyz)
+    near, xyz = near[:count], xyz[:count]
     ground = estimate_ground(xyz, config)
     height = heights_over_ground(xyz, ground)
-    good = (height < _HIGHEST_M) & (height > _LOWEST_M)
-    kept = near[good]
-    xyz = xyz[good]
-    xyz[:, 2] = height[good]
-    rank = intensity_ranks(cloud.intensity, source, len(origins))[kept]
-    points = PreparedPoints(xyz, rank, source[kept], np.ascontiguousarray(origins[:, :2]))
+    rank = intensity_ranks(cloud.intensity, source, len(origins))
+    of, rank_of = np.empty(count, np.uint8), np.empty(count, np.float32)
+    count = _keep(near, xyz, height, source, rank, of, rank_of)
+    kept = near[:count]
+    points = PreparedPoints(xyz[:count], rank_of[:count], of[:count], np.ascontiguousarray(origins[:, :2]))
     return points, ground, kept
 
 
@@ -79,32 +78,59 @@ def intensity_ranks(intensity: F32 | None, source: npt.NDArray[np.uint8], sensor
     `NO_INTENSITY` for all without intensity; a point whose intensity is not finite gets it too.
     """
     out = np.full(len(source), NO_INTENSITY, np.float32)
-    if intensity is None:
-        return out
-    for k in range(sensors):
-        of = np.flatnonzero((source == k) & np.isfinite(intensity))
-        if len(of):
-            out[of] = _ranks(np.ascontiguousarray(intensity[of], np.float32))
+    if intensity is not None:
+        _ranks(np.ascontiguousarray(intensity, np.float32), source, sensors, out)
     return out
 
 
-def _ranks(values: F32) -> F32:
-    low, high = float(values.min()), float(values.max())
-    if high <= low:
-        return np.full(len(values), NO_INTENSITY, np.float32)
-    bins = np.minimum((values - low) * (_RANK_BINS / (high - low)), _RANK_BINS - 1).astype(np.int32)
-    count = np.bincount(bins, minlength=_RANK_BINS)
-    middle = (np.cumsum(count) - 0.5 * count) / len(values)
-    return np.asarray(middle[bins], np.float32)
-
-
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _near(xyz: Any, reach: float, max_z: float, own: Any, kept: Any) -> int:
+def _near(xyz: Any, reach: float, max_z: float, own: Any, kept: Any, out: Any) -> int:
     n = 0
     for k in range(len(xyz)):
         x, y, z = xyz[k, 0], xyz[k, 1], xyz[k, 2]
         inside = abs(x) < reach and abs(y) < reach and abs(z) < max_z
         if inside and not (abs(x - own[0]) <= own[2] and abs(y - own[1]) <= own[3]):
             kept[n] = k
+            out[n, 0], out[n, 1], out[n, 2] = x, y, z
             n += 1
     return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _keep(near: Any, xyz: Any, height: Any, source: Any, rank: Any, of: Any, rank_of: Any) -> int:
+    """Move the points that are neither too high nor too low to the front, z over the ground; returns how many."""
+    n = 0
+    for k in range(len(near)):
+        if _LOWEST_M < height[k] < _HIGHEST_M:
+            row = near[k]
+            near[n], of[n], rank_of[n] = row, source[row], rank[row]
+            xyz[n, 0], xyz[n, 1], xyz[n, 2] = xyz[k, 0], xyz[k, 1], height[k]
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+def _ranks(values: Any, source: Any, sensors: int, out: Any) -> None:
+    low, high = np.full(sensors, np.float32(np.inf)), np.full(sensors, np.float32(-np.inf))
+    for k in range(len(values)):
+        if np.isfinite(values[k]):
+            s = source[k]
+            low[s], high[s] = min(low[s], values[k]), max(high[s], values[k])
+    count, bins = np.zeros((sensors, _RANK_BINS), np.int64), np.full(len(values), -1, np.int32)
+    scale = np.empty(sensors, np.float32)
+    for s in range(sensors):
+        scale[s] = _RANK_BINS / (np.float64(high[s]) - np.float64(low[s]))
+    for k in range(len(values)):
+        s = source[k]
+        if np.isfinite(values[k]) and low[s] < high[s]:
+            bins[k] = int(min((values[k] - low[s]) * scale[s], np.float32(_RANK_BINS - 1)))
+            count[s, bins[k]] += 1
+    middle = np.empty((sensors, _RANK_BINS), np.float32)
+    for s in range(sensors):
+        below, total = 0, count[s].sum()
+        for b in range(_RANK_BINS):
+            below += count[s, b]
+            middle[s, b] = (below - 0.5 * count[s, b]) / total
+    for k in range(len(values)):
+        if bins[k] >= 0:
+            out[k] = middle[source[k], bins[k]]

@@ -101,12 +101,12 @@ class SecondLook:
 
     def __call__(self, found: DecodedBoxes, beams: Beams) -> DecodedBoxes:
         """The boxes laid against the points, with new scores, by falling score."""
-        boxes, columns = look(found, beams)
+        boxes = laid(found, beams)
         odds = log_odds(found.score)
         for name, weights in self.weights.items():
-            rows = found.label == LABEL_INDEX[name]
-            said = weights["bias"] + sum(weights[n] * columns[n] for n in COLUMNS[name])
-            odds[rows] += np.broadcast_to(said, odds.shape)[rows]
+            rows = np.flatnonzero(found.label == LABEL_INDEX[name])
+            columns = reasons(boxes[rows], evidence(beams, boxes[rows]))
+            odds[rows] += weights["bias"] + sum(weights[n] * columns[n] for n in COLUMNS[name])
         score = 1.0 / (1.0 + np.exp(-np.clip(odds, -_MOST_ODDS, _MOST_ODDS)))
         new = replace(
             found,
@@ -120,10 +120,16 @@ class SecondLook:
 
 def look(found: DecodedBoxes, beams: Beams) -> tuple[F64, dict[str, F64]]:
     """The boxes (N, 7) laid against the points, and the columns of `reasons`."""
+    boxes = laid(found, beams)
+    return boxes, reasons(boxes, evidence(beams, boxes))
+
+
+def laid(found: DecodedBoxes, beams: Beams) -> F64:
+    """The boxes (N, 7), those of vehicles laid against the points."""
     boxes = as_rows(found)
     vehicles = np.isin(found.label, list(VEHICLES))
     boxes[vehicles] = align(beams, boxes[vehicles])
-    return boxes, reasons(boxes, evidence(beams, boxes))
+    return boxes
 
 
 def as_rows(found: DecodedBoxes) -> F64:
