@@ -36,16 +36,33 @@ class TransformStore:
                 self.buffer.set_transform(item, "")
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> Transform:
-        """target_from_source at a stamp; raises TransformUnavailable with tf2's reason if there is none (yet)."""
+        """target_from_source at a stamp; raises TransformUnavailable with tf2's reason if there is none (yet).
+
+        With a node to be called in the thread of its executor only.
+        """
         if target == source:
             return Transform.identity()
+        stamp = rclpy.time.Time(nanoseconds=stamp_ns)
+        if self._listener is not None and not self.buffer.can_transform(target, source, stamp):
+            self._read_waiting(self._listener)
         try:
-            found = self.buffer.lookup_transform(target, source, rclpy.time.Time(nanoseconds=stamp_ns))
+            found = self.buffer.lookup_transform(target, source, stamp)
         except tf2_ros.TransformException as error:
             raise TransformUnavailable(
                 f"no transform {target} <- {source} at {stamp_ns} ns: {error}"
             ) from error
         return from_msg.transform(found.transform)
+
+    def _read_waiting(self, listener: Any) -> None:
+        """Read what has come on /tf and /tf_static but is still in the executor's queue.
+
+        A sweep overtakes transforms there: of clouds only the newest two are kept, and they are handed out at the turn
+        of those that they have replaced. On a machine without CPU to spare the transforms came seconds later.
+        """
+        for subscription, static in ((listener.tf_static_sub, True), (listener.tf_sub, False)):
+            with subscription.handle:
+                while (taken := subscription.handle.take_message(subscription.msg_type, False)) is not None:
+                    self.add(taken[0], static=static)
 
     def clear(self) -> None:
         """Forget everything that moves (after a jump of the clock)."""
