@@ -40,7 +40,7 @@ class Sync(PerceptionNode):
         self.output_rate_hz = self.rig.sensor(self.rig.reference).rate_hz
 
     def setup(self) -> None:
-        config = declare_config(self, AlignerConfig)
+        config = declare_config(self, AlignerConfig).slowed(self.slowness)
         policy = str(declare(self, "policy", "aligner", {"help": "aligner or approximate_time"}))
         sensors = [s for s in self.rig.sensors if s.modality in (Modality.LIDAR, Modality.CAMERA)]
         policies = {"aligner": Aligner, "approximate_time": ApproximateTime}

@@ -24,8 +24,8 @@ from .node import PerceptionNode
 Fuse = Callable[[FrameSet, tuple[SensorStatus, ...], dict[str, Any], int], None]
 
 _KEPT = 20
-_FORGOTTEN_NS = 1_000_000_000
-_TRANSFORM_PATIENCE_NS = 200_000_000
+_FORGOTTEN_S = 1.0
+_TRANSFORM_PATIENCE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class Joiner:
 
     def __init__(self, node: PerceptionNode, wait_s: float, lidar_wait_s: float, fuse: Fuse) -> None:
         self._node = node
-        self._wait_ns = round(wait_s * 1e9)
-        self._lidar_wait_ns = round(lidar_wait_s * 1e9)
+        self._wait_ns, self._lidar_wait_ns = node.wait_ns(wait_s), node.wait_ns(lidar_wait_s)
         self._fuse = fuse
         self._half_period_ns = round(0.5e9 / node.rig.sensor(node.rig.reference).rate_hz)
         self._sets: deque[_Waiting] = deque()
@@ -92,7 +91,7 @@ class Joiner:
                     waiting.received_ns,
                 )
             except TransformUnavailable as error:
-                if now_ns - waiting.received_ns < _TRANSFORM_PATIENCE_NS:
+                if now_ns - waiting.received_ns < self._node.wait_ns(_TRANSFORM_PATIENCE_S):
                     return
                 self._finish(found, error)
             except PerceptionError as error:
@@ -144,7 +143,7 @@ class Joiner:
 
     def _missing(self, frame_set: FrameSet, found: dict[str, Any], now_ns: int) -> set[str]:
         """Sources that have not come but whose detector has spoken lately (the lidar's may still be starting)."""
-        silent = {s for s, t in self._heard_ns.items() if now_ns - t >= _FORGOTTEN_NS}
+        silent = {s for s, t in self._heard_ns.items() if now_ns - t >= self._node.wait_ns(_FORGOTTEN_S)}
         unheard = set(self._messages) - set(self._heard_ns) - {"lidar"}
         return set(self._wanted(frame_set)) - set(found) - silent - unheard
 

@@ -51,6 +51,11 @@ _HOST = socket.gethostname()
 _BACK = Duration(nanoseconds=-1_000_000)
 _FORWARD = Duration(seconds=2)
 _FAREWELL = Duration(seconds=1)  # on a busy machine; else they have it at once
+_PLAYBACK_RATE = {
+    "help": "recorded seconds per second: below 1 what is waited for comes as much later by the wall",
+    "low": 0.01,
+    "high": 100.0,
+}
 
 
 class PerceptionNode(LifecycleNode):
@@ -83,6 +88,7 @@ class PerceptionNode(LifecycleNode):
         self.wall = Clock(clock_type=ClockType.STEADY_TIME)
         autostart = bool(declare(self, "autostart", True, {"help": "configure and activate at start"}))
         self.reliable_inputs = declare_reliability(self)
+        self.slowness = max(1.0, 1.0 / float(declare(self, "playback_rate", 1.0, _PLAYBACK_RATE)))
         rig = str(declare(self, "rig", "", {"help": "rig file: sensors, topics, frames"}))
         if not rig:
             raise ConfigurationError(f"{name}: parameter rig: wanted the path of a rig file, got none")
@@ -335,6 +341,10 @@ class PerceptionNode(LifecycleNode):
         self._after_jump = False
 
     # ------------------------------------------------------------------ time and health
+    def wait_ns(self, duration_s: float) -> int:
+        """How long to wait by the wall for what comes within a duration of sensor time."""
+        return round(duration_s * self.slowness * 1e9)
+
     def ros_ns(self) -> int:
         """ROS time now, ns."""
         return int(self.get_clock().now().nanoseconds)

@@ -32,7 +32,7 @@ from .sweeps import BLIND_POINTS, SweepFrames, merged_sweep
 from .transforms import TransformStore
 from .worker import Worker
 
-_PATIENCE_NS = 200_000_000
+_PATIENCE_S = 0.2
 _KEPT = 4
 _WAITED = "waiting when the node stopped or was reset"
 
@@ -71,7 +71,8 @@ class SweepInput:
         self.tracking_frame = tracking_frame
         self._frames = SweepFrames.of(node.rig, tracking_frame)
         self._specs = {s.name: s for s in node.rig.of(Modality.LIDAR)}
-        self._aligner = Aligner(AlignerConfig(timeout_s=wait_s), self._specs.values(), self._reference())
+        config = AlignerConfig(timeout_s=wait_s).slowed(node.slowness)
+        self._aligner = Aligner(config, self._specs.values(), self._reference())
         self._clouds: dict[tuple[str, int], PointCloud] = {}
         self._pending: deque[tuple[FrameSet, int]] = deque()
         self.transforms = TransformStore(node)
@@ -114,7 +115,7 @@ class SweepInput:
             try:
                 sweep = self._assemble(frame_set)
             except TransformUnavailable as error:
-                if now_ns - since_ns < _PATIENCE_NS:
+                if now_ns - since_ns < self._node.wait_ns(_PATIENCE_S):
                     return
                 self._pending.popleft()
                 self._give_up(frame_set, error)

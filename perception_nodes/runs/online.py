@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 from perception_nodes.datasets import BagWriter
@@ -18,7 +17,6 @@ from perception_nodes.ros.graph import NodeSpec, load_graph, node_specs
 from perception_nodes.ros.parameters import NO_EFFECT
 from perception_nodes.ros.recorder import ACTIVATE, CONFIGURE, Recorder
 from perception_nodes.ros.runner import GraphRunner
-from perception_nodes.sync.config import AlignerConfig
 
 from .log import RunLog, Stop, interruptible
 from .options import RunOptions
@@ -143,22 +141,7 @@ def _specs(options: RunOptions, prepared: PreparedInput) -> list[NodeSpec]:
         "play_at_once": "false",
     }
     arguments |= options.arguments
-    specs = node_specs(load_graph(options.graph), arguments)
-    return specs if options.rate >= 1.0 else [_patient(spec, options.rate) for spec in specs]
-
-
-def _patient(spec: NodeSpec, rate: float) -> NodeSpec:
-    """The synchroniser waits by the wall for what a slow player sends by the recording's clock: silence between two
-    sweeps is not the lidar's.
-    """
-    if spec.executable != "sync":
-        return spec
-    usual = AlignerConfig()
-    longer = {
-        "timeout_s": min(usual.timeout_s / rate, 5.0),
-        "silence_periods": min(usual.silence_periods / rate, 100.0),
-    }
-    return replace(spec, parameters={**longer, **spec.parameters})
+    return node_specs(load_graph(options.graph), arguments)
 
 
 @contextmanager

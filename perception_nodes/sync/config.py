@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perception_nodes.datatypes import check_ranges, param
 
@@ -27,3 +27,8 @@ class AlignerConfig:
 
     def __post_init__(self) -> None:
         check_ranges(self)
+
+    def slowed(self, factor: float) -> AlignerConfig:
+        """For sensors whose recording is played so many times as slowly: silence between two sweeps is not theirs."""
+        timeout_s = min(self.timeout_s * factor, 5.0)
+        return replace(self, timeout_s=timeout_s, silence_periods=min(self.silence_periods * factor, 100.0))

@@ -60,6 +60,16 @@ def test_missing_transforms_are_counted_drops(bench: Any) -> None:
     assert not bench.detections
 
 
+def test_of_a_recording_played_slowly_a_sweep_waits_longer_for_its_transform(bench: Any) -> None:
+    bench.start("lidar_detector", tracking_frame="odom", playback_rate=0.1)
+    bench.until(bench.points.get_subscription_count)
+    began = time.monotonic()
+    bench.cloud(0)
+    bench.until(lambda: bench.drops)
+    assert bench.drops[0].reason == msg.DropEvent.REASON_NO_TRANSFORM
+    assert time.monotonic() - began >= 0.2 / 0.1
+
+
 def test_a_jump_of_the_clock_begins_a_new_session(bench: Any) -> None:
     bench.start("lidar_detector", tracking_frame="base_link", use_sim_time=True)
     bench.until(lambda: bench.points.get_subscription_count() and bench.clock.get_subscription_count())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from perception_nodes import msg
 from perception_nodes.ros import qos
+from perception_nodes.sync import AlignerConfig
 
 STEP_NS = 100_000_000
 
@@ -49,6 +51,17 @@ def test_a_frame_without_its_camera_is_closed_in_time(bench: Any) -> None:
     assert not sets[0].complete and sets[0].stamp_ns[1] == 0
     assert sets[0].info.mode == msg.FrameInfo.MODE_DEGRADED
     assert sets[0].info.degraded_mask == 2
+
+
+def test_of_a_recording_played_slowly_a_frame_waits_longer_for_its_camera(bench: Any) -> None:
+    sets = bench.keep(msg.FrameSet, "/perception/sync/frame_set", qos.detections())
+    bench.start("sync", playback_rate=0.02)
+    bench.ready(bench.points)
+    began = time.monotonic()
+    bench.cloud(0)
+    bench.until(lambda: sets)
+    assert time.monotonic() - began >= AlignerConfig().timeout_s / 0.02
+    assert not sets[0].complete
 
 
 def test_a_publisher_that_offers_too_little_is_named(bench: Any) -> None:

@@ -154,3 +154,9 @@ def test_runner_passes_name_and_parameter_files(graph_file: Path, tmp_path: Path
     assert "perception_nodes.nodes.a" in command and "__node:=a" in command
     assert '"rate": 2.0' in written
     assert not Path(command[-1]).exists()
+
+
+def test_nodes_that_wait_for_sensors_know_how_slowly_a_recording_is_played() -> None:
+    specs = node_specs(load_graph(), {"rig": "r.yaml", "rate": "0.25"})
+    waiting = {s.name for s in specs if s.parameters.get("playback_rate") == 0.25}
+    assert waiting == {"sync", "lidar_detector", "fusion", "tracker", "map_elements"}

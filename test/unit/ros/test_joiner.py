@@ -21,6 +21,7 @@ from perception_nodes.datatypes import (
 from perception_nodes.ros.accounts import Account
 from perception_nodes.ros.convert import to_msg
 from perception_nodes.ros.joiner import Joiner
+from perception_nodes.ros.node import PerceptionNode
 from perception_nodes.ros.warmup import INFO
 
 START = 1_700_000_000_000_000_000
@@ -40,8 +41,9 @@ RIG = Rig.from_dict(
 class Table:
     """A joiner with a node that keeps accounts and drops, and a clock that is set by hand."""
 
-    def __init__(self, clock: list[int]) -> None:
+    def __init__(self, clock: list[int], slowness: float = 1.0) -> None:
         self.clock = clock
+        self.slowness = slowness
         self.active = True
         self.rig = RIG
         self.accounts = {n: Account(n, f"/{n}") for n in ("frame_set", "lidar", "front")}
@@ -50,6 +52,9 @@ class Table:
         self.error: Exception | None = None
         self.joiner = Joiner(self, WAIT_S, LIDAR_WAIT_S, self.fuse)  # type: ignore[arg-type]
         self.handlers = {n: self.joiner.handler(n) for n in ("lidar", "front")}
+
+    def wait_ns(self, duration_s: float) -> int:
+        return PerceptionNode.wait_ns(self, duration_s)  # type: ignore[arg-type]
 
     def drop(self, account: Account, stamp_ns: int, reason: DropReason, _detail: str) -> None:
         account.count(dropped=1)
@@ -123,6 +128,27 @@ def test_each_is_waited_for_as_long_as_it_may_take(table: Table, late: str, wait
     table.frame(2, camera=False)
     table.hear("lidar", 2)
     assert (late, 0, DropReason.NO_MATCH) in table.drops
+
+
+def test_of_a_recording_played_slowly_all_is_waited_for_as_much_longer(table: Table) -> None:
+    slow = Table(table.clock, slowness=4.0)
+    slow.hear("front", 0)
+    slow.hear("lidar", 0)
+    slow.frame(0)
+    slow.after(3.5)  # the camera's detector has spoken within the last second of the recording
+    slow.hear("lidar", 9)
+    slow.frame(9)
+    slow.after(4 * WAIT_S - 0.02)
+    assert slow.fused == [(0, ["front", "lidar"])]
+    slow.after(0.04)
+    assert slow.fused[1:] == [(9, ["lidar"])]
+    slow.error = TransformUnavailable("none yet")
+    slow.hear("lidar", 10)
+    slow.frame(10, camera=False)
+    slow.after(0.78)
+    slow.error = None
+    slow.after(0.01)
+    assert slow.fused[2:] == [(10, ["lidar"])] and all_done(slow)
 
 
 def test_a_detector_that_fell_silent_is_not_waited_for(table: Table) -> None:

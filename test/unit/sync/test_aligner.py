@@ -61,6 +61,20 @@ def test_missing_sensor_times_out_into_a_partial_set() -> None:
     assert sets[1].stamp_of("camera") is None
 
 
+def test_slowed_waits_in_the_time_of_the_recording() -> None:
+    sensors = [spec("lidar"), spec("camera")]
+    for factor in (1.0, 4.0):
+        aligner = Aligner(AlignerConfig(timeout_s=0.06).slowed(factor), sensors, "lidar")
+        sets, _ = run(aligner, [("lidar", 0, 0)])
+        assert not sets
+        assert not aligner.poll(round((1.0 + factor * 0.06) * 1e9) - 1_000_000).frame_sets
+        (frame,) = aligner.poll(round((1.0 + factor * 0.06) * 1e9) + 1_000_000).frame_sets
+        assert not frame.complete
+    longest = AlignerConfig().slowed(1e4)
+    assert (longest.timeout_s, longest.silence_periods) == (5.0, 100.0)
+    assert AlignerConfig().slowed(4.0).silence_periods == 4 * AlignerConfig().silence_periods
+
+
 def test_next_reference_closes_the_set_before() -> None:
     arrivals = [("camera", 0, 1), ("lidar", 0, 2), ("lidar", 100, 102), ("lidar", 110, 103)]
     sets, _ = run(two(), arrivals)
