@@ -37,7 +37,7 @@ def align(beams: Beams, boxes: F64) -> F64:
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _align(beams: Any, boxes: Any) -> None:
-    origins = beams[4]
+    origins = beams[2]
     xy = np.empty((_MOST_POINTS, 2))
     half = np.empty(2)
     for i in range(len(boxes)):
@@ -62,47 +62,49 @@ def _turn(xy: Any, box: Any, origin: Any) -> None:
     some = xy[:: max(1, len(xy) // _SEARCH_POINTS)]
     price = _TURN_COST * (5.0 / np.sqrt(len(some)) + 0.5)
     best, least, yaw = 0.0, np.inf, box[6]
+    uv = np.empty((2, len(some)))
     for step in range(-_TURNS, _TURNS + 1):
         turn = _LARGEST_TURN_RAD * step / _TURNS
         box[6] = yaw + turn
-        cost = _misfit(some, box, origin) + price * (turn / _TURN_RAD) ** 2
+        cost = _misfit(some, box, origin, uv) + price * (turn / _TURN_RAD) ** 2
         if cost < least:
             best, least = turn, cost
     box[6] = yaw + best
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _misfit(xy: Any, box: Any, origin: Any) -> float:
-    """Mean distance of the points from the nearer of the sides that the sensor sees."""
-    u, v = _side(xy, box, origin, 0), _side(xy, box, origin, 1)
-    c, s = np.cos(box[6]), np.sin(box[6])
+def _misfit(xy: Any, box: Any, origin: Any, uv: Any) -> float:
+    """Mean distance of the points from the nearer of the sides that the sensor sees; `uv` (2, N) is working space."""
+    u, v = _side(xy, box, origin, 0, uv[0]), _side(xy, box, origin, 1, uv[1])
+    # A side that is not seen is as far as counts.
+    end_u, end_v = u[0] if u[1] else np.inf, v[0] if v[1] else np.inf
     total = 0.0
     for k in range(len(xy)):
-        away = _AWAY_M
-        if u[1]:
-            away = min(away, abs(u[0] - u[2] * (xy[k, 0] * c + xy[k, 1] * s)))
-        if v[1]:
-            away = min(away, abs(v[0] - v[2] * (-xy[k, 0] * s + xy[k, 1] * c)))
-        total += away
+        total += min(_AWAY_M, abs(end_u - uv[0, k]), abs(end_v - uv[1, k]))
     return total / len(xy)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _side(xy: Any, box: Any, origin: Any, axis: int) -> Any:
-    """Where the points end towards the sensor along an axis, whether the sensor sees that side, and its sign."""
+def _side(xy: Any, box: Any, origin: Any, axis: int, out: Any) -> Any:
+    """Where the points end towards the sensor along an axis, whether the sensor sees that side, and its sign.
+
+    out (N,): how far towards the sensor each point lies.
+    """
     c, s = np.cos(box[6]), np.sin(box[6])
     a, b = (c, s) if axis == 0 else (-s, c)
     to_sensor = (origin[0] - box[0]) * a + (origin[1] - box[1]) * b
     sign = 1.0 if to_sensor > 0.0 else -1.0
+    for k in range(len(xy)):
+        out[k] = sign * (xy[k, 0] * a + xy[k, 1] * b)
     first, second, third = -np.inf, -np.inf, -np.inf
     for k in range(len(xy)):
-        value = sign * (xy[k, 0] * a + xy[k, 1] * b)
-        if value > first:
-            first, second, third = value, first, second
-        elif value > second:
-            second, third = value, second
-        elif value > third:
-            third = value
+        if out[k] > third:
+            if out[k] > first:
+                first, second, third = out[k], first, second
+            elif out[k] > second:
+                second, third = out[k], second
+            else:
+                third = out[k]
     # A mirror or a stray return is not the side.
     return (second if len(xy) < 20 else third), abs(to_sensor) > box[3 + axis] / 2, sign
 
@@ -112,12 +114,13 @@ def _shift(xy: Any, box: Any, origin: Any) -> None:
     """Move the box towards the sides that are seen."""
     c, s = np.cos(box[6]), np.sin(box[6])
     move_x, move_y = 0.0, 0.0
+    along = np.empty(len(xy))
     for axis in range(2):
         a, b = (c, s) if axis == 0 else (-s, c)
-        end, seen, sign = _side(xy, box, origin, axis)
+        end, seen, sign = _side(xy, box, origin, axis, along)
         on_it = 0
         for k in range(len(xy)):
-            on_it += abs(end - sign * (xy[k, 0] * a + xy[k, 1] * b)) < _SIDE_BAND_M
+            on_it += abs(end - along[k]) < _SIDE_BAND_M
         way = end - box[3 + axis] / 2
         if seen and on_it >= _SIDE_POINTS and abs(way) < _LIMIT_M[axis]:
             move_x += sign * _SHARE[axis] * way * a

@@ -64,30 +64,27 @@ class _Limits(NamedTuple):
 class Beams:
     """Points by sensor and direction: rows `start[b]` to `start[b + 1]` are those of bin b.
 
-    xyh_m (N, 3): x, y, height over the ground; turn, reach_m (N,) pseudo-angle and level distance from its sensor;
-    origins_m (K, 3): the sensors, z over the ground.
+    points (N, 5): x, y, height over the ground, pseudo-angle and level distance from its sensor; origins_m (K, 3): the
+    sensors, z over the ground.
     """
 
-    xyh_m: npt.NDArray[np.float32]
-    turn: npt.NDArray[np.float32]
-    reach_m: npt.NDArray[np.float32]
+    points: npt.NDArray[np.float32]
     start: npt.NDArray[np.int64]
     origins_m: F64
 
     @property
     def arrays(self) -> tuple[Any, ...]:
         """As the kernels take them."""
-        return self.xyh_m, self.turn, self.reach_m, self.start, self.origins_m
+        return self.points, self.start, self.origins_m
 
 
 def sort_beams(points: PreparedPoints, sensor_height_m: F64) -> Beams:
     """The beams of a sweep; sensor_height_m (K,) over the ground."""
     origins = np.column_stack([points.origins_m, np.asarray(sensor_height_m, np.float64)])
     start = np.zeros(len(origins) * _BINS + 1, np.int64)
-    sorted_ = np.empty((len(points), 3), np.float32)
-    turn, reach = np.empty(len(points), np.float32), np.empty(len(points), np.float32)
-    _sort(points.xyh_m, points.source, origins, start, sorted_, turn, reach)
-    return Beams(sorted_, turn, reach, start, origins)
+    sorted_ = np.empty((len(points), 5), np.float32)
+    _sort(points.xyh_m, points.source, origins, start, sorted_)
+    return Beams(sorted_, start, origins)
 
 
 def evidence(beams: Beams, boxes: F64) -> F64:
@@ -105,12 +102,13 @@ def count_points(beams: Beams, boxes: F64, margin_m: float) -> npt.NDArray[np.in
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def _sort(xyh: Any, source: Any, origins: Any, start: Any, out: Any, turn: Any, reach: Any) -> None:
+def _sort(xyh: Any, source: Any, origins: Any, start: Any, out: Any) -> None:
     bins = np.empty(len(xyh), np.int32)
-    angle = np.empty(len(xyh), np.float32)
+    angle, away = np.empty(len(xyh), np.float32), np.empty(len(xyh), np.float32)
     for k in range(len(xyh)):
         s = source[k]
-        angle[k] = pseudo_angle(xyh[k, 0] - origins[s, 0], xyh[k, 1] - origins[s, 1])
+        dx, dy = xyh[k, 0] - origins[s, 0], xyh[k, 1] - origins[s, 1]
+        angle[k], away[k] = pseudo_angle(dx, dy), np.sqrt(np.float32(dx * dx + dy * dy))
         bins[k] = s * _BINS + min(int(angle[k] * (_BINS / 4.0)), _BINS - 1)
         start[bins[k] + 1] += 1
     for b in range(len(start) - 1):
@@ -119,10 +117,8 @@ def _sort(xyh: Any, source: Any, origins: Any, start: Any, out: Any, turn: Any, 
     for k in range(len(xyh)):
         row = fill[bins[k]]
         fill[bins[k]] += 1
-        turn[row] = angle[k]
         out[row, 0], out[row, 1], out[row, 2] = xyh[k, 0], xyh[k, 1], xyh[k, 2]
-        dx, dy = xyh[k, 0] - origins[source[k], 0], xyh[k, 1] - origins[source[k], 1]
-        reach[row] = np.sqrt(dx * dx + dy * dy)
+        out[row, 3], out[row, 4] = angle[k], away[k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -160,7 +156,7 @@ def _distances(box: Any, origin: Any, half: Any) -> Any:
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _count_inside(beams: Any, boxes: Any, margin: float, out: Any) -> None:
-    xyh, _, reach, start, origins = beams
+    points, start, origins = beams
     half = np.empty(2)
     for i in range(len(boxes)):
         box = boxes[i]
@@ -174,9 +170,9 @@ def _count_inside(beams: Any, boxes: Any, margin: float, out: Any) -> None:
             for b in range(first, min(last, first + _BINS - 1) + 1):
                 at = k * _BINS + b % _BINS
                 for p in range(start[at], start[at + 1]):
-                    if not near <= reach[p] <= far:
+                    if not near <= points[p, 4] <= far:
                         continue
-                    x, y, h = xyh[p, 0] - box[0], xyh[p, 1] - box[1], xyh[p, 2] - box[2]
+                    x, y, h = points[p, 0] - box[0], points[p, 1] - box[1], points[p, 2] - box[2]
                     inside = abs(h) <= box[5] / 2 + margin
                     out[i] += inside and abs(x * c + y * s) <= half[0] and abs(y * c - x * s) <= half[1]
 
@@ -184,7 +180,7 @@ def _count_inside(beams: Any, boxes: Any, margin: float, out: Any) -> None:
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def gather(beams: Any, box: Any, half: Any, high: float, out: Any) -> int:
     """x and y from the box's middle of the points within `half` its sides, `_BODY_M` to `high`; returns how many."""
-    xyh, _, reach, start, origins = beams
+    points, start, origins = beams
     c, s = np.cos(box[6]), np.sin(box[6])
     n = 0
     for k in range(len(origins)):
@@ -195,9 +191,9 @@ def gather(beams: Any, box: Any, half: Any, high: float, out: Any) -> int:
         for b in range(first, last + 1):
             at = k * _BINS + b % _BINS
             for p in range(start[at], start[at + 1]):
-                if not near <= reach[p] <= far:
+                if not near <= points[p, 4] <= far:
                     continue
-                x, y, h = xyh[p, 0] - box[0], xyh[p, 1] - box[1], xyh[p, 2]
+                x, y, h = points[p, 0] - box[0], points[p, 1] - box[1], points[p, 2]
                 inside = abs(x * c + y * s) <= half[0] and abs(-x * s + y * c) <= half[1]
                 if inside and _BODY_M <= h <= high and n < len(out):
                     out[n, 0], out[n, 1] = x, y
@@ -207,7 +203,7 @@ def gather(beams: Any, box: Any, half: Any, high: float, out: Any) -> int:
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
 def _look(beams: Any, boxes: Any, out: Any) -> None:
-    xyh, turn, reach, start, origins = beams
+    points, start, origins = beams
     half = np.empty(2)
     for i in range(len(boxes)):
         box, row = boxes[i], out[i]
@@ -230,18 +226,18 @@ def _look(beams: Any, boxes: Any, out: Any) -> None:
             for b in range(first, int(np.floor((middle + most) * (_BINS / 4.0))) + 1):
                 at = k * _BINS + b % _BINS
                 for p in range(start[at], start[at + 1]):
-                    h = xyh[p, 2]
-                    place = _place(reach[p], h, limits)
+                    h = points[p, 2]
+                    place = _place(points[p, 4], h, limits)
                     if place == _NOTHING:
                         continue
-                    away = turn[p] - middle
+                    away = points[p, 3] - middle
                     away += 4.0 if away < -2.0 else (-4.0 if away > 2.0 else 0.0)
                     sector = int((away - least) / (most - least) * _SECTORS)
                     met = 0 <= sector < _SECTORS
                     # One beam that ends before the box is as good as many.
                     if place == _BEFORE and not (met and sectors[sector, 2] == 0.0):
                         continue
-                    x, y = xyh[p, 0] - box[0], xyh[p, 1] - box[1]
+                    x, y = points[p, 0] - box[0], points[p, 1] - box[1]
                     point = (x * c + y * s, y * c - x * s, h)
                     if place == _AT:
                         _meet(point, box, half, row, heights)

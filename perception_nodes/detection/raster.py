@@ -75,7 +75,7 @@ def rasterize(points: PreparedPoints, config: RasterConfig, out: F32 | None = No
         out = np.empty((len(CHANNELS), n, n), np.float32)
     nearest = np.zeros((len(points.origins_m), _DIRECTIONS), np.float32)
     sector = np.zeros(_SECTORS, np.float32)
-    cell = np.zeros((n * n, 12), np.float32)
+    cell = np.zeros((n * n, 16), np.float32)
     grid = (-config.reach_m, config.cell_m, n)
     _gather(points.xyh_m, points.rank, points.source, points.origins_m, grid, cell, nearest, sector)
     out[:14] = 0.0
@@ -102,7 +102,8 @@ def _gather(
     """Sums of each cell; per sensor and direction the first obstacle (the farthest return where none stands).
 
     Columns: points, top, sum of heights, points below overhead, bottom, standing points, sum and greatest of their
-    ranks, sums of their x and y offsets from the cell's middle, then the number of points of slices packed below.
+    ranks, sums of their x and y offsets from the cell's middle, points of the four slices; two free: a cell is a
+    cache line.
     """
     low, size, n = grid
     farthest = np.zeros_like(nearest)
@@ -117,9 +118,10 @@ def _gather(
         farthest[s, d] = max(farthest[s, d], reach)
         if _OBSTACLE_M[0] < h < _OBSTACLE_M[1] and (nearest[s, d] == 0.0 or reach < nearest[s, d]):
             nearest[s, d] = reach
-        i, j = int(np.floor((x - low) / size)), int(np.floor((y - low) / size))
-        if i < 0 or j < 0 or i >= n or j >= n:
+        across, along = (x - low) / size, (y - low) / size
+        if not (0.0 <= across < n and 0.0 <= along < n):
             continue
+        i, j = int(across), int(along)
         c = cell[i * n + j]
         if c[0] == 0.0 or h < c[4]:
             c[4] = h
@@ -132,26 +134,13 @@ def _gather(
             c[5] += 1.0
             c[6] += rank[k]
             c[7] = max(c[7], rank[k])
-            c[8] += (x - low) / size - i - 0.5
-            c[9] += (y - low) / size - j - 0.5
-            _count_slice(h, c)
+            c[8] += across - i - 0.5
+            c[9] += along - j - 0.5
+            c[10 + (h >= _SLICES_M[1]) + (h >= _SLICES_M[2]) + (h >= _SLICES_M[3])] += 1.0
     for s in range(nearest.shape[0]):
         for d in range(_DIRECTIONS):
             if nearest[s, d] == 0.0:
                 nearest[s, d] = farthest[s, d]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")  # type: ignore[untyped-decorator]
-def _count_slice(h: float, c: Any) -> None:
-    """Four counts in two floats, exact below 2^12 points each."""
-    if h >= _SLICES_M[3]:
-        c[11] += 4096.0
-    elif h >= _SLICES_M[2]:
-        c[11] += 1.0
-    elif h >= _SLICES_M[1]:
-        c[10] += 4096.0
-    else:
-        c[10] += 1.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -188,10 +177,8 @@ def _write(cell: Any, origins: Any, grid: Any, nearest: Any, sector: Any, out: A
                 out[6, i, j] = c[7]
                 out[12, i, j] = 2.0 * c[8] / standing
                 out[13, i, j] = 2.0 * c[9] / standing
-                out[7, i, j] = logs[min(int(c[10] % 4096.0), 255)]
-                out[8, i, j] = logs[min(int(c[10] // 4096.0), 255)]
-                out[9, i, j] = logs[min(int(c[11] % 4096.0), 255)]
-                out[10, i, j] = logs[min(int(c[11] // 4096.0), 255)]
+                for k in range(4):
+                    out[7 + k, i, j] = logs[min(int(c[10 + k]), 255)]
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")  # type: ignore[untyped-decorator]

@@ -7,7 +7,8 @@ import pytest
 
 from perception_nodes.datatypes import CAR, LABEL_INDEX, PEDESTRIAN, ModelError
 from perception_nodes.detection.learned_config import DecodeConfig
-from perception_nodes.detection.learned_decode import BOX_CHANNELS, BOX_ROWS, decode
+from perception_nodes.detection.learned_decode import BOX_CHANNELS, BOX_ROWS, _suppress, decode
+from perception_nodes.geometry import iou_bev
 
 N, CELL_M = 32, 0.8
 
@@ -60,6 +61,22 @@ def test_of_overlapping_boxes_of_one_kind_the_better_stays() -> None:
     put(maps, 25, 25, logit=0.5)
     found = decode(*maps, CELL_M, DecodeConfig())
     assert found.label.tolist() == [LABEL_INDEX["truck"], CAR]
+
+
+def test_what_stays_is_what_overlaps_no_better_box_that_stays(rng: np.random.Generator) -> None:
+    n = 200
+    center, size = rng.uniform(-15, 15, (n, 3)), rng.uniform(0.5, 5.0, (n, 3))
+    yaw, kind = rng.uniform(-np.pi, np.pi, n), rng.integers(0, 2, n)
+    overlap = iou_bev((center, size, yaw), (center, size, yaw))
+    limit = np.where(kind[:, None] == kind[None], 0.15, 0.4)
+    wanted: list[int] = []
+    for k in range(n):
+        if not (overlap[wanted, k] > limit[wanted, k]).any():
+            wanted.append(k)
+    assert 20 < len(wanted) < n - 20
+    keep = np.ones(n, np.bool_)
+    _suppress(np.column_stack([center[:, :2], size[:, :2], yaw]), kind, 0.15, 0.4, keep)
+    np.testing.assert_array_equal(np.flatnonzero(keep), wanted)
 
 
 def test_a_person_beside_a_car_stays() -> None:

@@ -10,7 +10,18 @@ import pytest
 
 from perception_nodes.datatypes import LABEL_INDEX, ModelError
 from perception_nodes.detection.alignment import align
-from perception_nodes.detection.beams import EVIDENCE, count_points, evidence, sort_beams
+from perception_nodes.detection.beams import (
+    EVIDENCE,
+    Beams,
+    _count,
+    _cross,
+    _meet,
+    _nine_in_ten,
+    count_points,
+    evidence,
+    sort_beams,
+    window,
+)
 from perception_nodes.detection.learned import LearnedLidarDetector
 from perception_nodes.detection.learned_decode import DecodedBoxes
 from perception_nodes.detection.learned_points import PreparedPoints
@@ -111,6 +122,55 @@ def test_points_in_boxes_are_counted_as_one_by_one(rng: np.random.Generator) -> 
     wanted = points_in_boxes(sweep.xyh_m, boxes[:, :3], boxes[:, 3:6], boxes[:, 6], 0.1)
     assert wanted.min() > 0
     np.testing.assert_array_equal(count_points(sort_beams(sweep, HEIGHT), boxes, 0.1), wanted)
+
+
+def all_evidence(beams: Beams, boxes: np.ndarray) -> np.ndarray:
+    """As `evidence`, but each beam in the direction of a box is asked what it says of it."""
+    out = np.zeros((len(boxes), len(EVIDENCE)))
+    out[:, [EVIDENCE.index(n) for n in ("bottom", "range", "front", "left")]] = 1e9
+    out[:, [EVIDENCE.index(n) for n in ("rear", "right")]] = -1e9
+    for box, row in zip(boxes, out, strict=True):
+        half, heights = box[3:5] / 2 + 0.1, np.zeros(32)
+        turned = np.array([[np.cos(box[6]), -np.sin(box[6])], [np.sin(box[6]), np.cos(box[6])]])
+        for k, origin in enumerate(beams.origins_m):
+            row[-1] = min(row[-1], np.hypot(*(origin[:2] - box[:2])))
+            middle, least, most = window(box, origin, half)
+            if most - least >= 4.0:
+                continue
+            sensor = (*((origin[:2] - box[:2]) @ turned), origin[2])
+            sectors = np.zeros((16, 3))
+            for x, y, h, turn, _ in beams.points[beams.start[k * 720] : beams.start[k * 720 + 720]].astype(
+                float
+            ):
+                away = (turn - middle + 2.0) % 4.0 - 2.0
+                bins = np.floor(np.array([away, least, most]) * 180.0 + middle * 180.0)
+                if bins[1] <= bins[0] <= bins[2]:
+                    point = (*((np.array([x, y]) - box[:2]) @ turned), h)
+                    _meet(point, box, half, row, heights)
+                    sector = int((away - least) / (most - least) * 16)
+                    if 0 <= sector < 16:
+                        _cross(point, sensor, box, half, row, sectors[sector])
+            _count(sectors, row)
+        row[EVIDENCE.index("most")] = _nine_in_ten(heights)
+    return out
+
+
+def test_beams_that_are_passed_over_would_have_said_nothing(rng: np.random.Generator) -> None:
+    n = 4000
+    bearing, reach = rng.uniform(-np.pi, np.pi, n), rng.uniform(2.0, 30.0, n)
+    height = np.where(rng.random(n) < 0.5, rng.normal(0.0, 0.1, n), rng.uniform(0.0, 3.0, n))
+    xyh = np.column_stack([reach * np.cos(bearing), reach * np.sin(bearing), height]).astype(np.float32)
+    source, origins = rng.integers(0, 2, n).astype(np.uint8), np.array([[0.0, 0.0], [1.5, -0.7]])
+    sweep = PreparedPoints(xyh, np.full(n, 0.5, np.float32), source, origins)
+    beams = sort_beams(sweep, np.array([1.9, 0.6]))
+    at = rng.uniform(3.0, 25.0, 24) * np.exp(1j * rng.uniform(-np.pi, np.pi, 24))
+    size = rng.uniform([0.5, 0.5, 0.8], [6.0, 2.5, 3.0], (24, 3))
+    boxes = np.column_stack([at.real, at.imag, size[:, 2] / 2, size, rng.uniform(-np.pi, np.pi, 24)])
+    wanted = all_evidence(beams, boxes)
+    assert (
+        wanted[:, [EVIDENCE.index(k) for k in ("stopped", "passed", "hidden", "above")]].max(axis=0) > 0
+    ).all()
+    np.testing.assert_allclose(evidence(beams, boxes), wanted, rtol=1e-9, atol=1e-9)
 
 
 def test_what_stands_before_hides(rng: np.random.Generator) -> None:
