@@ -43,7 +43,7 @@ from perception_nodes.tracking import (
 )
 
 _TOPIC = "/perception/objects"
-_PATIENCE_NS = 200_000_000
+_PATIENCE_S = 0.2
 _SEEING = (Qualifier.AVAILABLE, Qualifier.AVAILABLE_REDUCED)
 
 
@@ -140,7 +140,7 @@ class Tracker(PerceptionNode):
                 try:
                     pose = self._transforms.lookup(self._frame, message.header.frame_id, stamp_ns)
                 except TransformUnavailable:
-                    if time.monotonic_ns() - received_ns < _PATIENCE_NS:
+                    if time.monotonic_ns() - received_ns < self.wait_ns(_PATIENCE_S):
                         return
                     self._waiting.popleft()
                     raise
@@ -177,7 +177,8 @@ class Tracker(PerceptionNode):
         stamp_ns, sent_ns = self._last
         now_ns = time.monotonic_ns()
         # ROS time must have gone on as well: while playing is paused or over, there is nothing to predict.
-        if now_ns - sent_ns < 1.5 * self._period_ns or self.ros_ns() - stamp_ns < 1.5 * self._period_ns:
+        waited_ns = min((now_ns - sent_ns) / self.slowness, self.ros_ns() - stamp_ns)
+        if waited_ns < 1.5 * self._period_ns:
             return
         stamp_ns += self._period_ns
         blind = self._sight.lost(stamp_ns)

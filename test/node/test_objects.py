@@ -143,6 +143,28 @@ def existence_file(folder: Path, model_id: str) -> str:
     return str(path)
 
 
+def test_of_a_recording_played_slowly_the_tracker_waits_longer(bench: Any) -> None:
+    objects = bench.keep(msg.TrackedObjectArray, "/perception/objects")
+    fused = bench.node.create_publisher(msg.Detection3DArray, "/perception/fusion/objects", qos.detections())
+    bench.start("tracker", playback_rate=0.1)
+    bench.ready(fused)
+    bench.ready(bench.tf)
+    stamp, began = time.time_ns() - 5_000_000_000, time.monotonic()
+    nothing = Detections3D.of(
+        stamp, "base_link", "lidar", np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0), score=np.zeros(0)
+    )
+    info = FrameInfo(1, 0, Mode.NOMINAL, LatencyTrace("monotonic", "here", stamp, stamp))
+    fused.publish(to_msg.detections_3d(nothing, info))
+    bench.until(lambda: bench.drops)
+    assert bench.drops[0].reason == msg.DropEvent.REASON_NO_TRANSFORM
+    assert time.monotonic() - began >= 0.2 / 0.1
+    bench.pose(stamp)
+    fused.publish(to_msg.detections_3d(nothing, info))
+    bench.until(lambda: len(objects) == 2)
+    measured, predicted = (m.info.latency for m in objects)
+    assert predicted.start_ns[-1] - measured.end_ns[-1] >= 1.5 * PERIOD_NS / 0.1
+
+
 def test_the_existence_is_calibrated_for_the_detector_whose_detections_come(bench: Any) -> None:
     objects = bench.keep(msg.TrackedObjectArray, "/perception/objects")
     fused = bench.keep(msg.Detection3DArray, "/perception/fusion/objects", qos.detections())
