@@ -37,8 +37,8 @@ class CameraInput:
 
 @dataclass(frozen=True)
 class FrameInput:
-    """All sensors of one frame: the merged, compensated cloud in base_link, sensor origins (K, 3) m, pictures, and who
-    has seen something (None: one detector all around).
+    """All sensors of one frame: the merged, compensated cloud in base_link, origins (K, 3) m of its sensors (0: no
+    lidar took part), pictures, and who has seen something (None: one detector all around).
     """
 
     cloud: PointCloud
@@ -50,13 +50,13 @@ class FrameInput:
 
 @dataclass(frozen=True)
 class FrameOutput:
-    """What each stage said about the frame."""
+    """What each stage said about the frame; lidar and map say nothing without a sweep."""
 
-    lidar: Detections3D
+    lidar: Detections3D | None
     cameras: tuple[Detections2D, ...]
     fused: Detections3D
     tracks: Tracks
-    elements: MapElements
+    elements: MapElements | None
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,16 @@ class Pipeline:
 
     def process(self, frame: FrameInput) -> FrameOutput:
         """One frame; frames must come in the order of their stamps."""
-        lidar = self.lidar.detect(frame.cloud, frame.origins_m).detections
+        swept = len(frame.origins_m) > 0
+        lidar = self.lidar.detect(frame.cloud, frame.origins_m).detections if swept else None
         views = [] if self.camera is None else [self._view(self.camera, c) for c in frame.cameras]
         fused = self.fusion.fuse(lidar, views, frame.cloud.stamp_ns, frame.cloud.frame_id)
         in_odom = transform_detections(fused, self.tracking_frame, frame.odom_from_base)
         tracks = self.tracker.step(in_odom, frame.odom_from_base, frame.looks)
         tracks = self.sight.published(tracks, frame.looks is None or len(frame.looks) > 0)
-        if self.tracking_frame == frame.cloud.frame_id:
+        if swept and self.tracking_frame == frame.cloud.frame_id:
             self.mapping.reset()  # without ego motion sweeps do not lie on each other
-        elements = self.mapping.update(frame.cloud, frame.odom_from_base)
+        elements = self.mapping.update(frame.cloud, frame.odom_from_base) if swept else None
         return FrameOutput(lidar, tuple(v.detections for v in views), fused, tracks, elements)
 
     @staticmethod

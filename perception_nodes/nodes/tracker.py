@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
 from dataclasses import replace
 from typing import Any
 
 from perception_nodes import msg
 from perception_nodes.datatypes import (
-    LABELS,
-    PARENTS,
-    TAXONOMY,
+    Detections3D,
     DropReason,
     LatencyTrace,
     Modality,
     Mode,
     Qualifier,
-    SensorReason,
     SensorStatus,
     Tracks,
-    TransformUnavailable,
 )
 from perception_nodes.geometry import Transform, transform_detections
 from perception_nodes.ros import qos, warmup
 from perception_nodes.ros.convert import from_msg, to_msg
-from perception_nodes.ros.convert.statuses import sensor_statuses
+from perception_nodes.ros.convert.statuses import sensor_statuses, stale
 from perception_nodes.ros.intrinsics import Intrinsics
+from perception_nodes.ros.labels import Labels
 from perception_nodes.ros.main import run_node
 from perception_nodes.ros.node import PerceptionNode
+from perception_nodes.ros.pace import Pace
 from perception_nodes.ros.parameters import declare, declare_config
+from perception_nodes.ros.pose_queue import PoseQueue
 from perception_nodes.ros.transforms import TransformStore
 from perception_nodes.tracking import (
     ExistenceCalibrations,
@@ -40,10 +38,11 @@ from perception_nodes.tracking import (
     Sight,
     Source,
     TrackerConfig,
+    unusable,
 )
 
 _TOPIC = "/perception/objects"
-_PATIENCE_S = 0.2
+_FUSED = "/perception/fusion/objects"
 _SEEING = (Qualifier.AVAILABLE, Qualifier.AVAILABLE_REDUCED)
 
 
@@ -55,9 +54,7 @@ class Tracker(PerceptionNode):
     def __init__(self, **options: Any) -> None:
         super().__init__("tracker", **options)
         self.output_rate_hz = self.rig.sensor(self.rig.reference).rate_hz
-        self._period_ns = round(1e9 / self.output_rate_hz)
-        self._waiting: deque[tuple[Any, int]] = deque()
-        self._last: tuple[int, int] | None = None  # stamp and monotonic time of the last output
+        self._pace = Pace(round(1e9 / self.output_rate_hz), self.slowness)
         self._sight = Sight()
         self._sensors: tuple[SensorStatus, ...] = ()
 
@@ -74,21 +71,14 @@ class Tracker(PerceptionNode):
         self._calibrations, self._source = ExistenceCalibrations.read(str(which)), Source("")
         _warm()
         self._transforms = TransformStore(self)
+        self._queue = PoseQueue(self, "fusion", self._frame, self._transforms)
         self._views = RigViews(self.rig, config)
         self._intrinsics = Intrinsics(self, self._views.know_camera)
         self._out = self.add_output(msg.TrackedObjectArray, _TOPIC, qos.objects())
-        self._labels = self.add_output(msg.LabelInfo, "/perception/labels", qos.latched())
-        self._tell_labels()
+        self._labels = Labels(self, config.max_range_m)
+        self._labels.tell(None)
         if self._frame == self.rig.base_frame:
             self.faults.add("ODOMETRY.MISSING")
-
-    def _tell_labels(self) -> None:
-        found, config = self._tracker.calibration, self._tracker.config
-        labels = msg.LabelInfo(taxonomy=TAXONOMY, names=list(LABELS), parent=list(PARENTS))
-        labels.model_id, labels.range_max_m = self.model_id, config.max_range_m
-        labels.calibration_id = self._tracker.calibration_id
-        labels.expected_calibration_error = float("nan") if found is None else found.expected_error
-        self._labels.publish(labels)
 
     def _calibrate(self, source: Source) -> None:
         """Take what is known of the existence of these detections."""
@@ -98,32 +88,28 @@ class Tracker(PerceptionNode):
         self._tracker.calibration = found = self._calibrations.find(source, config) if fixed else None
         said = self._calibrations.missing(source, config) if found is None else f"existence: {found.id}"
         self.get_logger().info(said)
-        self._tell_labels()
+        self._labels.tell(found if self._tracker.calibration_id else None)
 
     def start(self) -> None:
-        self.add_account("fusion", "/perception/fusion/objects", Modality.UNKNOWN, self.output_rate_hz)
-        self.listen(self.accounts["fusion"], msg.Detection3DArray, qos.detections(), self._receive)
+        fusion = self.add_account("fusion", _FUSED, Modality.UNKNOWN, self.output_rate_hz)
+        self._boxes = self.add_account("boxes", _FUSED)
+        self._boxes.publishers = 1  # they come with the messages: nobody waits for them
+        self.listen(fusion, msg.Detection3DArray, qos.detections(), self._receive)
         self._intrinsics.start()
         self.create_timer(0.02, self._poll, clock=self.wall)
 
     def reset(self) -> None:
-        self._clear(DropReason.TIME_JUMP)
+        self._queue.clear(DropReason.TIME_JUMP)
         self._tracker.reset()
         self._transforms.clear()
-        self._last, self._sight = None, Sight()
+        self._pace.reset()
+        self._sight = Sight()
 
     def drain(self) -> None:
-        self._clear(DropReason.SHUTDOWN)
-
-    def _clear(self, reason: DropReason) -> None:
-        while self._waiting:
-            message, _ = self._waiting.popleft()
-            self.drop(
-                self.accounts["fusion"], from_msg.stamp_ns(message.header), reason, "waiting for a transform"
-            )
+        self._queue.clear(DropReason.SHUTDOWN)
 
     def _receive(self, message: Any, received_ns: int) -> None:
-        self._waiting.append((message, received_ns))
+        self._queue.add(message, received_ns)
         self._work()
 
     def _poll(self) -> None:
@@ -133,37 +119,35 @@ class Tracker(PerceptionNode):
 
     def _work(self) -> None:
         """Step over everything whose transform is there, in order."""
-        while self._waiting:
-            message, received_ns = self._waiting[0]
-            stamp_ns = from_msg.stamp_ns(message.header)
-            with self.guarded(self.accounts["fusion"], stamp_ns):
-                try:
-                    pose = self._transforms.lookup(self._frame, message.header.frame_id, stamp_ns)
-                except TransformUnavailable:
-                    if time.monotonic_ns() - received_ns < self.wait_ns(_PATIENCE_S):
-                        return
-                    self._waiting.popleft()
-                    raise
-                self._waiting.popleft()
-                source = Source(str(message.info.model_id), str(message.info.model_hash))
-                if source != self._source:
-                    self._calibrate(source)
-                found = transform_detections(from_msg.detections_3d(message), self._frame, pose)
-                self._sensors = sensor_statuses(message.info.sensors)
-                tracks = self._tracker.step(found, pose, self._looks(stamp_ns))
-                tracks = self._sight.published(tracks, message.info.mode != Mode.BLIND)
-                self._tell_rejected()
-                self.accounts["fusion"].count(used=1)
-                trace = self.extend(from_msg.latency(message.info.latency), received_ns)
-                self._publish(tracks, trace, received_ns, Mode(int(message.info.mode)), message.info)
+        while self._queue:
+            with self.guarded(self.accounts["fusion"], self._queue.stamp_ns):
+                taken = self._queue.take()
+                if taken is None:
+                    return
+                self._step(*taken)
 
-    def _tell_rejected(self) -> None:
-        """Detections that could not be used, of this frame and in all."""
-        if self._tracker.last_rejected:
-            now, all_of_them = dict(self._tracker.last_rejected), dict(self._tracker.rejected)
-            self.get_logger().warning(
-                f"detections not used: {now}; since the start {all_of_them}", throttle_duration_sec=2.0
-            )
+    def _step(self, message: Any, received_ns: int, pose: Transform) -> None:
+        info = message.info
+        source = Source(str(info.model_id), str(info.model_hash))
+        if source != self._source:
+            self._calibrate(source)
+        found = transform_detections(from_msg.detections_3d(message), self._frame, pose)
+        self._sensors = sensor_statuses(info.sensors)
+        tracks = self._tracker.step(found, pose, self._looks(found.stamp_ns))
+        tracks = self._sight.published(tracks, info.mode != Mode.BLIND)
+        self.accounts["fusion"].count(used=1)
+        self._count_boxes(found, received_ns)
+        trace = self.extend(from_msg.latency(info.latency), received_ns)
+        self._publish(tracks, trace, received_ns, Mode(int(info.mode)), info)
+
+    def _count_boxes(self, found: Detections3D, received_ns: int) -> None:
+        """Every box was used, or could not be and is a drop with its reason."""
+        rejected = self._tracker.last_rejected
+        self._boxes.note(found.stamp_ns, received_ns, count=len(found))
+        self._boxes.count(used=len(found) - rejected.total())
+        if rejected:
+            self._boxes.count(dropped=rejected.total())
+            self.report_drop(unusable(found, rejected, _FUSED), rejected.total())
 
     def _looks(self, stamp_ns: int) -> tuple[Look, ...] | None:
         """Of the sensors that have gone into the frame; None where it does not tell of sensors."""
@@ -172,19 +156,13 @@ class Tracker(PerceptionNode):
 
     def _fill_gap(self) -> None:
         """One predicted output for each period without input; after 1 s of that, none but BLIND."""
-        if self._last is None:
+        stamp_ns = self._pace.missing(self.ros_ns())
+        if stamp_ns is None:
             return
-        stamp_ns, sent_ns = self._last
         now_ns = time.monotonic_ns()
-        # ROS time must have gone on as well: while playing is paused or over, there is nothing to predict.
-        waited_ns = min((now_ns - sent_ns) / self.slowness, self.ros_ns() - stamp_ns)
-        if waited_ns < 1.5 * self._period_ns:
-            return
-        stamp_ns += self._period_ns
         blind = self._sight.lost(stamp_ns)
         tracks = Tracks.empty(stamp_ns, self._frame) if blind else self._tracker.predict(stamp_ns)
-        lost = tuple(_lost(s, stamp_ns) for s in self._sensors)
-        self._sensors = lost
+        self._sensors = tuple(stale(s, stamp_ns) for s in self._sensors)
         trace = self.trace([self._sight.last_ns], now_ns)
         self._publish(tracks, trace, now_ns, Mode.BLIND if blind else Mode.DEGRADED, None)
 
@@ -197,14 +175,8 @@ class Tracker(PerceptionNode):
         info = self.frame_info(_TOPIC, trace, self._sensors, mode, mask, coverage, invalid)
         info = replace(info, calibration_id=self._tracker.calibration_id)
         self._out.publish(to_msg.tracks(tracks, info))
-        self._last = (tracks.stamp_ns, time.monotonic_ns())
+        self._pace.sent(tracks.stamp_ns)
         self.sent(tracks.stamp_ns, start_ns)
-
-
-def _lost(status: SensorStatus, stamp_ns: int) -> SensorStatus:
-    """The status of a sensor of which nothing has come for the output of `stamp_ns`."""
-    age_s = (stamp_ns - status.measurement_time_ns) * 1e-9 if status.measurement_time_ns else float("nan")
-    return replace(status, qualifier=Qualifier.NOT_AVAILABLE, reason=SensorReason.STALE, age_s=age_s)
 
 
 def _warm() -> None:

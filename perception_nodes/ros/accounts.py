@@ -49,9 +49,9 @@ class Account:
             self.used += used
             self.dropped += dropped
 
-    def note(self, stamp_ns: int, wall_ns: int) -> None:
-        """A message has been received."""
-        self.received += 1
+    def note(self, stamp_ns: int, wall_ns: int, count: int = 1) -> None:
+        """A message has been received; count: of those in it, where they are accounted for one by one."""
+        self.received += count
         self.last_stamp_ns, self.last_wall_ns = stamp_ns, wall_ns
         self._stamps.append(stamp_ns)
 
@@ -77,7 +77,7 @@ class Account:
         qualifier, reason = Qualifier.AVAILABLE, SensorReason.NORMAL
         if not self.available:
             qualifier, reason = Qualifier.NOT_AVAILABLE, self.unavailable_reason
-        elif not self.received:
+        elif not self.last_stamp_ns:
             # A publisher is there (or not yet): whoever starts a recording waits for that.
             reason = SensorReason.INPUT_MISSING if self.publishers else SensorReason.STARTING
             qualifier = Qualifier.UNKNOWN

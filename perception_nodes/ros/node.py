@@ -267,10 +267,10 @@ class PerceptionNode(LifecycleNode):
         account.count(dropped=1)
         self.report_drop(Drop(stamp_ns, "", account.topic, reason, age_s, limit_s, detail))
 
-    def report_drop(self, drop: Drop) -> None:
+    def report_drop(self, drop: Drop, count: int = 1) -> None:
         """Publish a drop that is already counted and log it, at most once in 2 s for a topic."""
         key = (drop.topic, drop.reason)
-        self._drop_totals[key] += 1
+        self._drop_totals[key] += count
         self._drops.publish(to_msg.drop_event(drop, self.get_fully_qualified_name(), self._drop_totals[key]))
         if drop.reason not in (DropReason.SHUTDOWN, DropReason.NO_MATCH):
             text = f"dropped {drop.topic} at {drop.stamp_ns} ns: {drop.reason.name}: {drop.detail}"

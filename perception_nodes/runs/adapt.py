@@ -44,6 +44,8 @@ def _sweeps(options: RunOptions, prepared: PreparedInput, most: int, progress: R
     frames = BagFrames(prepared.bag, rig, prepared.tracking_frame, options.start_s, options.duration_s)
     out: list[Sweep] = []
     for _, frame in frames:
+        if not len(frame.origins_m):
+            continue
         out.append(Sweep(frame.cloud, frame.origins_m, frame.odom_from_base))
         progress.update(len(out), most, f"{len(out)} sweeps")
         if len(out) == most:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from perception_nodes.datasets import BagReader
 from perception_nodes.datasets.bag_tf import (
     TF_TOPIC,
@@ -27,6 +29,7 @@ from perception_nodes.datatypes import (
     MalformedMessage,
     Modality,
     PerceptionError,
+    PointCloud,
     Rig,
     SensorSpec,
     TransformUnavailable,
@@ -220,7 +223,9 @@ class BagFrames:
             stamp_ns = frame_set.stamp_of(spec.name)
             if stamp_ns is not None:
                 sweeps.append((spec, self._value(spec.name, stamp_ns)))
-        cloud, origins = merged_sweep(sweeps, reference_ns, self._frames, self._transforms.lookup)
+        cloud, origins = PointCloud(reference_ns, base, np.zeros((0, 3), np.float32)), np.zeros((0, 3))
+        if sweeps:
+            cloud, origins = merged_sweep(sweeps, reference_ns, self._frames, self._transforms.lookup)
         pose = self._transforms.lookup(self.tracking_frame, base, reference_ns)
         found = [self._camera(s, frame_set) for s in self.rig.of(Modality.CAMERA)]
         cameras = tuple(c for c in found if c is not None)

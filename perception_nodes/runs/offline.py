@@ -11,18 +11,29 @@ from typing import Any
 from perception_nodes.datasets import BagReader, BagWriter
 from perception_nodes.datasets.bag_tf import TF_TOPIC
 from perception_nodes.datasets.messages import TF, tf_message
-from perception_nodes.datatypes import FrameInfo, FrameSet, LatencyTrace, Mode, SensorStatus
+from perception_nodes.datatypes import (
+    Drop,
+    FrameInfo,
+    FrameSet,
+    LatencyTrace,
+    Modality,
+    Mode,
+    PerceptionError,
+    SensorStatus,
+)
 from perception_nodes.detection.config import GeometricConfig
 from perception_nodes.pipeline import FrameInput, FrameOutput, Pipeline, PipelineConfig
 from perception_nodes.ros.convert import to_msg
 from perception_nodes.ros.graph import load_graph
-from perception_nodes.tracking import RigViews
+from perception_nodes.tracking import RigViews, unusable
 
-from .frames import BagFrames
+from .frames import BagFrames, Counts
 from .log import RunLog, interruptible
 from .options import EXISTENCE_CALIBRATION, LIDAR_MODEL, RunOptions
 from .prepare import PreparedInput
 from .progress import RunProgress
+
+_FUSED = "/perception/fusion/objects"
 
 
 def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProgress) -> RunLog:
@@ -46,8 +57,12 @@ def run_pipeline(options: RunOptions, prepared: PreparedInput, progress: RunProg
         record = _Recording(writer, prepared, pipeline)
         for frame_set, frame in frames:
             began_ns = time.monotonic_ns()
-            output = pipeline.process(frame)
-            record.write(frame_set, frame, output, began_ns, time.monotonic_ns())
+            try:
+                output = pipeline.process(frame)
+            except PerceptionError as error:
+                record.give_up(frame_set, error)
+            else:
+                record.write(frame_set, frame, output, began_ns, time.monotonic_ns())
             done_s = (frame_set.reference_ns - info.start_ns) * 1e-9
             progress.update(
                 done_s, info.duration_s, f"{done_s:.1f}/{info.duration_s:.1f} s  {record.count} frames"
@@ -76,16 +91,16 @@ class _Recording:
         self._session = secrets.randbits(64)
         self._host = socket.gethostname()
         self._last_ns = 0
+        self._boxes, self._drops = Counts(), list[Drop]()
         self.count = 0
 
     def write(
         self, frame_set: FrameSet, frame: FrameInput, output: FrameOutput, began_ns: int, ended_ns: int
     ) -> None:
         """One frame. Receipt is the stamp plus the computing time, so that latency is computing time."""
-        info = self._info(frame_set, began_ns, ended_ns)
+        info = self._info(frame_set, frame, began_ns, ended_ns)
         at_ns = frame_set.reference_ns + ended_ns - began_ns
         lidar = f"/perception/detection/lidar/{self._rig.reference}"
-        named = dataclasses.replace(output.lidar, source=self._rig.reference)
         self._put_pose(frame, frame_set.reference_ns, at_ns)
         self._put(
             "/perception/sync/frame_set",
@@ -93,35 +108,54 @@ class _Recording:
             at_ns,
         )
         of_lidar = dataclasses.replace(info, **self._detector)
-        self._put(lidar, to_msg.detections_3d(named, of_lidar), at_ns)
+        if output.lidar is not None:
+            named = dataclasses.replace(output.lidar, source=self._rig.reference)
+            self._put(lidar, to_msg.detections_3d(named, of_lidar), at_ns)
         for found in output.cameras:
             self._put(
                 f"/perception/detection/camera/{found.source}", to_msg.detections_2d(found, info), at_ns
             )
         of_fusion = dataclasses.replace(info, **self._source)
-        self._put("/perception/fusion/objects", to_msg.detections_3d(output.fused, of_fusion), at_ns)
+        self._put(_FUSED, to_msg.detections_3d(output.fused, of_fusion), at_ns)
+        self._count_boxes(output)
         of_tracks = dataclasses.replace(info, calibration_id=self._tracker.calibration_id)
         self._put("/perception/objects", to_msg.tracks(output.tracks, of_tracks), at_ns)
-        self._put("/perception/map/elements", to_msg.map_elements(output.elements, info), at_ns)
+        if output.elements is not None:
+            self._put("/perception/map/elements", to_msg.map_elements(output.elements, info), at_ns)
         self.count += 1
         self._last_ns = at_ns
 
+    def give_up(self, frame_set: FrameSet, error: PerceptionError) -> None:
+        """A frame that a stage cannot use, as one of the time of another (when a lost sensor is back)."""
+        drop = Drop(frame_set.reference_ns, self._rig.base_frame, _FUSED, error.reason, detail=str(error))
+        self._drops.append(drop)
+
+    def _count_boxes(self, output: FrameOutput) -> None:
+        """As the tracker's node: what cannot be used is a drop with its reason."""
+        rejected = self._tracker.last_rejected
+        self._boxes.received += len(output.fused)
+        self._boxes.dropped += rejected.total()
+        self._boxes.used = self._boxes.received - self._boxes.dropped
+        if rejected:
+            self._drops.append(unusable(output.fused, rejected, _FUSED))
+
     def write_accounts(self, frames: BagFrames) -> None:
         """Drops and counts, with the name of the pipeline in place of a node's."""
-        for total, drop in enumerate(frames.drops, 1):
+        for total, drop in enumerate([*frames.drops, *self._drops], 1):
             self._put("/perception/drops", to_msg.drop_event(drop, "/pipeline", total), max(0, drop.stamp_ns))
+        of_sensors = [(name, self._rig.sensor(name).modality, c) for name, c in frames.counts.items()]
         sensors = tuple(
-            SensorStatus(
-                name, self._rig.sensor(name).modality, received=c.received, used=c.used, dropped=c.dropped
-            )
-            for name, c in frames.counts.items()
+            SensorStatus(name, modality, received=c.received, used=c.used, dropped=c.dropped)
+            for name, modality, c in [*of_sensors, ("boxes", Modality.UNKNOWN, self._boxes)]
         )
         self._put("/perception/health", to_msg.pipeline_health(self._session, sensors), self._last_ns)
 
-    def _info(self, frame_set: FrameSet, began_ns: int, ended_ns: int) -> FrameInfo:
-        stamps = [s for s in frame_set.stamp_ns if s]
+    def _info(self, frame_set: FrameSet, frame: FrameInput, began_ns: int, ended_ns: int) -> FrameInfo:
+        stamps = [s for s in frame_set.stamp_ns if s] or [frame_set.reference_ns]
         trace = LatencyTrace("monotonic", self._host, min(stamps), frame_set.reference_ns)
         mode = Mode.NOMINAL if frame_set.complete else Mode.DEGRADED
+        if frame.looks is not None and not frame.looks:
+            mode = Mode.BLIND
         return FrameInfo(self._session, self.count, mode, trace.extended("pipeline", began_ns, ended_ns))
 
     def _put_pose(self, frame: FrameInput, stamp_ns: int, at_ns: int) -> None:

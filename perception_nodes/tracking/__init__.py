@@ -3,6 +3,7 @@
 from .calibration import ExistenceCalibrations, Source
 from .config import TrackerConfig
 from .looks import Look
+from .measurement import unusable
 from .tracker import MultiObjectTracker
 from .views import RigViews, Sight
 
@@ -14,4 +15,5 @@ __all__ = [
     "Sight",
     "Source",
     "TrackerConfig",
+    "unusable",
 ]

@@ -9,7 +9,15 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from perception_nodes.datatypes import NUM_LABELS, UNKNOWN, Detections3D, Orientation, SourceMask
+from perception_nodes.datatypes import (
+    NUM_LABELS,
+    UNKNOWN,
+    Detections3D,
+    Drop,
+    DropReason,
+    Orientation,
+    SourceMask,
+)
 
 from . import classes
 from .algebra import clip
@@ -111,6 +119,13 @@ def accepted(detections: Detections3D) -> tuple[Detections3D, Counter[str]]:
     counts = np.bincount(reason, minlength=len(_REASONS) + 1)[1:].tolist()
     why = Counter({name: count for name, count in zip(_REASONS, counts, strict=True) if count})
     return detections.select(reason == 0), why
+
+
+def unusable(detections: Detections3D, rejected: Counter[str], topic: str) -> Drop:
+    """What is said of a message of `topic` whose `detections` could not all be used."""
+    reasons = ", ".join(f"{name} {count}" for name, count in sorted(rejected.items()))
+    detail = f"{rejected.total()} of {len(detections)} boxes cannot be: {reasons}"
+    return Drop(detections.stamp_ns, detections.frame_id, topic, DropReason.MALFORMED, detail=detail)
 
 
 def prepare(detections: Detections3D, sensor_xy_m: F64) -> Measurements:

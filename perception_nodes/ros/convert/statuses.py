@@ -1,8 +1,9 @@
-"""SensorStatus messages to values."""
+"""SensorStatus messages to values, and what silence makes of these."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from perception_nodes.datatypes import Modality, Qualifier, SensorReason, SensorStatus
@@ -11,6 +12,12 @@ from perception_nodes.datatypes import Modality, Qualifier, SensorReason, Sensor
 def sensor_statuses(messages: Iterable[Any]) -> tuple[SensorStatus, ...]:
     """SensorStatus[] of a FrameInfo or a heartbeat."""
     return tuple(_status(m) for m in messages)
+
+
+def stale(status: SensorStatus, stamp_ns: int) -> SensorStatus:
+    """The status of a sensor of which nothing has come for the output of `stamp_ns`."""
+    age_s = (stamp_ns - status.measurement_time_ns) * 1e-9 if status.measurement_time_ns else float("nan")
+    return replace(status, qualifier=Qualifier.NOT_AVAILABLE, reason=SensorReason.STALE, age_s=age_s)
 
 
 def _status(message: Any) -> SensorStatus:
