@@ -287,9 +287,9 @@ def _begin(run: Run, place: Place, samples: Samples) -> State:
     elif options.weights is not None:
         state.begin_with(options.weights)
     elif options.models:
-        shown = [samples[k]["raster"][None].float() for k in range(_THAW_FRAMES)]
-        networks = (network_for(model, config.size, run.raster)[0] for model in options.models)
-        state = State.of(mean_of([measuring(n, shown) for n in networks], shown), config, place)
+        shown = (samples[k]["raster"][None].float() for k in range(_THAW_FRAMES))
+        mean = mean_of([network_for(model, config.size, run.raster)[0] for model in options.models])
+        state = State.of(measuring(mean, shown), config, place)
     return state
 
 

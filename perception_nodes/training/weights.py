@@ -71,6 +71,21 @@ def network_for(path: Path, size: str, raster: RasterConfig) -> tuple[SteadyDete
     return model, about
 
 
+def mean_of(models: Sequence[SteadyDetector]) -> SteadyDetector:
+    """A network with the mean of the weights of several that `network_of` gave; of one, with its own.
+
+    Reference: M. Wortsman et al., Model soups, ICML 2022. Differs: normalisations are part of the weights that are
+    averaged, and the features of the mean are not stretched to the spread that those of the models have.
+    """
+    states, out = [model.state_dict() for model in models], SteadyDetector(models[0].config)
+    out.load_state_dict({
+        name: torch.stack([s[name] for s in states]).mean(0) if value.is_floating_point() else value
+        for name, value in states[0].items()
+    })  # fmt: skip
+    out.eval()
+    return out
+
+
 def measuring(folded: BevDetector, rasters: Iterable[torch.Tensor]) -> BevDetector:
     """The same function with normalisations that measure again, to be trained for long: as if nothing had been folded.
 
@@ -102,32 +117,6 @@ def measuring(folded: BevDetector, rasters: Iterable[torch.Tensor]) -> BevDetect
     model = BevDetector(folded.config)
     model.load_state_dict(state)
     return model
-
-
-def mean_of(models: Sequence[BevDetector], rasters: Sequence[torch.Tensor]) -> BevDetector:
-    """A network with the mean of the weights of several, which `measuring` gave: of one, that one itself.
-
-    rasters: as there. Features that are not quite the same cancel out in the mean, so that layer by layer less is left:
-    each normalisation measures anew what it is shown, and gives on the mean of what those of the models give.
-    References: M. Wortsman et al., Model soups, ICML 2022; K. Jordan et al., REPAIR, ICLR 2023.
-    """
-    if len(models) == 1:
-        return models[0]
-    states = [model.state_dict() for model in models]
-    mean = {
-        name: torch.stack([state[name] for state in states]).mean(0) if value.is_floating_point() else value
-        for name, value in states[0].items()
-    }
-    measured, out = BevDetector(models[0].config), BevDetector(models[0].config)
-    measured.load_state_dict(mean)
-    for module in measured.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            # What it keeps is what it sees now.
-            module.momentum = 1.0
-    with torch.no_grad():
-        measured.train()(torch.cat(list(rasters)))
-    out.load_state_dict(measured.state_dict())
-    return out
 
 
 def _convolutions(graph: Any) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
