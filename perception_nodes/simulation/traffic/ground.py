@@ -38,6 +38,10 @@ class Street(Protocol):
     def parking(self) -> F64:
         """(P, 6) x, y, z, yaw, length, width of places to park."""
 
+    @property
+    def verges(self) -> F64:
+        """(V, 6) of places off the road, from which nobody pulls out and where nobody seeks to park."""
+
 
 def on_surface(ground: Ground, pose: F64, base_m: F64, track_m: F64, tilted: npt.NDArray[np.bool_]) -> F64:
     """(N, 6) x, y, z, yaw, pitch, roll of (N, 3) x, y, yaw; touching at four points, or where not tilted at one."""

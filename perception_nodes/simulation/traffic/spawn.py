@@ -115,14 +115,15 @@ class Spawner:
         return out
 
     def parked(self) -> list[Body]:
-        """Cars on parking lanes, and some that are about to leave."""
+        """Cars on parking lanes and off the road, and some that are about to leave."""
         from .parking import pulling_out  # which needs what is here
 
         rng, want = self.rng(3), self.scenario.traffic
         out: list[Body] = []
         leave, empty = self._leaving()
         leaving: list[Body] = []
-        for k, (x, y, _, yaw, length, width) in enumerate(self.street.parking):
+        places = np.concatenate([self.street.parking, self.street.verges])
+        for k, (x, y, _, yaw, length, width) in enumerate(places):
             taken, jitter, turned = rng.random(), rng.uniform(-1.0, 1.0, 2), rng.random() < 0.15
             asset = self.catalogue.random(str(rng.choice(["car", "car", "suv", "van"])), rng)
             far = float(np.hypot(x - self.about_m[0], y - self.about_m[1])) > want.within_m

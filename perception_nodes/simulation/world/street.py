@@ -30,8 +30,9 @@ class World:
     """Everything that does not move, odom.
 
     mesh: all of it, as triangles; elements: map truth, on the surface; parking (P, 6): x, y, z, yaw of the middle of
-    each place to park, its length and width; ego: lane id and distance along it where a drive starts; houses (4, 2)
-    each: footprints; lamps_m (L, 3): the heads of street lamps.
+    each place to park, its length and width; verges (V, 6): where cars stand off the road, against what grows there;
+    ego: lane id and distance along it where a drive starts; houses (4, 2) each: footprints; lamps_m (L, 3): the heads
+    of street lamps.
     """
 
     name: str
@@ -42,6 +43,7 @@ class World:
     elements: tuple[MapElement, ...]
     parking: F64
     ego: tuple[int, float]
+    verges: F64 = field(default_factory=lambda: np.zeros((0, 6)))
     houses: tuple[F64, ...] = ()
     lamps_m: F64 = field(default_factory=lambda: np.zeros((0, 3)))
 
@@ -70,8 +72,6 @@ def assemble(plan: Plan, rng: np.random.Generator) -> World:
     )
     built = list(_built(plan, settled, surface, rng))
     standing = [post_mesh(p, rng).moved((0.0, 0.0, float(z))) for p, z in zip(posts, feet, strict=True)]
-    places = np.concatenate([plan.parking, *(place[None] for place in settled.lining.places)])
-    z = surface.height(places[:, :2])
     return World(
         plan.name,
         graph,
@@ -79,8 +79,9 @@ def assemble(plan: Plan, rng: np.random.Generator) -> World:
         join([ground_mesh(plan, surface), *built, *standing]),
         build_paint(quads_of(plan.lines, plan.patches), int(rng.integers(2**31))),
         map_elements(plan, surface, signs),
-        np.column_stack([places[:, :2], z, places[:, 2:]]),
+        _places(plan.parking, surface),
         plan.ego,
+        _places(np.array(settled.lining.places).reshape(-1, 5), surface),
         tuple(settled.houses),
         _lamps(posts, standing),
     )
@@ -89,6 +90,11 @@ def assemble(plan: Plan, rng: np.random.Generator) -> World:
 def _lifted(xyz_m: F64, surface: Surface) -> F64:
     """On the asphalt."""
     return np.column_stack([xyz_m[:, :2], surface.road_height(xyz_m[:, :2])])
+
+
+def _places(places: F64, surface: Surface) -> F64:
+    """(P, 6) of (P, 5): with their height."""
+    return np.column_stack([places[:, :2], surface.height(places[:, :2]), places[:, 2:]])
 
 
 def _standing(signal: Signal, surface: Surface) -> Signal:

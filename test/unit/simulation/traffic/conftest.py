@@ -90,7 +90,11 @@ def junction_graph(*, signals: bool) -> RoadGraph:
 def street(*, signals: bool = False) -> Any:
     rows = [(x, 4.9, 0.0, 0.0, 6.2, 2.1) for x in range(40, 120, 8)]
     return SimpleNamespace(
-        graph=junction_graph(signals=signals), surface=Flat(), ego=(1, 30.0), parking=np.array(rows)
+        graph=junction_graph(signals=signals),
+        surface=Flat(),
+        ego=(1, 30.0),
+        parking=np.array(rows),
+        verges=np.zeros((0, 6)),
     )
 
 

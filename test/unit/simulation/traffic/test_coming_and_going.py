@@ -1,5 +1,6 @@
 """Vehicles that leave the world and come back as somebody new, park and pull out; cyclists at the edge."""
 
+from copy import copy
 from itertools import pairwise
 from typing import Any
 
@@ -81,6 +82,23 @@ def test_drivers_park_in_free_places(street: Any) -> None:
         apart = np.hypot(*(street.parking[:, :2] - fleet.pose[row, :2]).T).min()
         assert apart < 1.2
         assert np.hypot(*fleet.velocity[row]) == 0.0
+
+
+def test_cars_off_the_road_stay_there_and_nobody_seeks_a_place_beside_them(without_signals: Any) -> None:
+    """The same places: at the kerb cars pull out, off the road they only stand."""
+    spec = TrafficSpec(vehicles=8, kinds=("car",), parked_share=0.8, leaving=5, parking=6)
+    kerb, verge = copy(without_signals), copy(without_signals)
+    kerb.parking = verge.verges = np.array([(x, -4.9, 0.0, 0.0, 6.2, 2.1) for x in range(30, 110, 7)])
+    verge.parking = without_signals.verges
+    standing = []
+    for street in (kerb, verge):
+        traffic = traffic_of(street, spec)
+        fleet = traffic._fleet
+        standing.append((fleet.role == Role.STANDING).sum())
+        leaves = fleet.leaves.any()
+        traffic.step(0.1)
+        assert bool(leaves) == bool(traffic._parking._free) == (street is kerb)
+    assert standing[1] > 3
 
 
 def test_cyclists_keep_to_the_right_edge_and_are_passed(street: Any) -> None:
