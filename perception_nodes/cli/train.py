@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,8 @@ EXAMPLES = """
 `perception train score --model vlp16/lidar_small.onnx --data drives/pandaset_002`  on real sweeps with labels
 
 `perception train score --model vlp16/lidar_small.onnx --rig vlp16`  on simulated streets that no run is trained on
+
+`perception train score --model small --rig hdl64 --held-out 32 --wooded 1`  on such streets, all lined by woods
 
 `perception train robustness --model vlp16/lidar_small.onnx --rig vlp16 --held-out 6 --frames 4`  in bad weather
 
@@ -78,6 +81,9 @@ def train(
     model: Annotated[
         Path | None, typer.Option(help="the ONNX file to score, calibrate or look at, or small, base")
     ] = None,
+    wooded: Annotated[
+        float, typer.Option(help="score: share of the simulated streets that woods line", min=0, max=1)
+    ] = 0.0,
     pictures: Annotated[
         bool, typer.Option("--pictures", help="score: draw the first sweep of each recording into --output")
     ] = False,
@@ -111,7 +117,7 @@ def train(
     check_options(what, {
         "--rig": rig, "--budget": budget, "--patience": patience, "--resume": resume, "--log": log, "--data": data,
         "--model": model, "--pictures": pictures, "--weights": weights, "--from": tuned, "--pretrain": pretrain,
-        "--pretrain-data": pretrain_data, "--street-seed": street_seed, "--set": set,
+        "--pretrain-data": pretrain_data, "--street-seed": street_seed, "--set": set, "--wooded": wooded,
     })  # fmt: skip
     check_extra("perception train")
     for option, folder in (("--output", output), *(("--data", d) for d in data or () if what in _FRAMES_OF)):
@@ -135,7 +141,8 @@ def train(
         for option, path in (("--model", model), *(("--data", d) for d in data or ())):
             check_there(option, path)
         if rigs:
-            score_simulated(model, rigs, held_out, drives, output / "data", Console())
+            lined = replace(drives, wooded_share=wooded)
+            score_simulated(model, rigs, held_out, lined, output / "data", Console())
         if data:
             score_and_tell(model, tuple(data), Console(), output if pictures else None)
         return

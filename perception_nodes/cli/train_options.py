@@ -17,7 +17,7 @@ _TRAINING: Final = (*_BEGINNING, "--street-seed", "--patience", "--set")
 # Options that mean something, by what is asked for; of those that have no other default than nothing.
 USED: Final[Mapping[str, Collection[str]]] = {
     "lidar": {"--rig", "--data", "--budget", "--resume", "--log", *_TRAINING},
-    "score": {"--model", "--rig", "--data", "--pictures"},
+    "score": {"--model", "--rig", "--data", "--pictures", "--wooded"},
     "robustness": {"--model", "--rig"},
     "calibrate": {"--model", "--data"},
     "second-look": {"--model", "--rig", "--data"},
@@ -52,6 +52,8 @@ def check_options(what: str, given: Mapping[str, Any]) -> None:
         raise ConfigurationError("--set evaluate_every would have no effect: --budget looks five times")
     if given["--pictures"] and not given["--data"]:
         raise ConfigurationError("perception train score: --pictures are of recordings: wanted --data too")
+    if given["--wooded"] and not given["--rig"]:
+        raise ConfigurationError("perception train score: --wooded is of simulated streets: wanted --rig too")
     if what not in _RECORDINGS and len(given["--data"] or ()) > 1:
         raise ConfigurationError(
             f"perception train {what}: --data: wanted one folder, got {len(given['--data'])}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import track
@@ -19,18 +19,21 @@ from perception_nodes.simulation.iterator import Drives
 from .calibrate import calibration_error, outcomes
 from .detector import median_ms, of_file, of_geometric
 from .frames import points_config
+from .real import false_cars
 from .report import tell_scores
 from .score import ClassScore, Detect, detect_all, score_frames
 from .simulate import HELD_OUT_SEED, halves, held_out_shards, make_shard
 from .store import JoinedStore
 
 Figures = dict[str, dict[str, Any]]
+_FALSE_FROM: Final = (0.3, 0.5)
 
 
 def compare(path: Path, store: JoinedStore, rigs: Sequence[Rig], frames: Sequence[int]) -> Figures:
     """Scores, of all rigs and of each, and times: of both files and of the geometric detector on the same frames.
 
-    `ece`: the expected calibration error of the existence, None for a detector without a table.
+    `ece`: the expected calibration error of the existence, None for a detector without a table; `false_cars`: boxes a
+    frame with so high a score or higher that are no cars.
     """
     out: Figures = {}
     for name, (detect, table) in _detectors(path, rigs[0]).items():
@@ -38,6 +41,7 @@ def compare(path: Path, store: JoinedStore, rigs: Sequence[Rig], frames: Sequenc
         out[name] = {
             "scores": score_frames(truth, found), "ms": median_ms(detect, store), "rigs": {},
             "ece": calibration_error(*outcomes(truth, found), table) if table else None,
+            "false_cars": {f"{score:g}": false_cars(truth, found, score) for score in _FALSE_FROM},
         }  # fmt: skip
         for number, rig in enumerate(rigs):
             rows = [k for k, index in enumerate(frames) if store.rig(index) == number]
@@ -73,6 +77,7 @@ def plain(figures: Figures) -> dict[str, Any]:
         name: {
             "ms": v["ms"],
             "ece": v["ece"],
+            "false_cars": v["false_cars"],
             "scores": scores(v["scores"]),
             "rigs": {r: scores(s) for r, s in v["rigs"].items()},
         }

@@ -136,6 +136,12 @@ def score_at_false(
     return rows[best][0] if best >= 0 else 1.0
 
 
+def false_cars(truth: Sequence[BoxFrame], found: Sequence[BoxFrame], least_score: float) -> float:
+    """Boxes of cars a frame with that score or more that are no cars."""
+    rows, _ = _ranked_cars(truth, found, RANGE_M)
+    return sum(not hit for score, hit in rows if score >= least_score) / max(1, len(truth))
+
+
 def _last_good(rows: Sequence[tuple[float, bool]], most: float) -> int:
     """The last of the rows (score, hit) with no more than `most` that are no hits among it and those before; -1."""
     false = np.cumsum([not hit for _, hit in rows]) if rows else np.zeros(0)

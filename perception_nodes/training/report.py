@@ -34,6 +34,9 @@ def tell_scores(figures: Mapping[str, Mapping[str, Any]], console: Console) -> N
         if not rig:
             table.add_row("ms, points to boxes", "", *(f"{f['ms']:.1f}" for f in figures.values()))
             table.add_row("calibration error of the existence", "", *_errors(figures))
+            for score in next(iter(figures.values()))["false_cars"]:
+                false = (f"{f['false_cars'][score]:.2f}" for f in figures.values())
+                table.add_row(f"false cars a sweep, score {score} or more", "", *false)
         console.print(table)
 
 
@@ -101,7 +104,7 @@ def card(
         "|---|---|",
         f"| size | {config.size}, {config.steps} steps of {config.batch} frames, seed {config.seed} |",
         *(f"| begun with | {named(model)} |" for model in about.get("from", [])),
-        *([f"| begun with | {_MEAN} {', '.join(about['mean_of'])} |"] if about["mean_of"] else []),
+        *([f"| begun with | {_MEAN} {', '.join(about['mean_of'])} |"] if about.get("mean_of") else []),
         *_pretrained(about),
         f"| {done} on | {said}: {data['frames']} frames, {', '.join(data['rigs'])}; data {about['data']} |",
         f"| configuration | {settings}, commit {about['commit']} |",

@@ -14,7 +14,7 @@ from perception_nodes.detection.learned_decode import DecodedBoxes
 from perception_nodes.evaluation import BoxFrame
 from perception_nodes.training.calibrate import calibration, fit_isotonic, outcomes
 from perception_nodes.training.detector import median_ms, of_geometric
-from perception_nodes.training.real import real_frames, recall_at_false
+from perception_nodes.training.real import false_cars, real_frames, recall_at_false
 from perception_nodes.training.score import as_cars, score_store
 from perception_nodes.training.store import StoredFrame
 
@@ -78,6 +78,14 @@ def test_recall_at_one_false_alarm_a_frame() -> None:
     assert recall_at_false(truth, near, 1, 50.0) == (0.5, 1.0)
     assert recall_at_false(truth, near, 2, 50.0) == (0.75, 1.0)
     assert recall_at_false(truth, [cars([], [])], 1, 50.0) == (0.0, 0.0)
+
+
+def test_false_cars_are_counted_from_a_score_on() -> None:
+    """Two sweeps: one box beside no car, a second one on a car, one beyond the range, one on a car of few points."""
+    truth = [cars([(5, 0), (10, 0)]), cars([(8, 8)], points=2)]
+    found = [cars([(5, 0.5), (5, -0.5), (20, 9), (60, 0)], [0.9, 0.4, 0.3, 0.8]), cars([(8, 8)], [0.7])]
+    assert [false_cars(truth, found, score) for score in (0.2, 0.3, 0.35, 0.5)] == [1.0, 1.0, 0.5, 0.0]
+    assert false_cars([], [], 0.3) == 0.0
 
 
 def test_a_car_with_hardly_a_point_is_no_false_alarm() -> None:

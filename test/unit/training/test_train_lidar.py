@@ -166,7 +166,9 @@ def test_no_budgets(text: str) -> None:
      ("lidar", {"rig": ["vlp16"], "set": ["loss.zz:=2"]}, "--set loss.zz:=2: wanted name:=value"),
      ("lidar", {"rig": ["vlp16"], "set": ["evaluate_every:=2"], "budget": "9min"}, "--budget looks five times"),
      ("lidar", {"rig": ["vlp16"], "steps": 0}, "steps 0: wanted 1 or more"),
-     ("score", {"rig": ["vlp16"], "pictures": True}, "--pictures are of recordings: wanted --data too")],
+     ("score", {"rig": ["vlp16"], "pictures": True}, "--pictures are of recordings: wanted --data too"),
+     ("score", {"data": [Path("a")], "wooded": 0.5}, "--wooded is of simulated streets: wanted --rig too"),
+     ("lidar", {"rig": ["vlp16"], "wooded": 0.5}, "lidar: --wooded would have no effect")],
 )  # fmt: skip
 def test_wrong_words(what: str, words: dict[str, object], named: str, tmp_path: Path) -> None:
     settings = {
@@ -196,6 +198,16 @@ def test_a_model_is_scored_on_streets_that_no_run_is_trained_on(options: LidarOp
     again = json.loads(json.dumps(plain(figures)))
     assert {name: f["scores"] for name, f in again.items()} == {name: f["scores"] for name, f in kept.items()}
     assert kept["fp32"]["scores"]
+
+
+@pytest.mark.slow
+def test_a_model_is_scored_on_streets_lined_by_woods(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("score", model=Path("small"), rig=["vlp16"], held_out=1, frames=1, wooded=1.0, output=tmp_path)
+    (folder,) = (tmp_path / "data").iterdir()
+    assert json.loads((folder / "about.json").read_text())["drives"]["wooded_share"] == 1.0
+    assert "false cars a sweep, score 0.3 or more" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -264,7 +276,7 @@ def test_a_file_is_no_folder_to_write_into(what: str, option: str, tmp_path: Pat
 
 def test_a_run_begins_with_one_thing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="--from or --weights, got both"):
-        train("lidar", rig=["vlp16"], weights=tmp_path, tuned=tmp_path, output=tmp_path / "out")
+        train("lidar", rig=["vlp16"], weights=tmp_path, tuned=[tmp_path], output=tmp_path / "out")
 
 
 def test_score_wants_a_model_and_something_to_score_it_on(tmp_path: Path) -> None:
