@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,14 +13,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from perception_nodes.datatypes import LABELS, UNKNOWN, Detections3D, InputError, Rig
 from perception_nodes.detection.config import GeometricConfig
@@ -42,8 +32,9 @@ from .detector import looked_again, of_network
 from .domain import statistics
 from .export import check_parity, export_onnx, quantise
 from .frames import RANGE_M
+from .journal import journal, ticking
 from .loader import Samples
-from .logs import check_logs, open_sinks
+from .logs import check_logs
 from .loop import CHECKPOINT, Evaluate, Job, Place, State, train
 from .real import RealFrame, geometric, score_real
 from .report import commit, tell_real
@@ -196,7 +187,7 @@ def _simulate(options: AdaptOptions, console: Console) -> tuple[JoinedStore, Joi
         )
     ]
     total = options.drives.frames * sum(s.streets for part in wanted for s in part)
-    with _bar(console, "simulate", total) as tick:
+    with ticking(console, "simulate", total) as tick:
         train_frames, held_out, table = (
             make_all(part, root, options.config.workers, tick, lambda _: False) for part in wanted
         )
@@ -213,13 +204,13 @@ def _labelled(options: AdaptOptions, drive: Drive, half: int, rig: int, console:
         store = FrameStore(folder)
         if all(store.about.get(key) == value for key, value in about.items()):
             return store
-    with _bar(console, "detect", len(sweeps)) as tick:
+    with ticking(console, "detect", len(sweeps)) as tick:
         found = find_all(sweeps, TwoDetectors(options.model, drive.points), lambda: tick(1))
     labels = label_drive(found, sweeps)
     if not labels.objects:
         raise InputError(f"{drive.name}: no object was found that can be believed: nothing to learn from")
     points = replace(drive.points, range_m=RANGE_M)
-    with _bar(console, "label", len(sweeps)) as tick:
+    with ticking(console, "label", len(sweeps)) as tick:
         frames = (labelled_frame(k, sweeps[k], found[k], labels, points, rig) for k in range(half))
         write_store(folder, _ticked(frames, tick), about)
     store = FrameStore(folder)
@@ -283,24 +274,9 @@ def _steps(
 ) -> None:
     """The training itself."""
     config = options.config
-    sinks, missing = open_sinks(options.logs, options.output, dataclasses.asdict(config), state.step)
-    for sentence in missing:
-        console.print(f"[yellow]{sentence}[/yellow]")
-    samples = Samples(mixed, config, raster, config.steps * config.batch)
-    with contextlib.ExitStack() as after, _bar(console, "fine-tune", config.steps, state.step) as tick:
-        for sink in sinks:
-            after.callback(sink.close)
-        last = state.step
-
-        def report(step: int, numbers: dict[str, float]) -> None:
-            nonlocal last
-            tick(step - last)
-            last = step
-            for sink in sinks:
-                sink.log(step, numbers)
-
-        place = Place(torch.device("cpu"))
-        train(state, Job(samples, config, place, options.output, mixed.digest, report, evaluate))
+    samples, place = Samples(mixed, config, raster, config.steps * config.batch), Place(torch.device("cpu"))
+    with journal("fine-tune", config, state.step, options.output, options.logs, console) as kept:
+        train(state, Job(samples, config, place, options.output, mixed.digest, kept.report, evaluate))
 
 
 def _export(
@@ -361,14 +337,3 @@ def _ticked(frames: Iterator[Any], tick: Any) -> Iterator[Any]:
     for frame in frames:
         tick(1)
         yield frame
-
-
-@contextmanager
-def _bar(console: Console, what: str, total: int, done: int = 0) -> Iterator[Any]:
-    """A progress bar; what is yielded takes how much more is done."""
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task(what, total=total, completed=done)
-        yield lambda more: progress.advance(task, more)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -14,14 +13,6 @@ from typing import Any, Final
 
 import torch
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from perception_nodes.datatypes import ConfigurationError, Rig
 from perception_nodes.detection.learned import KIND
@@ -37,8 +28,9 @@ from .curves import write_curves
 from .detector import of_network
 from .domain import statistics
 from .export import check_parity, export_onnx, quantise
+from .journal import Journal, journal, progress
 from .loader import Samples, batches
-from .logs import Sink, check_logs, open_sinks
+from .logs import check_logs
 from .loop import CHECKPOINT, Evaluate, Job, Place, State, find_place, judge, train, train_step
 from .pretrain import FOLDER, Ground, Pretraining, pretrain
 from .report import card, commit, tell_scores
@@ -190,7 +182,7 @@ def _data(options: LidarOptions, console: Console, began: float) -> Run:
         return made >= planned or (late and made % len(options.rigs) == 0)
 
     workers = options.config.workers
-    with _bar(console) as bar:
+    with progress(console) as bar:
         task = bar.add_task("simulate, held out", total=sum(s.streets for s in held) * drives.frames)
         kept = make_all(held, root, workers, lambda n: bar.advance(task, n), lambda _: False)
         task = bar.add_task("simulate", total=sum(s.streets for s in wanted[:planned]) * drives.frames)
@@ -241,31 +233,13 @@ def _fit(run: Run, place: Place) -> BevDetector:
     options, config = run.options, run.config
     samples = Samples(run.train, config, run.raster, config.steps * config.batch)
     state = _begin(run, place, samples)
-    sinks, missing = (
-        open_sinks(options.logs, options.output, dataclasses.asdict(config), state.step)
-        if place.is_first
-        else ([], [])
-    )
-    for sentence in missing:
-        run.console.print(f"[yellow]{sentence}[/yellow]")
-    with contextlib.ExitStack() as after, _bar(run.console) as bar:
-        for sink in sinks:
-            after.callback(sink.close)
-        task = bar.add_task(f"train {config.size}", total=config.steps, completed=state.step)
-
-        def report(step: int, numbers: dict[str, float]) -> None:
-            loss, speed = numbers.get("loss", float("nan")), numbers.get("frames_per_s", float("nan"))
-            bar.update(
-                task, completed=step, description=f"train {config.size} loss {loss:.2f} {speed:.0f} frames/s"
-            )
-            for sink in sinks:
-                sink.log(step, numbers)
-
-        evaluate = _evaluator(run, sinks)
+    logs = options.logs if place.is_first else None
+    with journal(f"train {config.size}", config, state.step, options.output, logs, run.console) as kept:
+        evaluate = _evaluator(run, kept)
         if state.step == 0 and (options.models or options.weights):
             # What the run begins with is to be chosen too.
             judge(state, evaluate, place)
-        train(state, Job(samples, config, place, options.output, run.train.digest, report, evaluate))
+        train(state, Job(samples, config, place, options.output, run.train.digest, kept.report, evaluate))
     best = BevDetector(network_config(config.size))
     best.load_state_dict(state.best_weights or {k: v.cpu() for k, v in state.average.state_dict().items()})
     if place.is_first:
@@ -317,7 +291,7 @@ def _beginning(options: LidarOptions) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _evaluator(run: Run, sinks: Sequence[Sink]) -> Evaluate:
+def _evaluator(run: Run, kept: Journal) -> Evaluate:
     # The half that second look and table are fitted on: the other is what is reported.
     half, _ = halves(run.held_out)
 
@@ -325,8 +299,7 @@ def _evaluator(run: Run, sinks: Sequence[Sink]) -> Evaluate:
         scores = score_store(run.held_out, of_network(model.eval(), run.raster), half)
         numbers = {f"ap/{name}": s.ap for name, s in scores.items()}
         mean = mean_ap(scores)
-        for sink in sinks:
-            sink.log(step, {**numbers, "ap": mean})
+        kept.log(step, {**numbers, "ap": mean})
         shown = ", ".join(f"{name} {s.ap:.3f}" for name, s in scores.items())
         run.console.print(f"step {step}: mean AP {mean:.3f} ({shown})", highlight=False)
         return mean
@@ -353,10 +326,3 @@ def _described(run: Run) -> dict[str, Any]:
         "frames": len(run.train), "held_out": len(run.held_out), "streets": len(run.train.stores),
         "rigs": [r.name for r in o.rigs], "drives": dataclasses.asdict(o.drives),
     }  # fmt: skip
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), console=console,
-    )  # fmt: skip

@@ -9,9 +9,7 @@ beams are hidden as well as patches.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
@@ -34,8 +31,8 @@ from .augment import augment, drop_beams, keep_points
 from .config import LossConfig, TrainConfig
 from .curves import write_curves
 from .frames import RANGE_M
+from .journal import journal
 from .loader import Samples
-from .logs import open_sinks
 from .loop import CHECKPOINT, Job, Place, State, train
 from .store import FrameStore, JoinedStore, StoredFrame, write_store
 
@@ -159,31 +156,19 @@ def _mixed(simulated: JoinedStore, recorded: Sequence[FrameStore]) -> JoinedStor
 def _steps(state: State, ground: Ground, config: TrainConfig, frames: JoinedStore, place: Place) -> None:
     samples = Masked(frames, config, ground.raster, config.steps * config.batch)
     held_out = Masked(ground.held_out, config, ground.raster, min(_HELD_OUT, len(ground.held_out)))
-    logged = (ground.logs, ground.folder, dataclasses.asdict(config), state.step)
-    sinks = open_sinks(*logged)[0] if place.is_first else []
-    with contextlib.ExitStack() as after, _bar(ground.console) as bar:
-        for sink in sinks:
-            after.callback(sink.close)
-        task = bar.add_task("pre-train", total=config.steps, completed=state.step)
-
-        def report(step: int, numbers: dict[str, float]) -> None:
-            bar.update(task, completed=step, description=f"pre-train loss {numbers['loss']:.3f}")
-            for sink in sinks:
-                sink.log(step, numbers)
+    logs = ground.logs if place.is_first else None
+    with journal("pre-train", config, state.step, ground.folder, logs, ground.console) as kept:
 
         def evaluate(model: BevDetector, step: int) -> float:
             parts = held_out_loss(model.eval(), held_out, place)
             ground.console.print(
                 f"pre-training, step {step}: held-out loss {parts['loss']:.4f}", highlight=False
             )
-            for sink in sinks:
-                sink.log(step, {f"held_out/{name}": value for name, value in parts.items()})
+            kept.log(step, {f"held_out/{name}": value for name, value in parts.items()})
             return -parts["loss"]
 
-        train(
-            state,
-            Job(samples, config, place, ground.folder, frames.digest, report, evaluate, completion_loss),
-        )
+        told = (kept.report, evaluate, completion_loss)
+        train(state, Job(samples, config, place, ground.folder, frames.digest, *told))
     if place.is_first:
         write_curves(ground.folder / "metrics.jsonl", ground.folder / "curves.svg")
 
@@ -251,10 +236,3 @@ def held_out_loss(model: BevDetector, samples: Masked, place: Place) -> dict[str
             loss, parts = completion_loss(model(batch["raster"].float()), batch, LossConfig())
             rows.append({"loss": float(loss), **{name: float(value) for name, value in parts.items()}})
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-
-
-@contextlib.contextmanager
-def _bar(console: Console) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        yield bar
