@@ -34,7 +34,10 @@ class PlayerConfig:
     truth: bool = param(True, "publish /truth/* as well")
     topics: tuple[str, ...] = param((), "play only these topics, transforms included; empty = all")
     wait_for: tuple[str, ...] = param((), "topics that must have a subscriber before playing starts")
-    wait_timeout_s: float = param(30.0, "give up when a topic of wait_for has no subscriber by then", low=0.0)
+    subscribers: tuple[str, ...] = param((), "topic=number: subscribers to wait for, where it is played")
+    wait_timeout_s: float = param(
+        30.0, "give up when those who are waited for are not there by then", low=0.0
+    )
     clock_hz: float = param(20.0, "rate of /clock between messages", low=1.0, high=1000.0)
     read_ahead_mb: float = param(24.0, "messages read ahead of time", low=1.0, high=4096.0)
 

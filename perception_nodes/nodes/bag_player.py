@@ -54,7 +54,7 @@ class BagPlayer(PerceptionNode):
             msg.PlaybackState, "/perception/playback", playback_qos(latched=True)
         )
         self._outputs = self._make_outputs(self._player)
-        self._wanted = self._topics_to_wait_for()
+        self._wanted = self._subscribers_to_wait_for()
         warmup.touch_memory()
 
     def start(self) -> None:
@@ -105,6 +105,18 @@ class BagPlayer(PerceptionNode):
             self._static_output.publish(player.static)
         return out
 
+    def _subscribers_to_wait_for(self) -> dict[str, tuple[Any, int]]:
+        """Publisher and number of subscribers by topic."""
+        publishers = {**self._outputs, "/clock": self._clock_output.publisher}
+        out = {topic: (publishers[topic], 1) for topic in self._topics_to_wait_for()}
+        for text in filter(None, self._config.subscribers):
+            topic, _, number = text.partition("=")
+            if not number.isdecimal():
+                raise ConfigurationError(f"parameter subscribers: wanted topic=number, got {text!r}")
+            if topic in publishers:
+                out[topic] = publishers[topic], int(number)
+        return out
+
     def _topics_to_wait_for(self) -> list[str]:
         """Topics of `wait_for`; the word "lidars" stands for the lidar topics of the rig that the bag has."""
         out: list[str] = []
@@ -134,12 +146,13 @@ class BagPlayer(PerceptionNode):
         self.get_logger().info(f"played {count} messages; {late}")
 
     def _wait_for_subscribers(self, player: Player) -> None:
-        """Until every wanted topic has one, and then until no more appear for half a second."""
+        """Until every wanted topic has as many as it should, and then until no more appear for a moment."""
         limit_s = self._config.wait_timeout_s
         deadline = time.monotonic() + limit_s
-        while missing := [t for t in self._wanted if not self._outputs[t].get_subscription_count()]:
+        while missing := self._missing_subscribers():
             if time.monotonic() > deadline:
-                raise InputError(f"no subscriber on {missing} within {limit_s:g} s (parameter wait_for)")
+                what = "parameters wait_for and subscribers"
+                raise InputError(f"too few subscribers within {limit_s:g} s: {missing} ({what})")
             if player.stopped.wait(_POLL_S):
                 return
         seen, since = -1, time.monotonic()
@@ -149,6 +162,11 @@ class BagPlayer(PerceptionNode):
                 seen, since = count, time.monotonic()
             if player.stopped.wait(_POLL_S):
                 return
+
+    def _missing_subscribers(self) -> dict[str, str]:
+        """What this end knows, which decides whether a message is sent: the others may know of it earlier."""
+        there = {t: (p.get_subscription_count(), wanted) for t, (p, wanted) in self._wanted.items()}
+        return {t: f"{now} of {wanted}" for t, (now, wanted) in there.items() if now < wanted}
 
     def _watch(self) -> None:
         """In the executor: raise what ended the playing thread, account for lateness, end the process at the end."""

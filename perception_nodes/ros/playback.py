@@ -33,13 +33,13 @@ class ClockPublisher:
     """/clock with one message that is filled again and again."""
 
     def __init__(self, node: Node) -> None:
-        self._publisher = node.create_publisher(Clock, "/clock", playback_qos(latched=False))
+        self.publisher = node.create_publisher(Clock, "/clock", playback_qos(latched=False))
         self._message = Clock()
 
     def publish(self, stamp_ns: int) -> None:
         """Publish a time."""
         self._message.clock.sec, self._message.clock.nanosec = divmod(int(stamp_ns), 1_000_000_000)
-        self._publisher.publish(self._message)
+        self.publisher.publish(self._message)
 
 
 def playback_state(player: Any, timeline: Any, loop: int, finished: bool) -> Any:

@@ -103,6 +103,14 @@ class Recorder:
         """How many publishers of a topic are visible now."""
         return len(self._node.get_publishers_info_by_topic(topic))
 
+    def listeners(self, nodes: Sequence[str]) -> dict[str, int]:
+        """How many subscriptions these nodes have, and the recorder will have, on each topic."""
+        found: Counter[str] = Counter()
+        for topic, _ in self._node.get_topic_names_and_types():
+            theirs = [s for s in self._node.get_subscriptions_info_by_topic(topic) if s.node_name in nodes]
+            found[topic] = len(theirs) + topic.startswith(self._prefixes)
+        return {topic: number for topic, number in found.items() if number}
+
     def is_active(self, node: str) -> bool:
         """Whether a node's newest heartbeat says that it has been activated."""
         message = self.health.get(f"/{node}")

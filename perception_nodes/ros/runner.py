@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -54,9 +55,12 @@ class GraphRunner:
         """Process ids by node name."""
         return {name: p.pid for name, p in self._processes.items()}
 
-    def start(self) -> None:
-        """Start all nodes; their output goes to `<log_dir>/<name>.log`."""
+    def start(self, parameters: Mapping[str, Any] | None = None) -> None:
+        """Start all nodes; their output goes to `<log_dir>/<name>.log`. parameters: more of them, known only now."""
         transport.configure()
+        self._specs = tuple(
+            replace(s, parameters={**s.parameters, **(parameters or {})}) for s in self._specs
+        )
         self._log_dir.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         # Held back until the node has its handlers: a signal during its imports would end it with a traceback.

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from perception_nodes.datasets import BagWriter
 from perception_nodes.datasets.typestore import typestore
@@ -32,7 +33,6 @@ _SETTLE_S = 0.2
 _POLL_S = 0.05
 _TRANSITION_S = 60.0
 _MATCH_S = 10.0
-_CONNECT_S = 0.7
 
 
 class GraphFailed(PerceptionError):
@@ -70,7 +70,7 @@ def run_graph(options: RunOptions, prepared: PreparedInput, progress: RunProgres
             if _wait_ready(options, recorder, graph, [s.name for s in nodes], progress, stopped):
                 log.ready_s = time.monotonic() - started
                 progress.stage("playing")
-                player.start()
+                player.start(_wanted(recorder, [s.name for s in nodes]))
                 _cue(recorder, player, [s.name for s in nodes], stopped)
                 _play(recorder, graph, player, log, progress, stopped)
                 _drain(recorder, stopped)
@@ -206,6 +206,15 @@ def _wait_ready(
     return False
 
 
+def _wanted(recorder: Recorder, nodes: list[str]) -> dict[str, Any]:
+    """Parameters of the player: whom to wait for before it plays, because nothing is sent to those it does not know."""
+    listeners = recorder.listeners(nodes)
+    return {
+        "subscribers": [f"{topic}={number}" for topic, number in sorted(listeners.items())],
+        "wait_timeout_s": _TRANSITION_S,
+    }
+
+
 def _cue(recorder: Recorder, player: GraphRunner, nodes: list[str], stopped: Stop) -> None:
     """Let the player create its publishers, wait until all nodes see them, then let it play.
 
@@ -217,8 +226,6 @@ def _cue(recorder: Recorder, player: GraphRunner, nodes: list[str], stopped: Sto
         if recorder.inputs_matched(nodes) and recorder.hears("/perception/objects"):
             break
         time.sleep(_POLL_S)
-    # /tf and /clock are subscribed to by rclpy and tf2, which do not say when they have found their publisher.
-    time.sleep(_CONNECT_S)
     _transition(recorder, player, ACTIVATE)
 
 

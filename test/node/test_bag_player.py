@@ -188,7 +188,26 @@ def test_sends_its_health(start: Callable[..., Any], listener: Listener) -> None
 def test_gives_up_when_nobody_listens(start: Callable[..., Any]) -> None:
     process = start(wait_for="[/points]", wait_timeout_s="0.2")
     assert process.wait(120) == 2
-    assert "no subscriber on ['/points'] within 0.2 s" in process.stderr.read()
+    assert "too few subscribers within 0.2 s: {'/points': '0 of 1'}" in process.stderr.read()
+
+
+def test_waits_until_all_are_connected_who_are_to_hear_it(
+    start: Callable[..., Any], listener: Listener
+) -> None:
+    listener.take_clouds()
+    start(subscribers="[/points=2, /clock=1, /not_played=9]", rate="4.0")
+    listener.until(lambda: any(h.active for h in listener.health))
+    assert not listener.clouds
+    listener.take_clouds()
+    listener.until(lambda: listener.states and listener.states[-1].finished)
+    listener.until(lambda: len(listener.clouds) == 2 * COUNT)
+
+
+@pytest.mark.parametrize("text", ["/points", "/points=many"])
+def test_says_what_is_no_number_of_subscribers(start: Callable[..., Any], text: str) -> None:
+    process = start(subscribers=f"[{text}]")
+    assert process.wait(120) == 2
+    assert f"wanted topic=number, got '{text}'" in process.stderr.read()
 
 
 @pytest.mark.parametrize(
