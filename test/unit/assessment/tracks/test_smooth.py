@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from perception_nodes.assessment.inputs.kitti import read_kitti_tracking
+from perception_nodes.assessment.inputs.kitti import read_kitti_tracking, read_pointrcnn
 from perception_nodes.assessment.tracks.command import TrackOptions, track_and_write
+from perception_nodes.assessment.tracks.config import class_config
+from perception_nodes.assessment.tracks.kitti import KittiTracker, follow, results
+from perception_nodes.assessment.tracks.kitti_files import SIZE_PX, projection
+from perception_nodes.assessment.tracks.kitti_smooth import offline
 from perception_nodes.assessment.tracks.smooth_figures import matched, smooth_and_tell
 from perception_nodes.assessment.tracks.tune_inputs import TuneOptions
 from perception_nodes.evaluation.kitti_objects import KittiObjects
@@ -191,3 +196,14 @@ def test_causal_and_smoothed_are_printed_for_the_same_boxes(sequence):
     errors = [np.mean([m.error_m for m in matches]) for matches in out.matches]
     assert errors[1] < errors[0]
     assert [line[:8] for line in console.file.getvalue().splitlines()[1:]] == ["| causal", "| smooth"]
+
+
+def test_a_filled_gap_costs_as_much_as_an_open_one(sequence):
+    """Else what flickers would rank higher offline than before."""
+    config = replace(class_config("Car"), coast_cost_per_s=5.0)
+    tracker = KittiTracker("Car", config, projection(None, "0002"), SIZE_PX)
+    seen = list(follow(read_pointrcnn(sequence / "det3d_Car" / "0002.txt"), tracker))
+    causal, out = results(seen, "Car", config), offline(seen, tracker, None, drifts=True)
+    scores = [[frames[k].score[0] for k in (11, 12, 13)] for frames in (causal, out)]
+    assert -np.diff(scores[1]) == pytest.approx([0.5, 0.5], abs=0.01)
+    assert scores[1] == pytest.approx(scores[0])
