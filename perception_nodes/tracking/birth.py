@@ -81,6 +81,7 @@ def _born(new: Any, measured: Any, tracks: Any, stamp_ns: int, c: Any) -> None:
             t.cov[YAW, YAW] = np.pi**2 / 3
         copy(t.static_mean[:], t.mean[:], 3)
         copy_square(t.static_cov[:], t.cov[:], 3)
+        t.gain[0] = t.gain[1] = 1.0
         t.bottom_m, t.bottom_var = m.bottom_m, m.bottom_var
         for a in range(3):
             # Smaller than its class is: probably only a part of it has been seen.

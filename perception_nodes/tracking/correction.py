@@ -117,6 +117,7 @@ def _repose(t: Any, m: Any, aligned: Any, turned: bool, c: Any) -> float:
     evidence = _likelihood(t.static_mean[:], t.static_cov[:], placed, share, c)
     evidence -= _likelihood(t.mean[:], t.cov[:], placed, share, c)
     fit = _fit(t, placed)
+    t.gain[0], t.gain[1] = _gain(t.cov[:], placed), _gain(t.static_cov[:], placed)
     # Sliced, so that one compiled function serves states of both sizes.
     _pose_update(t.mean[:], t.cov[:], placed, aligned.yaw, noise)
     _pose_update(t.static_mean[:], t.static_cov[:], placed, aligned.yaw, noise)
@@ -142,6 +143,13 @@ def _fit(t: Any, placed: Any) -> float:
     yy = moves * t.cov[1, 1] + stands * t.static_cov[1, 1] + moves * stands * dy * dy + placed.cov[2]
     x, y = t.static_mean[0] + moves * dx, t.static_mean[1] + moves * dy
     return mahalanobis2(placed.x - x, placed.y - y, (xx, xy, yy))
+
+
+@compiled
+def _gain(cov: Any, placed: Any) -> float:
+    """Share of a measured position in the corrected one, both axes together; `cov`: from before the correction."""
+    predicted = cov[0, 0] + cov[1, 1]
+    return float(predicted / (predicted + placed.cov[0] + placed.cov[2] + 1e-12))
 
 
 @compiled

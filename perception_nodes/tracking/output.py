@@ -21,6 +21,7 @@ _NO_SPEED_STD_MPS = 0.1
 _NO_TURN_STD_RPS = 0.02
 _UNSURE_LOG_ODDS = 1.0
 _LASTING_YAW_RAD = 0.03
+_MOST_COUNTED = 0.9
 _MOVING: Final = int(MotionState.MOVING)
 _STATIONARY: Final = int(MotionState.STATIONARY)
 _UNSURE: Final = int(MotionState.UNKNOWN)
@@ -114,7 +115,8 @@ def _covariance(t: Any, size_std: Any, yaw: float, c: Any, out: Any) -> None:
     """(8, 8): of the moving hypothesis, or of the standing one with its speed known to be zero.
 
     On top of the filter's own, which takes the errors of successive frames as independent: half of the uncertainty
-    of the extent (the side that is not seen), and errors that stay the same from frame to frame.
+    of the extent (the side that is not seen), and errors that stay the same from frame to frame, but for the share in
+    which they are in the filter's own already: corrected with gain K it is K times the noise of the measurement.
     """
     if t.moving:
         copy_square(out, t.cov[:], 8)
@@ -128,8 +130,10 @@ def _covariance(t: Any, size_std: Any, yaw: float, c: Any, out: Any) -> None:
         out[6, 6] = out[7, 7] = _NO_SPEED_STD_MPS**2
     if c.world_fixed:
         _either(t, out)
-    along = (t.sided[0] * size_std[0] / 2) ** 2 + c.lasting_error_m**2
-    across = (t.sided[1] * size_std[1] / 2) ** 2 + c.lasting_error_m**2
+    # Never all of it: what a detector states may be singular.
+    lasting = (1 - min(t.gain[0] if t.moving else t.gain[1], _MOST_COUNTED)) * c.lasting_error_m**2
+    along = (t.sided[0] * size_std[0] / 2) ** 2 + lasting
+    across = (t.sided[1] * size_std[1] / 2) ** 2 + lasting
     cos, sin = np.cos(yaw), np.sin(yaw)
     out[0, 0] += cos * cos * along + sin * sin * across
     out[1, 1] += sin * sin * along + cos * cos * across

@@ -29,6 +29,7 @@ ROW: Final = np.dtype(
         ("cov", "f8", (8, 8)),
         ("static_mean", "f8", (3,)),
         ("static_cov", "f8", (3, 3)),
+        ("gain", "f8", (2,)),
         ("static_log_odds", "f8"),
         ("bottom_m", "f8"),
         ("bottom_var", "f8"),
@@ -77,6 +78,7 @@ class TrackStore:
 
     mean (N, 8), cov (N, 8, 8): moving hypothesis, `TRACK_STATE` order;
     static_mean (N, 3), static_cov (N, 3, 3): standing hypothesis (x, y, yaw);
+    gain (N, 2): share of the newest measured position in that of the moving and of the standing hypothesis;
     static_log_odds (N,): belief in standing against moving;
     bottom_m, bottom_var (N,): height of the underside; size_m, size_var (N, 3): l, w, h;
     sided (N, 2): share of the error of length and width that may be the centre's too;

@@ -96,3 +96,18 @@ def test_where_the_hypotheses_differ_the_innovation_is_that_of_both(make_detecti
     fit = fit_of(make_detections, tracks)
     # As likely as each other: the mean lies at x = 10.3, and half of the distance is the spread.
     assert fit == pytest.approx(0.4**2 / (0.04 + 0.06))
+
+
+def test_what_lasts_is_counted_once(make_detections):
+    """A new track has it from its one measurement (a tenth is kept); in the mean of many it is added on top."""
+    cov = np.full((1, 9, 9), np.nan)
+    cov[0, :7, :7] = np.diag([0.1, 0.1, 0.02, 0.01, 0.1, 0.1, 0.1])
+    with_it, without = (MultiObjectTracker(TrackerConfig(lasting_error_m=std)) for std in (0.1, 0.0))
+    added = []
+    for k in range(60):
+        d = make_detections(k * 10**8, [(10.0, 5.0, 0.0)], ["car"], covariance=cov)
+        more, less = (t.step(d, Transform.identity()).covariance[0] for t in (with_it, without))
+        added.append(more[0, 0] - less[0, 0])
+    assert added[0] == pytest.approx(0.1 * 0.1**2, rel=1e-6)
+    assert 0.3 * 0.1**2 < added[1] < 0.7 * 0.1**2  # the second measurement moves it by about half
+    assert 0.9 * 0.1**2 < added[-1] < 0.1**2
