@@ -49,7 +49,7 @@ class LearnedLidarDetector:
         calibration = _part(about, "calibration", path)
         self.calibration_id = str(calibration.get("id", ""))
         self._existence = _existence_table(calibration, path)
-        self._second_look = SecondLook.of(about, path)
+        self.second_look = SecondLook.of(about, path)
         self._sweeps = int(about.get("sweeps", 1))
         self.domain = _domain_check(_part(about, "statistics", path), path)
         self.raster = RasterConfig(float(about["cell_m"]), int(about["cells"]))
@@ -81,7 +81,7 @@ class LearnedLidarDetector:
 
     def _looked_at(self, points: PreparedPoints, beams: Beams) -> DecodedBoxes:
         found = self.first_boxes(points)
-        return found if self._second_look is None else self._second_look(found, beams)
+        return found if self.second_look is None else self.second_look(found, beams)
 
     def first_boxes(self, points: PreparedPoints) -> DecodedBoxes:
         """What the network says, without the second look."""
