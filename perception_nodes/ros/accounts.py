@@ -77,7 +77,7 @@ class Account:
         qualifier, reason = Qualifier.AVAILABLE, SensorReason.NORMAL
         if not self.available:
             qualifier, reason = Qualifier.NOT_AVAILABLE, self.unavailable_reason
-        elif not self.last_stamp_ns:
+        elif not self.received and not self.last_stamp_ns:
             # A publisher is there (or not yet): whoever starts a recording waits for that.
             reason = SensorReason.INPUT_MISSING if self.publishers else SensorReason.STARTING
             qualifier = Qualifier.UNKNOWN

@@ -124,3 +124,9 @@ def test_an_input_that_shows_nothing_is_blind_until_it_falls_silent_or_starts_ov
     assert account.status(START + 9 * SECOND, 9 * SECOND).reason == SensorReason.STALE
     account.restart()
     assert not account.blind
+
+
+def test_messages_without_a_stamp_are_stale_and_not_missing() -> None:
+    account = Account("top", "/points", expected_rate_hz=10.0)
+    account.note(0, 0)
+    assert account.status(START, 0).reason == SensorReason.STALE
