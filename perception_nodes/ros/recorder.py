@@ -104,9 +104,14 @@ class Recorder:
         return len(self._node.get_publishers_info_by_topic(topic))
 
     def listeners(self, nodes: Sequence[str]) -> dict[str, int]:
-        """How many subscriptions these nodes have, and the recorder will have, on each topic."""
+        """How many subscriptions these nodes have, and the recorder will have, on each topic.
+
+        Not of what is recorded already: who hears the nodes' own outputs need not be able to hear a bag's.
+        """
         found: Counter[str] = Counter()
         for topic, _ in self._node.get_topic_names_and_types():
+            if topic in self._subscribed:
+                continue
             theirs = [s for s in self._node.get_subscriptions_info_by_topic(topic) if s.node_name in nodes]
             found[topic] = len(theirs) + topic.startswith(self._prefixes)
         return {topic: number for topic, number in found.items() if number}
