@@ -124,9 +124,10 @@ def with_settings(config: TrainConfig, given: Sequence[str]) -> TrainConfig:
         kind = type(known[name])
         try:
             value = kind(text)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
+            finite = math.isfinite(value)
+        except (ValueError, OverflowError):
+            finite = False
+        if not finite:
             raise ConfigurationError(f"--set {setting}: wanted a {'whole ' if kind is int else ''}number")
         part, _, key = name.rpartition(".")
         inner = {part: dataclasses.replace(getattr(config, part), **{key: value})} if part else {key: value}

@@ -39,7 +39,7 @@ def test_settings_are_changed_by_name_and_nothing_else_is() -> None:
      ("steps:=5", "wanted name:=value"), ("loss.direction:=much", "much: wanted a number"),
      ("loss.direction:=nan", "nan: wanted a number"), ("loss.direction:=inf", "inf: wanted a number"),
      ("loss.direction:=-1", "direction = -1.0: wanted a value in"),
-     ("augment.paste:=1.5", "1.5: wanted a whole number")],
+     ("augment.paste:=1.5", "1.5: wanted a whole number"), ("min_points:=1" + 309 * "0", "wanted a whole number")],
 )  # fmt: skip
 def test_settings_that_are_none(setting: str, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
