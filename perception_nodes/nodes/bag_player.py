@@ -151,8 +151,11 @@ class BagPlayer(PerceptionNode):
         deadline = time.monotonic() + limit_s
         while missing := self._missing_subscribers():
             if time.monotonic() > deadline:
-                what = "parameters wait_for and subscribers"
-                raise InputError(f"too few subscribers within {limit_s:g} s: {missing} ({what})")
+                said = f"too few subscribers within {limit_s:g} s: {missing}"
+                if missing.keys() & set(self._topics_to_wait_for()):
+                    raise InputError(f"{said} (parameters wait_for and subscribers)")
+                self.get_logger().warning(f"{said} (parameter subscribers); played without them")
+                break
             if player.stopped.wait(_POLL_S):
                 return
         seen, since = -1, time.monotonic()
