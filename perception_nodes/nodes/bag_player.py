@@ -152,7 +152,7 @@ class BagPlayer(PerceptionNode):
         while missing := self._missing_subscribers():
             if time.monotonic() > deadline:
                 said = f"too few subscribers within {limit_s:g} s: {missing}"
-                if missing.keys() & set(self._topics_to_wait_for()):
+                if any(not self._outputs[t].get_subscription_count() for t in self._topics_to_wait_for()):
                     raise InputError(f"{said} (parameters wait_for and subscribers)")
                 self.get_logger().warning(f"{said} (parameter subscribers); played without them")
                 break

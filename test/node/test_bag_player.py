@@ -205,7 +205,7 @@ def test_waits_until_all_are_connected_who_are_to_hear_it(
 
 def test_plays_without_who_does_not_come(start: Callable[..., Any], listener: Listener) -> None:
     listener.take_clouds()
-    process = start(subscribers="[/points=2]", wait_timeout_s="2.0", rate="4.0")
+    process = start(wait_for="[/points]", subscribers="[/points=2]", wait_timeout_s="2.0", rate="4.0")
     listener.until(lambda: len(listener.clouds) == COUNT)
     assert process.wait(120) == 0
     said = process.stderr.read()
