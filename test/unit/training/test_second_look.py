@@ -97,7 +97,7 @@ def test_files_carry_the_weights_and_another_table(
     assert about["second_look"]["weights"] == second.weights
     assert about["second_look"]["frames"] == 2
     assert about["calibration"]["id"] != TABLE["id"]
-    assert [m["calibration"] for m in about["from"]] == [TABLE["id"]]
+    assert about["from"][-1]["calibration"] == TABLE["id"]
     card = (looked / "hand.md").read_text()
     assert "on 2 simulated frames of rigs vlp16" in card and "on 2 frames of other streets" in card
     assert about["calibration"]["id"] in card and about["second_look"]["id"] in card
